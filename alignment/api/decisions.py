@@ -1,0 +1,109 @@
+"""What was measured and decided: the newest agreement report, and the labels that a policy gave."""
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from alignment.models import AgreementReport, Decision, Label, Policy
+from alignment.queries import labels_where, newest_report, policy_named, settled_labelling
+from feedback.api.endpoint import Endpoint, PageQuery, checked, keyset_page
+from feedback.models import Project
+from feedback.permissions import Permission, project_for
+
+
+class ReportSerializer(serializers.ModelSerializer[AgreementReport]):
+    body = serializers.DictField(help_text="Statistics as {value, low, high, n}, or {value: null, reason}.")
+
+    class Meta:
+        model = AgreementReport
+        fields = ("sha256", "inputs_sha256", "created_at", "body")
+
+
+class PolicySerializer(serializers.ModelSerializer[Policy]):
+    class Meta:
+        model = Policy
+        fields = ("name", "version", "sha256")
+
+
+class LabelSerializer(serializers.ModelSerializer[Label]):
+    comparison = serializers.CharField(source="comparison.external_id")
+    ranking = serializers.SerializerMethodField(
+        help_text="Ranks by response id; empty where nothing is decided."
+    )
+    sources = serializers.SerializerMethodField(help_text="The numbers of the judgments that it rests on.")
+
+    class Meta:
+        model = Label
+        fields = (
+            "comparison",
+            "decision",
+            "ranking",
+            "confidence",
+            "weight",
+            "reason",
+            "sentence",
+            "sources",
+        )
+
+    def get_ranking(self, label: Label) -> dict[str, int]:
+        keys = (slot.key for slot in label.comparison.slots.all())
+        return dict(zip(keys, label.ranking, strict=False))
+
+    def get_sources(self, label: Label) -> list[int]:
+        return sorted(source.judgment_id for source in label.sources.all())
+
+
+class LabelQuery(PageQuery):
+    decision = serializers.ChoiceField(choices=Decision.choices, required=False)
+    reason = serializers.CharField(max_length=40, required=False)
+    tag = serializers.CharField(max_length=100, required=False)
+    policy = serializers.CharField(
+        max_length=100, required=False, help_text="A policy's name; left out, the one applied last."
+    )
+
+
+class Agreement(Endpoint):
+    @extend_schema(operation_id="get_agreement", responses=ReportSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """The newest agreement report."""
+        report = newest_report(project_for(request.user, slug, Permission.REVIEW))
+        if report is None:
+            raise Http404("No agreement has been measured here yet; ask for a report on the agreement page.")
+        return Response(ReportSerializer(report).data)
+
+
+class Labels(Endpoint):
+    @extend_schema(
+        operation_id="list_labels",
+        parameters=[LabelQuery],
+        responses=inline_serializer(
+            "LabelPage",
+            {
+                "policy": PolicySerializer(),
+                "results": LabelSerializer(many=True),
+                "next": serializers.IntegerField(allow_null=True),
+            },
+        ),
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """The labels of one policy, in the order of comparisons."""
+        project = project_for(request.user, slug, Permission.REVIEW)
+        query = checked(LabelQuery, request.query_params)
+        policy = policy_meant(project, query.get("policy"))
+        filters = {name: query[name] for name in ("decision", "reason", "tag") if name in query}
+        labels = labels_where(policy, **filters).prefetch_related("comparison__slots", "sources")
+        page = keyset_page(labels, query, LabelSerializer, key="comparison_id")
+        page.data = {"policy": PolicySerializer(policy).data, **page.data}
+        return page
+
+
+def policy_meant(project: Project, name: str | None) -> Policy:
+    """The newest version of the policy of that name, or without a name the policy applied last."""
+    if name is not None:
+        return policy_named(project, name)
+    labelling = settled_labelling(project)
+    if labelling is None:
+        raise Http404("No policy has been applied here yet; apply one on the labels page.")
+    return labelling.policy

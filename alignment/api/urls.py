@@ -1,0 +1,20 @@
+"""The addresses of this room under /api/v1/."""
+
+from django.urls import path, re_path
+
+from alignment.api.comparisons import Comparisons
+from alignment.api.decisions import Agreement, Labels
+from alignment.api.judgments import Judgments
+from alignment.api.snapshots import ExportSnapshot, OneSnapshot, Snapshots
+
+SNAPSHOT = r"projects/(?P<slug>[-a-zA-Z0-9_]+)/snapshots/(?P<sha256>[0-9a-f]{64})"
+
+urlpatterns = [
+    path("projects/<slug:slug>/comparisons", Comparisons.as_view()),
+    path("projects/<slug:slug>/judgments", Judgments.as_view()),
+    path("projects/<slug:slug>/agreement", Agreement.as_view()),
+    path("projects/<slug:slug>/labels", Labels.as_view()),
+    path("projects/<slug:slug>/snapshots", Snapshots.as_view()),
+    re_path(rf"^{SNAPSHOT}$", OneSnapshot.as_view()),
+    re_path(rf"^{SNAPSHOT}/export$", ExportSnapshot.as_view()),
+]

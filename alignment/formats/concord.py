@@ -1,0 +1,192 @@
+"""Our own format, read and written: one comparison a row with its responses and judgments. Backups and
+moves use it.
+
+JSON lines, or the same columns as Parquet, where ``ranking`` and ``scores`` are maps and ``metadata`` is
+JSON text. A field that no row has is left out; a field that is not known rejects the row, so nothing is
+lost silently.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from alignment.formats.fields import Fields, as_mapping, whole_number
+from alignment.formats.rows import Row, read_rows
+from feedback.records import BadRecord, ComparisonRecord, JudgmentRecord, Message, Rejection, ResponseRecord
+
+MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("prompt", MESSAGES),
+        ("tags", pa.list_(pa.string())),
+        ("reference", pa.string()),
+        ("metadata", pa.string()),
+        ("purpose", pa.string()),
+        (
+            "responses",
+            pa.list_(pa.struct([("id", pa.string()), ("source", pa.string()), ("text", pa.string())])),
+        ),
+        (
+            "judgments",
+            pa.list_(
+                pa.struct(
+                    [
+                        ("rater", pa.string()),
+                        ("kind", pa.string()),
+                        ("outcome", pa.string()),
+                        ("ranking", pa.map_(pa.string(), pa.int32())),
+                        ("strength", pa.int32()),
+                        ("shown", pa.list_(pa.string())),
+                        ("scores", pa.map_(pa.string(), pa.map_(pa.string(), pa.int32()))),
+                        ("rationale", pa.string()),
+                        ("seconds", pa.float64()),
+                        ("at", pa.string()),
+                    ]
+                )
+            ),
+        ),
+    ]
+)
+_COLUMNS = tuple(SCHEMA.names)
+_JUDGMENT = tuple(field.name for field in SCHEMA.field("judgments").type.value_type)
+
+
+def recognise(values: Mapping[str, Any]) -> bool:
+    return {"prompt", "responses"} <= set(values)
+
+
+def read(path: Path) -> Iterator[ComparisonRecord | Rejection]:
+    for row in read_rows(path):
+        yield row if isinstance(row, Rejection) else _read(row)
+
+
+def record_from(values: Mapping[str, Any], line: int = 0) -> ComparisonRecord:
+    """The record of one row. Raises BadRecord, which names the field, for what is no row of this format."""
+    row = Fields(values).only(_COLUMNS)
+    return ComparisonRecord(
+        key=row.optional_text("id") or None,
+        prompt=[_message(message) for message in row.objects("prompt", required=True)],
+        responses=[_response(response) for response in row.objects("responses", required=True)],
+        tags=row.texts("tags"),
+        reference=row.optional_text("reference"),
+        metadata=_metadata(row, values.get("metadata")),
+        judgments=[_judgment(judgment) for judgment in row.objects("judgments")],
+        purpose=row.text("purpose", "train"),
+        line=line,
+    )
+
+
+def judgment_from(values: Mapping[str, Any]) -> JudgmentRecord:
+    """One judgment of a row by itself. Raises BadRecord as ``record_from`` does."""
+    return _judgment(Fields(values))
+
+
+def row_from(record: ComparisonRecord) -> dict[str, Any]:
+    """The row of one record, ready for JSON; what has no value is left out."""
+    row = {
+        "id": record.key,
+        "prompt": [{"role": message["role"], "content": message["content"]} for message in record.prompt],
+        "tags": list(record.tags),
+        "reference": record.reference,
+        "metadata": dict(record.metadata),
+        "purpose": None if record.purpose == "train" else record.purpose,
+        "responses": [
+            {"id": each.key, "source": each.source, "text": each.text} for each in record.responses
+        ],
+        "judgments": [_judgment_row(judgment) for judgment in record.judgments],
+    }
+    return {name: value for name, value in row.items() if value not in (None, [], {})}
+
+
+def parquet_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """``row`` as the columns of SCHEMA hold it."""
+    metadata = json.dumps(row["metadata"], ensure_ascii=False) if "metadata" in row else None
+    return {
+        **row,
+        "metadata": metadata,
+        "judgments": [_parquet_judgment(each) for each in row.get("judgments", [])],
+    }
+
+
+def _read(row: Row) -> ComparisonRecord | Rejection:
+    try:
+        return record_from(row.values, row.line)
+    except BadRecord as bad:
+        return Rejection(row.line, bad.reason, bad.field)
+
+
+def _message(fields: Fields) -> Message:
+    fields.only(("role", "content"))
+    return {"role": fields.text("role"), "content": fields.text("content")}
+
+
+def _response(fields: Fields) -> ResponseRecord:
+    fields.only(("id", "source", "text"))
+    return ResponseRecord(fields.text("id"), fields.text("source"), fields.text("text"))
+
+
+def _metadata(row: Fields, value: object) -> Mapping[str, Any]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise BadRecord("it must be an object, or one as JSON text", "metadata") from None
+    return {} if value is None else as_mapping(value, row.place("metadata"))
+
+
+def _judgment(fields: Fields) -> JudgmentRecord:
+    fields.only(_JUDGMENT)
+    return JudgmentRecord(
+        rater=fields.text("rater"),
+        kind=fields.text("kind", "human"),
+        outcome=fields.text("outcome", "ranked"),
+        ranking=_whole_numbers(fields.pairs("ranking"), fields.place("ranking")),
+        strength=fields.whole("strength"),
+        shown=fields.texts("shown"),
+        scores=_scores(fields.pairs("scores"), fields.place("scores")),
+        rationale=fields.text("rationale", ""),
+        seconds=fields.number("seconds"),
+        at=fields.time("at"),
+    )
+
+
+def _whole_numbers(values: Mapping[str, Any], where: str) -> dict[str, int]:
+    return {
+        name: whole_number(value, f"{where}.{name}") for name, value in values.items() if value is not None
+    }
+
+
+def _scores(values: Mapping[str, Any], where: str) -> dict[str, dict[str, int]]:
+    return {
+        key: _whole_numbers(as_mapping(levels, where), f"{where}.{key}") for key, levels in values.items()
+    }
+
+
+def _judgment_row(judgment: JudgmentRecord) -> dict[str, Any]:
+    row = {
+        "rater": judgment.rater,
+        "kind": judgment.kind,
+        "outcome": None if judgment.outcome == "ranked" else judgment.outcome,
+        "ranking": dict(judgment.ranking),
+        "strength": judgment.strength,
+        "shown": list(judgment.shown),
+        "scores": {key: dict(levels) for key, levels in judgment.scores.items()},
+        "rationale": judgment.rationale or None,
+        "seconds": judgment.seconds,
+        "at": _moment(judgment.at),
+    }
+    return {name: value for name, value in row.items() if value not in (None, [], {})}
+
+
+def _moment(at: datetime | None) -> str | None:
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
+
+
+def _parquet_judgment(row: Mapping[str, Any]) -> dict[str, Any]:
+    scores = {key: list(levels.items()) for key, levels in row.get("scores", {}).items()}
+    return {**row, "ranking": list(row.get("ranking", {}).items()), "scores": list(scores.items())}

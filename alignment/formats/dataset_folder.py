@@ -1,0 +1,146 @@
+"""A frozen dataset as a folder: Parquet splits with a manifest and a card, which `datasets.load_dataset`
+reads.
+
+The content is addressed by the hash of its rows in their canonical form, not by the bytes of the Parquet
+files, which differ between versions of the library that writes them. Nothing here is read or written whole.
+"""
+
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from alignment.formats.preference import SCHEMA, PreferenceRow
+from feedback.hashing import canonical_json, content_sha256
+
+SPLITS = ("train", "test")
+MANIFEST = "manifest.json"
+CARD = "README.md"
+VERSION = "concord-snapshot-1"
+_BATCH = 1000
+
+
+class SplitTally:
+    """What one split holds, counted row by row. Rows of a comparison, and of a prompt, stand side by side."""
+
+    def __init__(self) -> None:
+        self.rows = self.comparisons = self.prompts = 0
+        self.raters: Counter[tuple[str, str]] = Counter()
+        self.tags: Counter[str] = Counter()
+        self._digest = hashlib.sha256()
+        self._last: tuple[str, str] = ("", "")
+
+    def add(self, row: PreferenceRow) -> None:
+        self._digest.update(canonical_json(row).encode() + b"\n")
+        self.rows += 1
+        prompt, comparison = row["prompt_sha256"], row["comparison"]
+        self.prompts += prompt != self._last[0]
+        if (prompt, comparison) != self._last:
+            self.comparisons += 1
+            self.raters.update((judgment["kind"], judgment["rater"]) for judgment in row["judgments"])
+            self.tags.update(row["tags"])
+        self._last = (prompt, comparison)
+
+    def sha256(self) -> str:
+        return self._digest.hexdigest()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "rows": self.rows,
+            "comparisons": self.comparisons,
+            "prompts": self.prompts,
+            "sha256": self.sha256(),
+        }
+
+
+def addressed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest: what a dataset holds, with the hash of all of that as its address."""
+    manifest = {"version": VERSION, **content}
+    return {"sha256": content_sha256(manifest), **manifest}
+
+
+def in_test(messages: Iterable[Mapping[str, str]], *, test_share: float, seed: int) -> bool:
+    """Whether a prompt belongs to the test split, which a hash of its messages says."""
+    digest = content_sha256([seed, [[message["role"], message["content"]] for message in messages]])
+    return int(digest[:13], 16) / 16**13 < test_share
+
+
+def write_splits(folder: Path, rows: Iterable[tuple[str, PreferenceRow]]) -> dict[str, SplitTally]:
+    """Write (split, row) pairs to ``folder`` as they come. Raises OSError."""
+    with ExitStack() as stack:
+        writers = {name: stack.enter_context(_SplitFile(folder / f"{name}.parquet")) for name in SPLITS}
+        for split, row in rows:
+            writers[split].add(row)
+        return {name: writer.tally for name, writer in writers.items()}
+
+
+def write_text(path: Path, text: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_split(folder: Path, split: str) -> Iterator[PreferenceRow]:
+    """The rows of one split, in order. Raises OSError or pyarrow's ArrowException."""
+    with pq.ParquetFile(folder / f"{split}.parquet") as file:
+        for batch in file.iter_batches(batch_size=_BATCH):
+            yield from batch.to_pylist()
+
+
+def problem_with(folder: Path, manifest: Mapping[str, Any]) -> str | None:
+    """What is wrong with a dataset's folder as a clause, or None where it holds what its manifest says."""
+    if not folder.is_dir():
+        return "its folder is gone"
+    try:
+        if json.loads((folder / MANIFEST).read_text(encoding="utf-8")) != manifest:
+            return f"its {MANIFEST} was changed"
+        for split in SPLITS:
+            tally = SplitTally()
+            for row in read_split(folder, split):
+                tally.add(row)
+            if tally.sha256() != manifest["splits"][split]["sha256"]:
+                return f"its {split} rows were changed"
+    except (OSError, ValueError, pa.ArrowException) as error:
+        return f"it can not be read ({str(error).splitlines()[0].rstrip('.')})"
+    return None
+
+
+class _SplitFile:
+    """One Parquet file while it is written, in row groups of a thousand rows."""
+
+    def __init__(self, path: Path) -> None:
+        self.tally = SplitTally()
+        self._path = path
+        self._waiting: list[PreferenceRow] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> "_SplitFile":
+        self._file = cast(BinaryIO, self._stack.enter_context(self._path.open("xb")))
+        self._writer = self._stack.enter_context(pq.ParquetWriter(self._file, SCHEMA, compression="zstd"))
+        return self
+
+    def add(self, row: PreferenceRow) -> None:
+        self.tally.add(row)
+        self._waiting.append(row)
+        if len(self._waiting) == _BATCH:
+            self._flush()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._stack:
+            if kind is None:
+                self._flush()
+                self._writer.close()
+                self._file.flush()
+                os.fsync(self._file.fileno())
+
+    def _flush(self) -> None:
+        self._writer.write_batch(pa.RecordBatch.from_pylist(self._waiting, SCHEMA))
+        self._waiting = []

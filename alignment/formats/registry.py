@@ -1,0 +1,101 @@
+"""Every dataset format by its name: who reads it, who writes it, and which one a file is in."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from alignment.formats import concord, hh_rlhf, openai_preference, pairs, preference, sft, trl_kto
+from alignment.formats.rows import Row, read_rows
+from alignment.formats.source import FormatError, check_source
+from feedback.records import ComparisonRecord, Rejection
+
+AUTO = "auto"
+PAIRS = "pairs"
+CONCORD = "concord"
+SAMPLE = 100  # rows that are looked at to recognise a format
+
+Records = Iterator[ComparisonRecord | Rejection]
+Values = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Reader:
+    recognise: Callable[[Values], bool]
+    read: Callable[[Path], Records]
+
+
+@dataclass(frozen=True)
+class Writer:
+    """How rows are written. ``source``: a snapshot's preference rows, or the whole project's comparisons.
+
+    ``schema`` is None where only JSON lines will do. ``not_held`` names what the format has no place for.
+    """
+
+    source: Literal["snapshot", "project"]
+    convert: Callable[[Iterable[dict[str, Any]], Counter[str]], Iterator[dict[str, Any]]]
+    schema: pa.Schema | None
+    not_held: tuple[str, ...] = ()
+    parquet_row: Callable[[dict[str, Any]], dict[str, Any]] = dict
+
+
+def _unchanged(rows: Iterable[dict[str, Any]], _: Counter[str]) -> Iterator[dict[str, Any]]:
+    return iter(rows)
+
+
+READERS: dict[str, Reader] = {
+    CONCORD: Reader(concord.recognise, concord.read),
+    hh_rlhf.NAME: Reader(hh_rlhf.recognise, hh_rlhf.read),
+}
+_LINEAGE = ("weight", "confidence", "tags", "judgments")
+WRITERS: dict[str, Writer] = {
+    CONCORD: Writer("project", _unchanged, concord.SCHEMA, parquet_row=concord.parquet_row),
+    "preference": Writer("snapshot", _unchanged, preference.SCHEMA),
+    "openai-preference": Writer("snapshot", openai_preference.convert, None, _LINEAGE),
+    "trl-kto": Writer("snapshot", trl_kto.convert, trl_kto.SCHEMA, _LINEAGE),
+    "sft": Writer("snapshot", sft.convert, sft.SCHEMA, _LINEAGE),
+}
+
+
+def open_records(path: Path, name: str = AUTO, mapping: pairs.Mapped | None = None) -> tuple[str, Records]:
+    """The format's name and the file's records. Raises FormatError for a file or a format that can not be
+    used.
+
+    A mapping means the format ``pairs``, which can not be read without one.
+    """
+    if name not in (AUTO, PAIRS, *READERS):
+        known = ", ".join((AUTO, *READERS, PAIRS))
+        raise FormatError(f"{name!r} is no format that can be read; use one of {known}.")
+    if mapping is not None and name not in (AUTO, PAIRS):
+        raise FormatError(f"A mapping describes the columns of {PAIRS}; the format {name} needs none.")
+    if mapping is None and name == PAIRS:
+        raise FormatError(f"The format {PAIRS} needs a mapping that says which column is what.")
+    check_source(path)
+    if mapping is not None:
+        return PAIRS, pairs.read(path, mapping)
+    name = detect(path) if name == AUTO else name
+    return name, READERS[name].read(path)
+
+
+def detect(path: Path) -> str:
+    """The format of a file by the names in its first rows. Raises FormatError with the known formats."""
+    sample = list(islice(read_rows(path), SAMPLE))
+    rows = [row for row in sample if isinstance(row, Row)]
+    for name, reader in READERS.items():
+        if any(reader.recognise(row.values) for row in rows):
+            return name
+    if rows:
+        what = f"its columns {', '.join(map(str, rows[0].values))[:200]} are those of no known format"
+    else:
+        what = next(
+            (f"line {row.line}: {row.reason}" for row in sample if isinstance(row, Rejection)),
+            "it has no row",
+        )
+    raise FormatError(
+        f"The format of {path} can not be told: {what}. "
+        f"Name one of {', '.join(READERS)}, or describe the columns of pairs with a mapping."
+    )

@@ -1,0 +1,158 @@
+"""Bytes become rows: JSON lines, CSV and Parquet alike are a stream of numbered rows, read in constant
+memory.
+
+What can not be read as a row is a Rejection with its number and the stream goes on. Numbers are the file's
+lines, from 1; a Parquet file has no lines, so its rows are counted.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from alignment.formats.source import FormatError, is_parquet, open_bytes
+from feedback.records import Rejection
+
+MAX_LINE = 64 << 20  # bytes: a longer line is passed over without being held in memory
+BOM = b"\xef\xbb\xbf"
+_PARQUET_BATCH = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    line: int
+    values: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line, and what is wrong with it: then ``text`` is what could be read of it."""
+
+    number: int
+    text: str
+    problem: str | None = None
+
+
+def read_rows(path: Path) -> Iterator[Row | Rejection]:
+    """The rows of a file: Parquet by its content, CSV by its name, otherwise JSON lines.
+
+    Raises FormatError for a CSV file without usable column names, and for a Parquet file that can not be
+    read.
+    """
+    if is_parquet(path):
+        return read_parquet(path)
+    return read_csv(path) if ".csv" in path.suffixes else read_json_lines(path)
+
+
+def read_lines(path: Path) -> Iterator[Line]:
+    """The lines of a UTF-8 file, without line ends and byte-order mark."""
+    with open_bytes(path) as stream:
+        number = 0
+        while raw := stream.readline(MAX_LINE + 1):
+            number += 1
+            if len(raw) > MAX_LINE:
+                while not raw.endswith(b"\n") and (raw := stream.readline(MAX_LINE)):
+                    pass
+                yield Line(number, "", f"the line is longer than {MAX_LINE >> 20} MB; shorten it")
+            else:
+                yield _decode(number, raw.removeprefix(BOM) if number == 1 else raw)
+
+
+def read_json_lines(path: Path) -> Iterator[Row | Rejection]:
+    for line in read_lines(path):
+        if line.problem:
+            yield Rejection(line.number, line.problem)
+        elif line.text.strip():
+            yield _parse(line)
+
+
+def read_csv(path: Path) -> Iterator[Row | Rejection]:
+    """The rows of a CSV file under the names in its first row. A text may go over several lines."""
+    csv.field_size_limit(min(MAX_LINE, sys.maxsize))
+    broken: list[Rejection] = []
+    reader = csv.reader(_csv_lines(path, broken), strict=True)
+    names: list[str] | None = None
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            cells = None
+        except csv.Error as error:
+            broken.append(Rejection(start, f"it is no CSV row ({error})"))
+            cells = []
+        found = bool(broken)
+        yield from broken
+        broken.clear()
+        if cells is None:
+            return
+        if names is None:
+            names = _column_names(path, [] if found else cells)
+        elif cells and not found:
+            yield _named(start, names, cells)
+
+
+def read_parquet(path: Path) -> Iterator[Row | Rejection]:
+    number = 0
+    try:
+        with pq.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=_PARQUET_BATCH):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(number, values)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise FormatError(
+            f"{path} can not be read as Parquet after row {number} ({reason}); write it again."
+        ) from error
+
+
+def _decode(number: int, raw: bytes) -> Line:
+    raw = raw.rstrip(b"\r\n")
+    try:
+        return Line(number, raw.decode())
+    except UnicodeDecodeError as error:
+        problem = f"it is not UTF-8 text (byte {error.start + 1} of the line); save the file as UTF-8"
+        return Line(number, raw.decode(errors="replace"), problem)
+
+
+def _parse(line: Line) -> Row | Rejection:
+    try:
+        values = json.loads(line.text, parse_constant=_refuse_constant)
+    except RecursionError:
+        return Rejection(line.number, "it is nested too deeply")
+    except ValueError as error:
+        return Rejection(line.number, f"it is not JSON ({error})")
+    if not isinstance(values, dict):
+        return Rejection(line.number, "it is not a JSON object; a row is one {…} on one line")
+    return Row(line.number, values)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _csv_lines(path: Path, broken: list[Rejection]) -> Iterator[str]:
+    """Lines for the CSV reader; ``broken`` fills with those of them that could not be read whole."""
+    for line in read_lines(path):
+        if line.problem:
+            broken.append(Rejection(line.number, line.problem))
+        yield line.text + "\n"
+
+
+def _column_names(path: Path, cells: list[str]) -> list[str]:
+    if not cells or not all(name.strip() for name in cells) or len(set(cells)) < len(cells):
+        raise FormatError(f"The first row of {path} must name every column, each name once; it has {cells}.")
+    return cells
+
+
+def _named(line: int, names: list[str], cells: list[str]) -> Row | Rejection:
+    if len(cells) != len(names):
+        return Rejection(line, f"it has {len(cells)} columns, the first row names {len(names)}")
+    return Row(line, dict(zip(names, cells, strict=True)))

@@ -1,0 +1,89 @@
+"""Exports end here: rows become a file, whole or not at all, as JSON lines or Parquet.
+
+A file is written beside its place under another name, flushed to the disk and then renamed, so that nobody
+ever reads half of one and an earlier file stays until the new one is complete.
+"""
+
+import gzip
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import zstandard
+
+from alignment.formats.source import FormatError
+
+ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+_PARQUET_BATCH = 1000
+
+
+def check_target(path: Path, *, parquet: bool) -> None:
+    """Raise FormatError unless rows can be written to ``path``, as Parquet only if ``parquet``."""
+    if path.is_dir():
+        raise FormatError(f"{path} is a folder; name a file in it.")
+    if not path.parent.is_dir():
+        raise FormatError(f"There is no folder {path.parent}; make it first.")
+    endings = ENDINGS if parquet else ENDINGS[:-1]
+    if not path.name.endswith(endings):
+        raise FormatError(
+            f"{path.name} must end in one of {', '.join(endings)}, which says how it is written."
+        )
+
+
+def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema | None = None) -> int:
+    """Write the rows as the name's ending says, Parquet with ``schema``; returns how many. Raises OSError."""
+    with replacing(path) as file:
+        if path.name.endswith(".parquet"):
+            return write_parquet(file, rows, schema)
+        return write_json_lines(file, rows, compression=path.suffix)
+
+
+def write_parquet(file: BinaryIO, rows: Iterable[Mapping[str, Any]], schema: pa.Schema | None) -> int:
+    count, iterator = 0, iter(rows)
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        while batch := list(islice(iterator, _PARQUET_BATCH)):
+            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
+            count += len(batch)
+    return count
+
+
+def write_json_lines(file: BinaryIO, rows: Iterable[Mapping[str, Any]], compression: str = "") -> int:
+    count = 0
+    with ExitStack() as stack:
+        if compression == ".gz":
+            # No time in the header: the same rows make the same file.
+            file = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0)))
+        elif compression == ".zst":
+            file = cast(
+                BinaryIO, stack.enter_context(zstandard.ZstdCompressor().stream_writer(file, closefd=False))
+            )
+        for row in rows:
+            file.write(json_line(row))
+            count += 1
+    return count
+
+
+def json_line(row: Mapping[str, Any]) -> bytes:
+    """One row. Half of a surrogate pair, which only a rejection can quote, is escaped as JSON has it."""
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode("utf-8", "backslashreplace") + b"\n"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of ``path`` when the block ends well, and is removed when it does not."""
+    part = path.with_name(f".{path.name[:100]}.{uuid4().hex}.part")
+    try:
+        with part.open("xb") as file:
+            yield cast(BinaryIO, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,121 @@
+"""A frozen dataset's folder and its card."""
+
+import json
+
+import pytest
+
+from alignment.formats.dataset_card import card
+from alignment.formats.dataset_folder import addressed, problem_with, read_split, write_splits, write_text
+from alignment.formats.preference import answer
+
+
+def row(number):
+    return {
+        "prompt": [{"role": "user", "content": f"Question {number}?"}],
+        "chosen": answer("yes"),
+        "rejected": answer("no"),
+        "weight": 1.0,
+        "confidence": None if number % 2 else 0.5,
+        "comparison": f"q{number}",
+        "prompt_sha256": f"{number // 2:064x}",
+        "tags": ["even"] if number % 2 == 0 else [],
+        "judgments": [{"submission": str(number), "rater": "ana", "kind": "human"}],
+    }
+
+
+def frozen(folder, count=2500, **fields):
+    tallies = write_splits(
+        folder, (("test" if number < 10 else "train", row(number)) for number in range(count))
+    )
+    manifest = addressed(
+        {
+            "policy": {"name": "p|q", "version": 2, "sha256": "1" * 64},
+            "report": None,
+            "split": {"test_share": 0.2, "seed": 3},
+            "splits": {name: tally.as_json() for name, tally in tallies.items()},
+            "left_out": {"routed labels": 0},
+            "raters": [{"name": "a|b", "kind": "human", "simulated": False, "judgments": 7}],
+            "agreement": None,
+            "certificates": [],
+            **fields,
+        }
+    )
+    write_text(folder / "manifest.json", json.dumps(manifest))
+    return manifest, tallies
+
+
+def test_rows_of_more_than_one_row_group_are_counted_hashed_and_come_back(tmp_path):
+    manifest, tallies = frozen(tmp_path)
+    train = tallies["train"]
+    assert (train.rows, train.comparisons, train.prompts) == (2490, 2490, 1245)
+    assert (train.tags, train.raters) == ({"even": 1245}, {("human", "ana"): 2490})
+    assert list(read_split(tmp_path, "train")) == [row(number) for number in range(10, 2500)]
+    assert problem_with(tmp_path, manifest) is None
+
+
+def test_the_address_changes_with_anything_in_the_manifest(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    one, _ = frozen(tmp_path / "a", 20)
+    other, _ = frozen(tmp_path / "b", 20, split={"test_share": 0.2, "seed": 4})
+    assert one["sha256"] != other["sha256"]
+    assert one["splits"] == other["splits"]
+
+
+@pytest.mark.parametrize(
+    ("agreement", "words"),
+    [
+        (None, "No agreement report was made."),
+        ({"value": None, "reason": "no variation"}, "undefined: no variation."),
+        ({"value": 0.8, "low": None, "high": None, "n": 3}, "between people is 0.800, n = 3."),
+        ({"value": 0.8, "low": 0.7, "high": 0.9, "n": 3}, "0.800 (95 % interval 0.700 to 0.900), n = 3."),
+    ],
+)
+def test_the_card_gives_agreement_with_its_interval_and_n(tmp_path, agreement, words):
+    manifest, _ = frozen(tmp_path, 20, agreement=agreement)
+    assert words in card(manifest)
+
+
+def test_the_card_names_raters_judges_and_what_was_left_out(tmp_path):
+    certificate = {"judge": "bot", "slice": "all", "trusted": True, "sentence": "As good\nas people."}
+    manifest, _ = frozen(tmp_path, 20, certificates=[certificate], left_out={"routed labels": 4})
+    text = card(manifest)
+    assert "| a\\|b | human | 7 |" in text
+    assert "| bot | all | yes | As good as people. |" in text
+    assert "Left out: 4 routed labels." in text
+    assert text.startswith("---\nconfigs:")
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda folder: (folder / "train.parquet").unlink(), "it can not be read"),
+        (lambda folder: (folder / "train.parquet").write_bytes(b"PAR1"), "it can not be read"),
+        (lambda folder: (folder / "manifest.json").write_text("{}"), "its manifest.json was changed"),
+        (
+            lambda folder: (folder / "test.parquet").replace(folder / "train.parquet"),
+            "its train rows were changed",
+        ),
+        (lambda folder: folder.rename(folder.with_name("away")), "its folder is gone"),
+    ],
+)
+def test_a_changed_folder_is_told(tmp_path, damage, problem):
+    folder = tmp_path / "dataset"
+    folder.mkdir()
+    manifest, _ = frozen(folder, 20)
+    damage(folder)
+    assert problem in problem_with(folder, manifest)
+
+
+def test_a_failure_while_rows_come_ends_the_writing(tmp_path):
+    def failing():
+        yield "train", row(1)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        write_splits(tmp_path, failing())
+
+
+def test_rankings_of_several_count_their_comparison_once(tmp_path):
+    tallies = write_splits(tmp_path, [("train", row(1)), ("train", row(1)), ("train", row(2))])
+    assert (tallies["train"].rows, tallies["train"].comparisons) == (3, 2)

@@ -1,0 +1,181 @@
+"""Labels: certificates, decisions, their sources, and that only what changed is written."""
+
+import pytest
+from django.db import DatabaseError
+
+from alignment.actions import labels as labelling_work
+from alignment.actions.labels import apply_policy, carry_out_labelling
+from alignment.actions.policies import create_policy
+from alignment.models import Label, Labelling, LabelSource, Policy
+from alignment.queries import decision_counts, settled_labelling
+from alignment.tasks import perform_labelling
+from feedback.actions.imports import store_records
+from feedback.actions.jobs import cancel_job, perform_job, resume_job
+from feedback.errors import Refused
+from feedback.models import Comparison, JobState, Judgment, RaterKind
+from tests.alignment.conftest import pair, said
+
+
+def rows(policy):
+    """Everything that the policy's labels say, in the order of their comparisons."""
+    labels = Label.objects.filter(policy=policy).order_by("comparison_id")
+    sources = LabelSource.objects.filter(label__policy=policy).order_by("label__comparison_id", "judgment_id")
+    return list(labels.values()), list(sources.values())
+
+
+def test_a_policy_is_checked_and_versioned(project):
+    first = create_policy(project=project, name="strict", document={"min_confidence": 0.9}, by=None)
+    again = create_policy(project=project, name="strict", document={"min_confidence": 0.9}, by=None)
+    second = create_policy(project=project, name="strict", document={"min_confidence": 0.95}, by=None)
+    assert again == first
+    assert (first.version, second.version) == (1, 2)
+    assert first.document["min_items"] == 30
+
+
+@pytest.mark.parametrize(
+    ("document", "field"),
+    [({"min_confidence": 2}, "min_confidence"), ({"colour": 1}, None), ({"ties": "flip a coin"}, "ties")],
+)
+def test_a_document_that_can_not_be_used_is_refused_with_its_field(project, document, field):
+    with pytest.raises(Refused, match="policy can not be used") as refusal:
+        create_policy(project=project, name="x", document=document, by=None)
+    assert refusal.value.field == field
+    assert not Policy.objects.exists()
+
+
+def test_a_judge_is_trusted_on_the_slices_where_it_is_good(policy, label):
+    labelling = label(policy)
+    assert labelling.job.state == JobState.SUCCEEDED
+    trusted = {(entry["judge"], entry["slice"]): entry["trusted"] for entry in labelling.certificates}
+    assert trusted[("good", "even")]
+    assert trusted[("good", "odd")]
+    assert trusted[("partly", "even")]
+    assert not trusted[("partly", "odd")]
+    refused = next(c for c in labelling.certificates if (c["judge"], c["slice"]) == ("partly", "odd"))
+    assert refused["sentence"].startswith("Not trusted")
+    assert refused["agreement"]["n"] > 0
+
+
+def test_every_judged_comparison_has_one_label_with_a_reason(policy, label):
+    labelling = label(policy)
+    assert sum(decision_counts(policy).values()) == 120
+    assert decision_counts(policy)["used"] > 60
+    assert not Label.objects.filter(policy=policy, sentence="").exists()
+    assert settled_labelling(policy.project) == labelling
+    assert labelling.report is not None
+
+
+def test_a_label_rests_on_people_and_trusted_judges_only(policy, label):
+    label(policy)
+    odd = LabelSource.objects.filter(label__policy=policy, label__comparison__tags__name="odd")
+    assert not odd.filter(judgment__rater__name="partly").exists()
+    even = LabelSource.objects.filter(label__policy=policy, label__comparison__tags__name="even")
+    assert even.filter(judgment__rater__name="partly").exists()
+    assert not LabelSource.objects.exclude(judgment__outcome="ranked").exists()
+    used = Label.objects.filter(policy=policy, decision="used")
+    assert not used.filter(sources=None).exists()
+    assert used.filter(sources__judgment__rater__kind=RaterKind.HUMAN).exists()
+
+
+def test_applying_again_on_the_same_judgments_writes_nothing(policy, label):
+    label(policy)
+    before = rows(policy)
+    second = label(policy)
+    assert rows(policy) == before
+    assert second.certificates == Labelling.objects.order_by("pk").first().certificates
+    assert "0 of them otherwise" in second.job.message
+
+
+def test_only_labels_whose_judgments_changed_are_written(policy, label, new_id):
+    first = label(policy)
+    judged = Comparison.objects.get(external_id="q100")
+    Judgment.objects.filter(comparison=judged, rater__name="good").update(outcome="refused", ranking=())
+    second = label(policy)
+    touched = set(Label.objects.filter(labelling=second).values_list("comparison_id", flat=True))
+    assert judged.pk in touched
+    kept = Label.objects.filter(labelling=first).count()
+    assert kept + len(touched) == 120
+
+
+def test_a_comparison_whose_judgments_are_taken_back_loses_its_label(policy, label):
+    label(policy)
+    judged = Comparison.objects.get(external_id="q100")
+    Judgment.objects.filter(comparison=judged).update(current=False)
+    label(policy)
+    assert not Label.objects.filter(policy=policy, comparison=judged).exists()
+    assert Label.objects.filter(policy=policy).count() == 119
+
+
+def test_small_batches_give_the_same_labels(policy, label, monkeypatch):
+    label(policy)
+    other = create_policy(project=policy.project, name="other", document={}, by=None)
+    monkeypatch.setattr(labelling_work, "BATCH", 7)
+    label(other)
+
+    def says(policy):
+        return [{**row, "id": 0, "policy_id": 0, "labelling_id": 0} for row in rows(policy)[0]]
+
+    assert says(other) == says(policy)
+
+
+def test_a_labelling_cancelled_in_the_middle_is_resumed_to_the_same_labels(policy, label, monkeypatch):
+    monkeypatch.setattr(labelling_work, "BATCH", 50)
+    write_batch = labelling_work._write_batch
+    labelling = apply_policy(policy=policy, by=None)
+
+    def cancelled_after_one(*args):
+        changed = write_batch(*args)
+        cancel_job(job=labelling.job, by=None)
+        return changed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(labelling_work, "_write_batch", cancelled_after_one)
+        perform_job(labelling.job_id, carry_out_labelling)
+    labelling.job.refresh_from_db()
+    assert labelling.job.state == JobState.CANCELLED
+    assert Label.objects.filter(policy=policy).count() == 50
+    assert settled_labelling(policy.project) is None
+
+    half = rows(policy)
+    resume_job(job=labelling.job, by=None)
+    perform_labelling(labelling.job_id)
+    labelling.job.refresh_from_db()
+    assert labelling.job.state == JobState.SUCCEEDED
+    assert Label.objects.filter(policy=policy).count() == 120
+    assert rows(policy)[0][:50] == half[0]
+
+
+def test_a_batch_is_written_whole_or_not_at_all(policy, monkeypatch):
+    def broken(*args, **kwargs):
+        raise DatabaseError("disk is full")
+
+    labelling = apply_policy(policy=policy, by=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelSource.objects, "bulk_create", broken)
+        perform_job(labelling.job_id, carry_out_labelling)
+    labelling.job.refresh_from_db()
+    assert labelling.job.state == JobState.FAILED
+    assert not Label.objects.exists()
+
+
+def test_a_project_without_judgments_can_not_be_labelled(project, make_comparisons, label):
+    make_comparisons(project, 2)
+    labelling = label(create_policy(project=project, name="default", document={}, by=None))
+    assert labelling.job.state == JobState.FAILED
+    assert "no judgments yet" in labelling.job.message
+
+
+def test_a_comparison_with_only_missing_verdicts_goes_to_people(project, label):
+    store_records(project=project, records=[pair("1", [said("judge", None, "judge")])], by=None)
+    policy = create_policy(project=project, name="default", document={}, by=None)
+    label(policy)
+    only = Label.objects.get(policy=policy)
+    assert (only.decision, only.reason, only.ranking, only.confidence) == ("routed", "no_verdict", (), None)
+
+
+def test_applying_again_while_a_labelling_waits_is_the_same_labelling(judged):
+    policy = create_policy(project=judged, name="default", document={}, by=None)
+    first = apply_policy(policy=policy, by=None)
+    assert apply_policy(policy=policy, by=None) == first
+    perform_job(first.job_id, carry_out_labelling)
+    assert apply_policy(policy=policy, by=None) != first

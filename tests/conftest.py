@@ -1,0 +1,112 @@
+"""Fixtures for every room: projects, people and raters in a real database."""
+
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+
+from feedback.actions.imports import store_records
+from feedback.actions.projects import create_project, set_member
+from feedback.actions.tokens import create_token
+from feedback.models import Comparison, Project, Rater
+from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def var_folder(settings, tmp_path_factory):
+    """Files that tests write go to a folder of their own."""
+    root = tmp_path_factory.mktemp("var")
+    settings.VAR = root
+    settings.SNAPSHOTS_ROOT = root / "snapshots"
+    settings.RUNS_ROOT = root / "runs"
+    return root
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings):
+    """The real hash is slow on purpose, about half a second for each user a test makes."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def shared_data() -> Path:
+    """The folder of real labelled data, beside the repository or named by CONCORD_SHARED_DATA."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("CONCORD_SHARED_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"the real data is not at {folder}; set CONCORD_SHARED_DATA to its folder")
+    return folder
+
+
+@pytest.fixture
+def project(db) -> Project:
+    return create_project(name="Help desk", by=None, guidelines="Prefer the polite answer.", overlap=2)
+
+
+@pytest.fixture
+def make_user(db) -> Callable[..., User]:
+    def make(name: str, *, project: Project | None = None, role: str | None = None, **kwargs) -> User:
+        user = User.objects.create_user(username=name, password="correct horse", **kwargs)
+        if project is not None and role is not None:
+            set_member(project=project, user=user, role=role, by=None)
+        return user
+
+    return make
+
+
+@pytest.fixture
+def make_comparisons(db) -> Callable[..., list[Comparison]]:
+    """So many comparisons in a project, each with two responses ``a`` and ``b`` and the judgments given."""
+
+    def make(project: Project, count: int, judgments: list[JudgmentRecord] | None = None) -> list[Comparison]:
+        start = project.comparisons.count()
+        records = [
+            ComparisonRecord(
+                key=f"q{index}",
+                prompt=[{"role": "user", "content": f"Question {index}?"}],
+                responses=[
+                    ResponseRecord("a", "model-x", f"Answer {index} of x."),
+                    ResponseRecord("b", "model-y", f"Answer {index} of y."),
+                ],
+                tags=["even" if index % 2 == 0 else "odd"],
+                judgments=judgments or [],
+                line=index + 1,
+            )
+            for index in range(start, start + count)
+        ]
+        summary = store_records(project=project, records=records, by=None)
+        assert not summary.rejections
+        return list(project.comparisons.order_by("pk")[start:])
+
+    return make
+
+
+@pytest.fixture
+def make_rater(db) -> Callable[..., Rater]:
+    def make(project: Project, name: str, kind: str = "human", **kwargs) -> Rater:
+        return Rater.objects.create(project=project, name=name, kind=kind, **kwargs)
+
+    return make
+
+
+@pytest.fixture
+def make_client(db) -> Callable[..., Client]:
+    """A client of the API that sends a personal token of this user."""
+
+    def make(user: User, scope: str = "write") -> Client:
+        _, secret = create_token(user=user, name="test", scope=scope)
+        return Client(headers={"authorization": f"Bearer {secret}"})
+
+    return make
+
+
+@pytest.fixture
+def new_id() -> Callable[[], uuid.UUID]:
+    return uuid.uuid4

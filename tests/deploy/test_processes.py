@@ -1,0 +1,46 @@
+"""The processes of a server: started together, started again when they die, all gone at the end."""
+
+import os
+import signal
+import sys
+import time
+
+from deploy.processes import Processes
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def sleeper() -> list[str]:
+    return [sys.executable, "-c", "import time; time.sleep(60)"]
+
+
+def revive_until(processes: Processes, name: str, old: int, said: list[str]) -> int:
+    deadline = time.monotonic() + 20
+    while processes.running[name].pid == old and time.monotonic() < deadline:
+        processes.revive(said.append)
+    return processes.running[name].pid
+
+
+def test_a_process_that_is_killed_is_started_again_and_said_so():
+    said: list[str] = []
+    with Processes({"worker": sleeper()}) as processes:
+        first = processes.running["worker"].pid
+        os.kill(first, signal.SIGKILL)
+        processes.running["worker"].wait()
+        second = revive_until(processes, "worker", first, said)
+        assert second != first
+        assert alive(second)
+        assert any("starting it again" in line for line in said)
+
+
+def test_all_are_gone_at_the_end():
+    with Processes({"one": sleeper(), "two": sleeper()}) as processes:
+        pids = [process.pid for process in processes.running.values()]
+        assert all(map(alive, pids))
+    assert not any(map(alive, pids))

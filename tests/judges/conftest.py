@@ -1,0 +1,73 @@
+"""Rubrics, judges and a provider that fails on command."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from feedback.models import Project, Rubric
+from judges.actions.judges import create_judge
+from judges.actions.rubrics import create_rubric
+from judges.core.providers import PROVIDERS, Reply
+from judges.core.request import Request
+from judges.models import Judge, JudgeRun
+from judges.tasks import perform_judge_run
+
+RULES = {"rules": [{"pattern": "of x", "weight": 1.0}]}
+
+
+class ScriptedProvider:
+    """A provider that is paid for: it counts what it was asked and answers from a script.
+
+    ``answer`` maps a request to the reply's text, or raises; what it raises was asked but never answered.
+    """
+
+    free = False
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.answered: list[str] = []
+        self.stop_reason = "end_turn"
+        self.answer: Callable[[Request], str] = prefer_the_first
+
+    def ask(self, request: Request) -> Reply:
+        self.asked.append(request.sha256())
+        text = self.answer(request)
+        self.answered.append(request.sha256())
+        return Reply(text, self.stop_reason, "claude-opus-5-5", f"req_{len(self.asked)}", 1000, 100)
+
+
+def prefer_the_first(request: Request) -> str:
+    """The canonically first response, whichever order it is shown in."""
+    label = "A" if request.shown == (0, 1) else "B"
+    return json.dumps({"rationale": f"{label} is better.", "verdict": label})
+
+
+@pytest.fixture
+def scripted(monkeypatch) -> ScriptedProvider:
+    provider = ScriptedProvider()
+    monkeypatch.setitem(PROVIDERS, "scripted", lambda settings: provider)
+    return provider
+
+
+@pytest.fixture
+def rubric(project) -> Rubric:
+    return create_rubric(project=project, name="Helpful", instructions="Prefer the helpful answer.", by=None)
+
+
+@pytest.fixture
+def make_judge(project: Project, rubric: Rubric) -> Callable[..., Judge]:
+    def make(name: str = "careful", **changes) -> Judge:
+        configuration = {"provider": "rules", "model": "rules", "settings": RULES} | changes
+        return create_judge(project=project, name=name, **({"rubric": rubric} | configuration), by=None)
+
+    return make
+
+
+@pytest.fixture
+def carry_out(db) -> Callable[[JudgeRun], JudgeRun]:
+    def perform(run: JudgeRun) -> JudgeRun:
+        perform_judge_run(run.job_id)
+        return JudgeRun.objects.select_related("job", "judge").get(pk=run.pk)
+
+    return perform

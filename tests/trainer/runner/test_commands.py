@@ -1,0 +1,193 @@
+"""The real command: what it leaves behind, and how it stops and goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.training
+NewRun = Callable[..., Any]
+CANCELLED = 143
+
+
+def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
+    _, stderr = process.communicate(timeout=120)
+    return process.returncode, stderr
+
+
+def test_sft_leaves_a_model_its_events_and_its_result(
+    new_run: NewRun, tiny_model: Path, conversations: Path
+) -> None:
+    run = new_run(
+        "sft", tiny_model, conversations, max_steps=6, learning_rate=5e-3, logging_steps=1, save_steps=4
+    )
+
+    status, stderr = finish(run.command())
+
+    assert (status, stderr) == (0, "")
+    kinds = [event["kind"] for event in run.events()]
+    assert kinds == [
+        "started",
+        *["metric"] * 4,
+        "checkpoint",
+        *["metric"] * 2,
+        "checkpoint",
+        "evaluation",
+        "finished",
+    ]
+    assert run.losses()[6] < run.losses()[1]
+    result = json.loads((run.folder / "result.json").read_text())
+    assert run.events("finished")[0]["result"] == result
+    assert result["steps"] == 6
+    assert result["evaluation"]["loss"] > 0
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "checkpoint-4",
+        "checkpoint-6",
+        "events.jsonl",
+        "final",
+        "result.json",
+        "run.lock",
+        "runner.log",
+        "spec.json",
+    ]
+    assert not [path.name for path in (run.folder / "final").iterdir() if path.suffix in (".bin", ".pt")]
+
+
+def test_after_sigterm_a_reward_model_goes_on_as_if_nothing_had_happened(
+    new_run: NewRun, tiny_model: Path, preferences: Path
+) -> None:
+    settings = {
+        "max_steps": 60,
+        "learning_rate": 2e-3,
+        "logging_steps": 1,
+        "max_length": 128,
+        "batch_size": 4,
+    }
+    whole, stopped = (new_run("reward", tiny_model, preferences, **settings) for _ in range(2))
+    assert whole.here() == 0
+
+    process = stopped.command()
+    stopped.wait_for_step(3, process)
+    process.send_signal(signal.SIGTERM)
+    assert finish(process) == (CANCELLED, "")
+    cancelled = stopped.events("cancelled")[0]
+    assert 3 <= cancelled["step"] < 60
+    assert cancelled["checkpoint"] == str(stopped.folder / f"checkpoint-{cancelled['step']}")
+    assert cancelled["reason"] == "SIGTERM was received"
+
+    assert finish(stopped.command()) == (0, "")
+    assert stopped.events("started")[1]["resumed_step"] == cancelled["step"]
+    assert stopped.losses() == whole.losses()
+    results = [json.loads((run.folder / "result.json").read_text()) for run in (whole, stopped)]
+    assert results[0] | {"seconds": 0} == results[1] | {"seconds": 0}
+
+
+def test_after_kill_9_dpo_goes_on_from_the_last_whole_checkpoint(
+    new_run: NewRun, tiny_model: Path, preferences: Path
+) -> None:
+    run = new_run(
+        "dpo",
+        tiny_model,
+        preferences,
+        max_steps=40,
+        logging_steps=1,
+        save_steps=5,
+        max_length=128,
+        batch_size=4,
+    )
+    process = run.command()
+    run.wait_for_step(8, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    reached = max(event["step"] for event in run.events("metric"))
+    (run.folder / "checkpoint-39").mkdir()
+    (run.folder / "checkpoint-39" / "model.safetensors").write_bytes(b"half of a")
+
+    assert finish(run.command()) == (0, "")
+
+    resumed = run.events("started")[1]["resumed_step"]
+    assert resumed % 5 == 0
+    assert 5 <= resumed <= reached
+    assert sorted(run.losses()) == list(range(1, 41))
+    result = json.loads((run.folder / "result.json").read_text())
+    assert {"loss", "accuracy", "margin"} <= set(result["evaluation"])
+    assert (run.folder / "final" / "model.safetensors").is_file()
+    assert [path.name for path in run.folder.glob("checkpoint-39")] == []
+
+
+def test_a_cancel_file_stops_a_lora_run_which_then_resumes_to_a_whole_model(
+    new_run: NewRun, tiny_model: Path, conversations: Path
+) -> None:
+    run = new_run(
+        "sft",
+        tiny_model,
+        conversations,
+        max_steps=60,
+        logging_steps=1,
+        lora_r=4,
+        learning_rate=1e-2,
+        batch_size=4,
+    )
+    assert run.here_cancelled_after(2) == CANCELLED
+    assert 2 <= run.events("cancelled")[0]["step"] < 60
+    assert run.events("cancelled")[0]["reason"] == "a CANCEL file was found"
+    assert not (run.folder / "CANCEL").exists()
+
+    assert run.here() == 0
+
+    from transformers import AutoModelForCausalLM
+
+    model, info = AutoModelForCausalLM.from_pretrained(run.folder / "final", output_loading_info=True)
+    assert not info["missing_keys"]
+    assert not info["unexpected_keys"]
+    base = AutoModelForCausalLM.from_pretrained(tiny_model)
+    layer = "model.layers.0.self_attn.q_proj.weight"
+    assert (model.state_dict()[layer] != base.state_dict()[layer]).any()
+    assert (model.state_dict()["lm_head.weight"] == base.state_dict()["lm_head.weight"]).all()
+
+
+def test_a_runner_whose_parent_dies_saves_and_stops_by_itself(
+    new_run: NewRun, tiny_model: Path, conversations: Path
+) -> None:
+    run = new_run("sft", tiny_model, conversations, max_steps=100_000, logging_steps=1)
+    parent = run.command(sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])")
+    run.wait_for_step(2, parent)
+
+    parent.kill()
+
+    parent.communicate(timeout=60)  # the orphan holds stderr open until it ends
+    cancelled = run.events("cancelled")[0]
+    assert cancelled["reason"] == "the process that started the run has died"
+    assert (Path(cancelled["checkpoint"]) / "model.safetensors").is_file()
+
+
+def test_wrong_columns_end_in_one_sentence_and_status_1(
+    new_run: NewRun, tiny_model: Path, conversations: Path
+) -> None:
+    run = new_run("reward", tiny_model, conversations)
+
+    status, stderr = finish(run.command())
+
+    sentence = (
+        "The dataset has the columns prompt, completion, but prompt, chosen, rejected are needed: "
+        "export it in the format of this method."
+    )
+    assert (status, stderr) == (1, sentence + "\n")
+    assert run.events("failed")[0]["message"] == sentence
+    assert "Traceback" in (run.folder / "runner.log").read_text()
+
+
+@pytest.mark.parametrize("arguments", [[], ["a.json", "b.json"]])
+def test_the_command_wants_one_spec(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    from trainer.runner.__main__ import main
+
+    assert main(arguments) == 1
+    assert capsys.readouterr().err == "Usage: python -m trainer.runner SPEC.json\n"

@@ -1,0 +1,88 @@
+"""The local launcher: a real process, in a group of its own, that is told nothing it need not know."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from feedback.errors import Refused
+from trainer.events import read_events
+from trainer.launchers.launcher import Handle
+from trainer.launchers.registry import launcher_named
+
+pytestmark = pytest.mark.training
+
+
+@pytest.fixture
+def bad_spec(tmp_path: Path) -> Path:
+    """A spec that every runner refuses at once, so that a start costs a moment."""
+    path = tmp_path / "spec.json"
+    path.write_text("{}")
+    return path
+
+
+def end_of(handle: Handle) -> int | None:
+    deadline = time.monotonic() + 30
+    while handle.poll() is None and time.monotonic() < deadline:
+        os.sched_yield()
+    return handle.poll()
+
+
+def test_a_runner_reports_its_exit_status_and_its_reason(bad_spec):
+    handle = launcher_named("local").start(bad_spec)
+
+    assert end_of(handle) == 1
+    events, _ = read_events(bad_spec.parent / "events.jsonl")
+    assert [event["kind"] for event in events] == ["failed"]
+
+
+def test_what_the_runner_prints_is_in_its_log(bad_spec):
+    end_of(launcher_named("local").start(bad_spec))
+
+    assert "method: is missing" in (bad_spec.parent / "runner.log").read_text()
+
+
+def test_cancelling_an_ended_runner_does_nothing(bad_spec):
+    handle = launcher_named("local").start(bad_spec)
+    status = end_of(handle)
+
+    handle.cancel()
+
+    assert handle.poll() == status
+
+
+def test_a_runner_has_a_process_group_of_its_own(bad_spec):
+    handle = launcher_named("local").start(bad_spec)
+    process = handle.process  # type: ignore[attr-defined]
+
+    assert os.getpgid(process.pid) == process.pid != os.getpgid(0)
+    end_of(handle)
+
+
+def test_a_cancel_reaches_the_runner_as_sigterm(bad_spec):
+    handle = launcher_named("local").start(bad_spec)
+    handle.cancel()  # before the runner has taken over its signals
+
+    assert end_of(handle) in (-signal.SIGTERM, 1)
+
+
+def test_no_secret_of_the_server_reaches_the_runner(bad_spec, monkeypatch):
+    secrets = ("DATABASE_URL", "SECRET_KEY", "CELERY_BROKER_URL", "ANTHROPIC_API_KEY", "HF_TOKEN")
+    for name in secrets:
+        monkeypatch.setenv(name, "hidden")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+
+    handle = launcher_named("local").start(bad_spec)
+    environment = Path(f"/proc/{handle.process.pid}/environ").read_bytes()  # type: ignore[attr-defined]
+    end_of(handle)
+
+    names = {entry.partition(b"=")[0].decode() for entry in environment.split(b"\0")}
+    assert not names & set(secrets)
+    assert {"PATH", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES"} <= names
+
+
+def test_an_unknown_launcher_is_refused():
+    with pytest.raises(Refused, match="'cloud' is no launcher; use one of local"):
+        launcher_named("cloud")

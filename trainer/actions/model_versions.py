@@ -1,0 +1,120 @@
+"""Model versions: weights get a name, a hash and a lineage, whether a run made them or started from them."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from django.db import transaction
+
+from feedback.actions.audit import record
+from feedback.errors import Refused
+from feedback.models import Project
+from feedback.people import Person
+from trainer.folders import model_folder, run_folder
+from trainer.models import ModelKind, ModelVersion, Run
+
+_BLOCK = 16 * 1024 * 1024
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a folder that holds no model that a runner would load."""
+    if not folder.is_dir():
+        raise Refused(
+            f"The model folder {folder} does not exist; give the path of a folder with a model in it.",
+            field="base",
+        )
+    if not (folder / "config.json").is_file():
+        raise Refused(f"The folder {folder} holds no model: there is no config.json in it.", field="base")
+    if not any(folder.glob("*.safetensors")):
+        raise Refused(
+            f"The folder {folder} holds no safetensors weights; save the model again as safetensors.",
+            field="base",
+        )
+
+
+def register_base(*, project: Project, folder: Path, by: Person, beat: Callable[[], object]) -> ModelVersion:
+    """The model version of a folder that no run here made; found again while its weights are the same.
+
+    ``beat`` is called often while the weights are hashed, which takes seconds a gigabyte.
+    """
+    check_model_folder(folder)
+    sha256 = weights_sha256(folder, beat)
+    with transaction.atomic():
+        known = ModelVersion.objects.filter(project=project, path=str(folder), sha256=sha256).first()
+        if known:
+            return known
+        taken = ModelVersion.objects.filter(project=project, name=folder.name).exists()
+        version = ModelVersion.objects.create(
+            project=project,
+            name=f"{folder.name}-{sha256[:8]}" if taken else folder.name,
+            kind=_kind_of(folder),
+            path=str(folder),
+            sha256=sha256,
+        )
+        record(by=by, verb="register base model", target=version, project=project, sha256=sha256)
+    return version
+
+
+def register_result(*, run: Run, beat: Callable[[], object]) -> ModelVersion:
+    """The model version that a finished run made, with the run's name; made once."""
+    made = ModelVersion.objects.filter(run=run).first()
+    if made:
+        return made
+    result = run.result or {}
+    folder = run_folder(run) / result["model"]
+    sha256 = weights_sha256(folder, beat)
+    with transaction.atomic():
+        version = ModelVersion.objects.create(
+            project=run.project,
+            name=run.name,
+            kind=ModelKind.REWARD if run.method == "reward" else ModelKind.POLICY,
+            run=run,
+            base=run.base,
+            path=str(folder.relative_to(settings.RUNS_ROOT)),
+            sha256=sha256,
+            metrics={name: result[name] for name in ("accuracy", "evaluation", "steps") if result.get(name)},
+        )
+        record(by=run.created_by, verb="register model", target=version, project=run.project, sha256=sha256)
+    return version
+
+
+def weights_sha256(folder: Path, beat: Callable[[], object]) -> str:
+    """SHA-256 over the names and digests of a folder's safetensors files."""
+    listing = "".join(
+        f"{_file_sha256(path, beat)}  {path.name}\n" for path in sorted(folder.glob("*.safetensors"))
+    )
+    return hashlib.sha256(listing.encode()).hexdigest()
+
+
+def check_weights(version: ModelVersion, beat: Callable[[], object]) -> None:
+    """Refuse a model version whose folder has gone or holds other weights than it had."""
+    folder = model_folder(version)
+    check_model_folder(folder)
+    if weights_sha256(folder, beat) != version.sha256:
+        raise Refused(
+            f"The weights in {folder} are no longer those of {version.name}; put the old ones back, or start "
+            "from the folder itself, which makes a model version of the new ones.",
+            field="base",
+        )
+
+
+def _file_sha256(path: Path, beat: Callable[[], object]) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            digest.update(block)
+            beat()
+    return digest.hexdigest()
+
+
+def _kind_of(folder: Path) -> ModelKind:
+    """Read from the architecture that the model's own configuration names."""
+    try:
+        architectures = json.loads((folder / "config.json").read_text()).get("architectures") or [""]
+    except ValueError as error:
+        raise Refused(
+            f"{folder / 'config.json'} is not JSON ({error}); save the model again.", field="base"
+        ) from error
+    return ModelKind.REWARD if "ForSequenceClassification" in architectures[0] else ModelKind.POLICY

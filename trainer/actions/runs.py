@@ -1,0 +1,233 @@
+"""Runs: set up and checked before anything starts, carried out under a lease, their models registered."""
+
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from alignment.actions.snapshots import snapshot_folder, verify_snapshot
+from alignment.models import Snapshot
+from feedback.actions.audit import record
+from feedback.actions.jobs import Lease, cancel_job, queue_job, resume_job
+from feedback.errors import Refused
+from feedback.models import RESUMABLE, Project
+from feedback.people import Person
+from trainer.actions.events import store_events
+from trainer.actions.following import Progress, carry_out_spec, write_spec
+from trainer.actions.model_versions import check_model_folder, check_weights, register_base, register_result
+from trainer.folders import model_folder, run_folder
+from trainer.launchers.registry import launcher_named
+from trainer.models import ModelKind, ModelVersion, Run
+from trainer.spec import RunSpec, SpecError, digest_dataset
+
+TRAINING_METHODS = ("sft", "reward", "dpo")
+# What a snapshot, which holds preference pairs, can train.
+SNAPSHOT_METHODS = ("reward", "dpo")
+LEFTOVERS_FOR = timedelta(days=1)
+
+
+def start_run(
+    *,
+    project: Project,
+    method: str,
+    base: ModelVersion | Path,
+    by: Person,
+    snapshot: Snapshot | None = None,
+    dataset: Path | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    name: str = "",
+    seed: int = 0,
+) -> Run:
+    """Queue a training run on a snapshot, or on a dataset outside the store for management code.
+
+    Everything that can be checked is checked here: Refused names the field at fault. A base given as a folder
+    becomes a model version when a worker takes the run up. Without a name it is called after its method.
+    """
+    _check_method(method, base, snapshot)
+    rows = _rows(project, snapshot, dataset)
+    spec = checked_spec(
+        method=method,
+        model=str(_base_folder(project, base)),
+        dataset=str(rows),
+        dataset_sha256=digest_dataset(rows),
+        seed=seed,
+        parameters=parameters or {},
+    )
+    name = name.strip() or _next_name(project, method)
+    _check_name(project, name)
+    try:
+        with transaction.atomic():
+            job = queue_job(
+                project=project, task="trainer.tasks.perform_run", queue="gpu", by=by, max_attempts=1
+            )
+            run = Run.objects.create(
+                project=project,
+                job=job,
+                name=name,
+                method=method,
+                snapshot=snapshot,
+                base=base if isinstance(base, ModelVersion) else None,
+                spec=json.loads(spec.to_json()),
+                spec_sha256=spec.sha256(),
+                created_by=by,
+            )
+            record(by=by, verb="start run", target=run, project=project, spec_sha256=run.spec_sha256)
+    except IntegrityError as error:
+        raise _name_taken(name) from error
+    return run
+
+
+def carry_out_run(lease: Lease) -> None:
+    """Train to the end, or until something stops it; started again it goes on from its last checkpoint."""
+    run = Run.objects.select_related("project", "base", "created_by").get(job_id=lease.job_id)
+    lease.report()
+    progress = Progress(step=run.step, total=run.total_steps)
+    store_events(run, progress)  # what an earlier attempt wrote after its worker had died
+    progress.said = ""
+    spec = RunSpec.from_json(run.spec)
+    _settle_base(run, spec, lease)
+    write_spec(run_folder(run), spec)
+    run.result = carry_out_spec(
+        folder=run_folder(run),
+        launcher=launcher_named(run.launcher),
+        lease=lease,
+        read=lambda: _stored_progress(run, progress),
+    )
+    run.save(update_fields=["result"])
+    register_result(run=run, beat=lease.renew)
+
+
+def cancel_run(*, run: Run, by: Person) -> None:
+    """Stop a run; one that trains saves a checkpoint first."""
+    cancel_job(job=run.job, by=by)
+
+
+def resume_run(*, run: Run, by: Person) -> None:
+    """Go on from the last checkpoint of a run that failed, was cancelled or was interrupted."""
+    resume_job(job=run.job, by=by)
+
+
+def read_leftover_events() -> None:
+    """Store what runners wrote after their worker had died: they stop by themselves and say where."""
+    since = timezone.now() - LEFTOVERS_FOR
+    for run in Run.objects.filter(job__state__in=RESUMABLE, job__ended_at__gte=since):
+        store_events(run, Progress(step=run.step, total=run.total_steps))
+
+
+def checked_spec(**fields: Any) -> RunSpec:
+    """The run spec with these fields; Refused where a value is not one, naming the field."""
+    try:
+        return RunSpec(**fields)
+    except SpecError as error:
+        raise Refused(f"{error}.", field=str(error).partition(":")[0]) from error
+
+
+def _stored_progress(run: Run, progress: Progress) -> Progress:
+    store_events(run, progress)
+    return progress
+
+
+def _settle_base(run: Run, spec: RunSpec, lease: Lease) -> None:
+    """Before the first step: the base is a model version, and its weights are those it had."""
+    if run.base is not None:
+        check_weights(run.base, lease.report)
+        return
+    run.base = register_base(
+        project=run.project, folder=Path(spec.model), by=run.created_by, beat=lease.report
+    )
+    run.save(update_fields=["base"])
+
+
+def _check_method(method: str, base: ModelVersion | Path, snapshot: Snapshot | None) -> None:
+    if method not in TRAINING_METHODS:
+        raise Refused(
+            f"{method!r} is no way to train; use one of {', '.join(TRAINING_METHODS)}.", field="method"
+        )
+    if snapshot is not None and method not in SNAPSHOT_METHODS:
+        raise Refused(
+            f"A snapshot holds preference pairs, which {method} can not learn from; "
+            f"use one of {', '.join(SNAPSHOT_METHODS)}.",
+            field="method",
+        )
+    if isinstance(base, ModelVersion) and base.kind == ModelKind.REWARD and method != "reward":
+        raise Refused(
+            f"{base.name} is a reward model, and {method} starts from a language model; choose another.",
+            field="base",
+        )
+
+
+def _base_folder(project: Project, base: ModelVersion | Path) -> Path:
+    if isinstance(base, ModelVersion):
+        if base.project_id != project.pk:
+            raise Refused(f"The model {base.name} belongs to another project.", field="base")
+        folder = model_folder(base)
+        check_model_folder(folder)
+        return folder
+    try:
+        folder = base.expanduser().resolve()
+        _refuse_a_runs_folder(folder)
+        check_model_folder(folder)
+    except (OSError, RuntimeError) as error:
+        raise Refused(
+            f"The model folder {str(base)[:200]} can not be read ({error}).", field="base"
+        ) from error
+    return folder
+
+
+def _refuse_a_runs_folder(folder: Path) -> None:
+    """What runs have made belongs to their projects, and is used there by the name of its model version."""
+    if folder.is_relative_to(Path(settings.RUNS_ROOT).resolve()):
+        raise Refused(
+            f"The folder {folder} belongs to a run; give the name of a model version of this project instead.",
+            field="base",
+        )
+
+
+def _rows(project: Project, snapshot: Snapshot | None, dataset: Path | None) -> Path:
+    if snapshot is not None:
+        return _snapshot_rows(project, snapshot)
+    if dataset is not None:
+        return _dataset_rows(dataset.resolve())
+    raise Refused("A run needs rows to train on; choose a snapshot.", field="snapshot")
+
+
+def _snapshot_rows(project: Project, snapshot: Snapshot) -> Path:
+    if snapshot.project_id != project.pk:
+        raise Refused(f"The {snapshot} belongs to another project.", field="snapshot")
+    try:
+        verify_snapshot(snapshot=snapshot)
+    except Refused as refusal:
+        raise Refused(refusal.sentence, field="snapshot") from refusal
+    return snapshot_folder(snapshot)
+
+
+def _dataset_rows(path: Path) -> Path:
+    if not (path.is_file() or (path / "train.parquet").is_file()):
+        raise Refused(
+            f"The dataset {path} does not exist; give a folder with train.parquet, or a file.",
+            field="dataset",
+        )
+    return path
+
+
+def _next_name(project: Project, method: str) -> str:
+    return f"{method}-{Run.objects.filter(project=project).count() + 1}"
+
+
+def _check_name(project: Project, name: str) -> None:
+    if len(name) > 200:
+        raise Refused("The name is longer than 200 characters; shorten it.", field="name")
+    taken = Run.objects.filter(project=project, name=name) or ModelVersion.objects.filter(
+        project=project, name=name
+    )
+    if taken:
+        raise _name_taken(name)
+
+
+def _name_taken(name: str) -> Refused:
+    return Refused(f"There is already a run or a model called {name!r}; choose another name.", field="name")

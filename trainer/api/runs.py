@@ -1,0 +1,145 @@
+"""Runs: started, followed by their events, cancelled and resumed."""
+
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from alignment.queries import snapshot_named
+from feedback.api.endpoint import Endpoint, PageQuery, RequestFields, checked, keyset_page, page_of
+from feedback.models import Job, JobState, Project
+from feedback.people import logged_in
+from feedback.permissions import Permission, project_for
+from trainer.actions.runs import TRAINING_METHODS, cancel_run, resume_run, start_run
+from trainer.models import Run, RunEvent
+from trainer.queries import base_named, runs_of
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    state = serializers.ChoiceField(choices=JobState.choices)
+
+    class Meta:
+        model = Job
+        fields = ("state", "message", "attempts", "cancel_requested", "created_at", "started_at", "ended_at")
+
+
+class RunSerializer(serializers.ModelSerializer[Run]):
+    job = JobSerializer()
+    snapshot = serializers.CharField(source="snapshot.sha256", default=None, allow_null=True)
+    base = serializers.CharField(source="base.name", default=None, allow_null=True)
+    model_version = serializers.CharField(
+        source="model_version.name",
+        default=None,
+        allow_null=True,
+        help_text="What it made; null until it ends.",
+    )
+    last_metric = serializers.DictField(allow_null=True, help_text="The newest of its metrics.")
+
+    class Meta:
+        model = Run
+        fields = (
+            "id",
+            "name",
+            "method",
+            "job",
+            "step",
+            "total_steps",
+            "snapshot",
+            "base",
+            "model_version",
+            "last_metric",
+            "spec",
+            "spec_sha256",
+            "result",
+            "created_at",
+        )
+
+
+class RunEventSerializer(serializers.ModelSerializer[RunEvent]):
+    class Meta:
+        model = RunEvent
+        fields = ("seq", "kind", "step", "data", "at")
+
+
+class EventQuery(PageQuery):
+    kind = serializers.CharField(max_length=20, required=False)
+
+
+class RunFields(RequestFields):
+    method = serializers.ChoiceField(choices=TRAINING_METHODS)
+    base = serializers.CharField(
+        max_length=1000, help_text="A model version's name, or a model's folder on the server."
+    )
+    snapshot = serializers.CharField(max_length=64, help_text="The sha256 of a snapshot, or its beginning.")
+    parameters = serializers.DictField(
+        required=False, help_text="Those of the method; the others keep their defaults."
+    )
+    seed = serializers.IntegerField(min_value=0, max_value=2**32 - 1, default=0)
+    name = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class Runs(Endpoint):
+    @extend_schema(operation_id="list_runs", parameters=[PageQuery], responses=page_of(RunSerializer))
+    def get(self, request: Request, slug: str) -> Response:
+        """The project's runs, newest first."""
+        project = project_for(request.user, slug, Permission.REVIEW)
+        query = checked(PageQuery, request.query_params)
+        return keyset_page(runs_of(project), query, RunSerializer, newest_first=True)
+
+    @extend_schema(operation_id="start_run", request=RunFields, responses={201: RunSerializer})
+    def post(self, request: Request, slug: str) -> Response:
+        """Queue a training run on a snapshot."""
+        project = project_for(request.user, slug, Permission.ENGINEER)
+        fields = checked(RunFields, request.data)
+        fields["snapshot"] = snapshot_named(project, fields["snapshot"])
+        fields["base"] = base_named(project, fields["base"])
+        run = start_run(project=project, by=logged_in(request.user), **fields)
+        return Response(RunSerializer(_run(project, run.pk)).data, status=201)
+
+
+class OneRun(Endpoint):
+    @extend_schema(operation_id="get_run", responses=RunSerializer)
+    def get(self, request: Request, slug: str, pk: int) -> Response:
+        """One run: its state, how far it is, and what it made."""
+        project = project_for(request.user, slug, Permission.REVIEW)
+        return Response(RunSerializer(_run(project, pk)).data)
+
+
+class RunEvents(Endpoint):
+    @extend_schema(
+        operation_id="list_run_events", parameters=[EventQuery], responses=page_of(RunEventSerializer)
+    )
+    def get(self, request: Request, slug: str, pk: int) -> Response:
+        """What the run has said, in order. To follow it, ask again with `after` the last `seq` that you have."""
+        run = _run(project_for(request.user, slug, Permission.REVIEW), pk)
+        query = checked(EventQuery, request.query_params)
+        events = run.events.filter(kind=query["kind"]) if "kind" in query else run.events.all()
+        return keyset_page(events, query, RunEventSerializer, key="seq")
+
+
+class CancelRun(Endpoint):
+    @extend_schema(operation_id="cancel_run", request=None, responses=RunSerializer)
+    def post(self, request: Request, slug: str, pk: int) -> Response:
+        """Ask the run to stop; it saves a checkpoint first."""
+        project = project_for(request.user, slug, Permission.ENGINEER)
+        cancel_run(run=_run(project, pk), by=logged_in(request.user))
+        return Response(RunSerializer(_run(project, pk)).data)
+
+
+class ResumeRun(Endpoint):
+    @extend_schema(operation_id="resume_run", request=None, responses=RunSerializer)
+    def post(self, request: Request, slug: str, pk: int) -> Response:
+        """Go on from the last checkpoint of a run that failed, was cancelled or was interrupted."""
+        project = project_for(request.user, slug, Permission.ENGINEER)
+        resume_run(run=_run(project, pk), by=logged_in(request.user))
+        return Response(RunSerializer(_run(project, pk)).data)
+
+
+def _run(project: Project, pk: int) -> Any:
+    run = runs_of(project).filter(pk=pk).first()
+    if run is None:
+        raise Http404(f"There is no run {pk} in this project.")
+    return run

@@ -1,0 +1,13 @@
+"""The addresses of this room under /api/v1/."""
+
+from django.urls import path
+
+from trainer.api.runs import CancelRun, OneRun, ResumeRun, RunEvents, Runs
+
+urlpatterns = [
+    path("projects/<slug:slug>/runs", Runs.as_view()),
+    path("projects/<slug:slug>/runs/<int:pk>", OneRun.as_view()),
+    path("projects/<slug:slug>/runs/<int:pk>/events", RunEvents.as_view()),
+    path("projects/<slug:slug>/runs/<int:pk>/cancel", CancelRun.as_view()),
+    path("projects/<slug:slug>/runs/<int:pk>/resume", ResumeRun.as_view()),
+]

@@ -1,0 +1,22 @@
+"""Where the files of runs lie: all under settings.RUNS_ROOT, which can be moved as a whole."""
+
+from pathlib import Path
+
+from django.conf import settings
+
+from trainer.models import Evaluation, ModelVersion, Run
+
+
+def run_folder(run: Run) -> Path:
+    """The folder of spec.json, events.jsonl, the checkpoints and the result."""
+    return Path(settings.RUNS_ROOT) / str(run.pk)
+
+
+def evaluation_folder(evaluation: Evaluation) -> Path:
+    """The folder of the prompts, with a folder for each of the two models."""
+    return Path(settings.RUNS_ROOT) / f"evaluation-{evaluation.pk}"
+
+
+def model_folder(version: ModelVersion) -> Path:
+    """The folder of the weights."""
+    return Path(settings.RUNS_ROOT) / version.path

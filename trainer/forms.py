@@ -1,0 +1,147 @@
+"""What engineers fill in to train and to evaluate; each form hands its values to one action."""
+
+from typing import Any
+
+from django import forms
+
+from alignment.models import Snapshot
+from feedback.models import Project
+from judges.models import Judge
+from judges.queries import judges_of
+from trainer.models import ModelKind, ModelVersion
+from trainer.queries import base_named, trusted_judges
+from trainer.spec import PARAMETERS, Parameter
+
+SEED_HELP = "The same seed, spec and machine give the same result."
+
+
+class NumberList(forms.CharField):
+    """Numbers between commas; empty is an empty list."""
+
+    def clean(self, value: Any) -> list[float]:
+        try:
+            return [float(part) for part in super().clean(value).split(",") if part.strip()]
+        except ValueError as error:
+            raise forms.ValidationError("Give numbers with commas between them, such as 1, 0.5.") from error
+
+
+class RunForm(forms.Form):
+    """A run of one method: what it trains, what on, and every parameter with its default."""
+
+    name = forms.CharField(
+        max_length=200, required=False, help_text="The model's name too; left out, it is made up."
+    )
+    snapshot = forms.ModelChoiceField(
+        Snapshot.objects.none(), empty_label=None, help_text="The labels it learns from, frozen."
+    )
+    base = forms.CharField(
+        max_length=1000,
+        label="Base model",
+        help_text="A model version of this project, or the path of a model folder on the server.",
+        widget=forms.TextInput(attrs={"list": "bases", "autocomplete": "off"}),
+    )
+    seed = forms.IntegerField(min_value=0, max_value=2**32 - 1, initial=0, help_text=SEED_HELP)
+
+    def __init__(self, project: Project, method: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.project, self.method = project, method
+        # It chooses a model.
+        self.fields["snapshot"].queryset = Snapshot.objects.filter(project=project)  # type: ignore[attr-defined]
+        self.fields |= parameter_fields(method)
+
+    def values(self) -> dict[str, Any]:
+        """The arguments of ``start_run``, but for who starts it."""
+        given = dict(self.cleaned_data)
+        parameters = _parameters(given)
+        base = base_named(self.project, given.pop("base"))
+        return {
+            "project": self.project,
+            "method": self.method,
+            "base": base,
+            "parameters": parameters,
+            **given,
+        }
+
+
+class EvaluationForm(forms.Form):
+    """A model version against a base, the prompts they answer, and who decides."""
+
+    base = forms.ModelChoiceField(
+        ModelVersion.objects.none(), empty_label=None, help_text="What it is compared with."
+    )
+    snapshot = forms.ModelChoiceField(
+        Snapshot.objects.none(), empty_label=None, help_text="Both answer its held-out prompts."
+    )
+    judges = forms.ModelMultipleChoiceField(
+        Judge.objects.none(),
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Of several the majority decides. Chosen are those that agreement has shown to be trusted "
+        "on all comparisons.",
+    )
+    seed = forms.IntegerField(min_value=0, max_value=2**32 - 1, initial=0, help_text=SEED_HELP)
+
+    def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        project = version.project
+        others = ModelVersion.objects.filter(project=project, kind=ModelKind.POLICY).exclude(pk=version.pk)
+        choices = {
+            "base": others,
+            "snapshot": Snapshot.objects.filter(project=project),
+            "judges": judges_of(project),
+        }
+        for name, queryset in choices.items():
+            self.fields[name].queryset = queryset  # type: ignore[attr-defined]  # it chooses a model
+        self.initial.update(
+            base=version.base_id,
+            snapshot=version.run.snapshot_id if version.run else None,
+            judges=trusted_judges(project),
+        )
+        self.version = version
+        self.fields |= parameter_fields("generate")
+
+    def values(self) -> dict[str, Any]:
+        """The arguments of ``start_evaluation``, but for who starts it."""
+        given = dict(self.cleaned_data)
+        parameters = _parameters(given)
+        return {
+            "model_version": self.version,
+            "samples": parameters.pop("samples"),
+            "parameters": parameters,
+            **given,
+        }
+
+
+def parameter_fields(method: str) -> dict[str, forms.Field]:
+    """A field for each parameter of the method, called ``parameters.NAME`` as in a refusal."""
+    return {f"parameters.{each.name}": _field(each) for each in PARAMETERS[method]}
+
+
+def _field(parameter: Parameter) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": parameter.name,
+        "help_text": parameter.help,
+        "initial": parameter.default,
+    }
+    choices = [(name, name) for name in parameter.choices or ()]
+    bounds: dict[str, Any] = {"min_value": parameter.minimum, "max_value": parameter.maximum}
+    match parameter.type:
+        case "int":
+            return forms.IntegerField(**common, **bounds)
+        case "float":
+            number = forms.NumberInput(attrs={"step": "any"})
+            return forms.FloatField(**common, **bounds, widget=number)
+        case "str":
+            return forms.ChoiceField(**common, choices=choices)
+        case "list[str]":
+            return forms.MultipleChoiceField(**common, choices=choices, widget=forms.CheckboxSelectMultiple)
+        case "list[float]":
+            common["initial"] = ", ".join(f"{value:g}" for value in parameter.default)
+            return NumberList(**common, required=False)
+
+
+def _parameters(given: dict[str, Any]) -> dict[str, Any]:
+    """Takes the parameters out of a form's values."""
+    names = [name for name in given if name.startswith("parameters.")]
+    return {name.removeprefix("parameters."): given.pop(name) for name in names}

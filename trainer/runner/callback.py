@@ -1,0 +1,116 @@
+"""Between a Hugging Face trainer and the run: its logs become events, a wish to stop becomes a checkpoint."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from trainer.runner.checkpoints import mark_complete
+from trainer.runner.execution import Run, is_first_rank
+from trainer.runner.failures import RunnerError
+
+# DPO's names for what the reward trainer calls accuracy and margin: one word for one thing on the charts.
+_NAMES = {
+    "rewards/accuracies": "accuracy",
+    "rewards/margins": "margin",
+    "rewards/chosen": "reward_chosen",
+    "rewards/rejected": "reward_rejected",
+}
+_TIMINGS = (
+    "epoch",
+    "runtime",
+    "model_preparation_time",
+    "samples_per_second",
+    "steps_per_second",
+    "num_tokens",
+)
+
+
+class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
+    """Called by the trainer on every rank; only rank 0 writes, and all ranks stop at the same step."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._trained = False
+        self.stop_reason: str | None = None
+        self.evaluations: dict[int, dict[str, float]] = {}
+
+    def on_step_end(
+        self, args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: Any
+    ) -> TrainerControl:
+        reason = self._run.stop.reason()
+        if _any_rank(reason is not None, args.device):
+            self.stop_reason = reason or "another process of the run had to stop"
+            control.should_save = True
+            control.should_training_stop = True
+        if control.should_save:
+            # Logged before it is saved, so that weights gone wrong never become a checkpoint.
+            control.should_log = True
+        return control
+
+    def on_log(
+        self,
+        _args: TrainingArguments,
+        state: TrainerState,
+        _control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        logs = logs or {}
+        if "loss" in logs:
+            self._report_metric(state, logs)
+        elif any(name.startswith("eval_") for name in logs):
+            self._report_evaluation(state, logs)
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
+    ) -> None:
+        checkpoint = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+        if is_first_rank():
+            mark_complete(checkpoint)
+        self._run.events.write("checkpoint", step=state.global_step, path=str(checkpoint))
+
+    def on_train_end(self, *_: Any, **__: Any) -> None:
+        self._trained = True
+
+    def on_prediction_step(self, *_: Any, **__: Any) -> None:
+        # Only after training: before, stopping here would lose the steps since the last checkpoint.
+        if self._trained:
+            self._run.check_stop()
+
+    def _report_metric(self, state: TrainerState, logs: dict[str, float]) -> None:
+        values = _named(logs)
+        self._run.events.write(
+            "metric", step=state.global_step, total_steps=state.max_steps, epoch=state.epoch, values=values
+        )
+        if not math.isfinite(values["loss"]):
+            raise RunnerError(
+                f"The loss became {values['loss']} at step {state.global_step}: start a new run with a "
+                f"learning_rate below {self._run.spec.parameters['learning_rate']:g} or with warmup_steps."
+            )
+
+    def _report_evaluation(self, state: TrainerState, logs: dict[str, float]) -> None:
+        values = _named({name.removeprefix("eval_"): value for name, value in logs.items()})
+        self.evaluations[state.global_step] = values
+        self._run.events.write("evaluation", step=state.global_step, values=values)
+
+
+def _named(logs: dict[str, float]) -> dict[str, float]:
+    return {
+        _NAMES.get(name, name.replace("/", "_")): float(value)
+        for name, value in logs.items()
+        if name not in _TIMINGS
+    }
+
+
+def _any_rank(stop: bool, device: torch.device) -> bool:
+    """Whether any process of a distributed run has to stop: they must all leave at the same step."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return stop
+    flag = torch.tensor(int(stop), device=device)
+    torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
+    return bool(flag.item())

@@ -1,0 +1,121 @@
+"""What the training methods share: the spec as arguments, the loop with its resume, the saved model."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedTokenizerBase, Trainer, TrainerState
+
+from trainer.runner.callback import RunCallback
+from trainer.runner.checkpoints import last_complete, remove_half_written
+from trainer.runner.execution import Run, is_first_rank
+from trainer.runner.loading import has_gpu
+from trainer.runner.rows import TrainingRows
+from trainer.runner.stopping import Cancelled
+
+_LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
+
+
+def report_start(run: Run, rows: dict[str, dict[str, int]], columns: dict[str, list[str]]) -> None:
+    """The `started` event: what runs where, and how many of the rows given are used."""
+    run.events.write(
+        "started",
+        method=run.spec.method,
+        spec_sha256=run.spec.sha256(),
+        versions={name: version(name) for name in _LIBRARIES},
+        device=torch.cuda.get_device_name() if has_gpu() else "cpu",
+        rows=rows,
+        columns=columns,
+        resumed_step=last_complete(run.folder)[0],
+    )
+
+
+def report_training_start(run: Run, rows: TrainingRows) -> None:
+    """The `started` event, and a warning where the rows do not even fill one batch."""
+    report_start(run, rows.counts, rows.columns)
+    used, batch = rows.counts["train"]["used"], run.spec.parameters["batch_size"]
+    if used < batch:
+        run.events.write(
+            "warning", message=f"Only {used} rows for a batch_size of {batch}: each step sees all of them."
+        )
+
+
+def training_arguments(run: Run, rows: TrainingRows) -> dict[str, Any]:
+    """The spec in the words of TRL's configurations."""
+    parameters, gpu = run.spec.parameters, has_gpu()
+    evaluates = rows.test is not None and parameters["eval_steps"] > 0
+    return {
+        "output_dir": str(run.folder),
+        "max_steps": parameters["max_steps"] or -1,
+        "num_train_epochs": parameters["epochs"],
+        "per_device_train_batch_size": parameters["batch_size"],
+        "per_device_eval_batch_size": parameters["batch_size"],
+        "gradient_accumulation_steps": parameters["gradient_accumulation"],
+        "learning_rate": parameters["learning_rate"],
+        "warmup_steps": parameters["warmup_steps"],
+        "lr_scheduler_type": parameters["scheduler"],
+        "max_length": parameters["max_length"],
+        "logging_steps": parameters["logging_steps"],
+        "logging_nan_inf_filter": False,  # a loss that is no number has to be seen
+        "eval_strategy": "steps" if evaluates else "no",
+        "eval_steps": parameters["eval_steps"] if evaluates else None,
+        "save_strategy": "steps",
+        "save_steps": parameters["save_steps"],
+        "save_total_limit": 2,  # one whole checkpoint stays while the next is written
+        "seed": run.spec.seed,
+        "bf16": gpu,
+        "gradient_checkpointing": gpu,
+        "use_cpu": not gpu,
+        "dataloader_pin_memory": gpu,
+        "report_to": "none",
+        "disable_tqdm": True,
+    }
+
+
+def train_to_end(run: Run, trainer: Trainer, callback: RunCallback) -> int:
+    """Train from the last whole checkpoint, or from the start; returns the step reached. Raises Cancelled."""
+    remove_half_written(run.folder)
+    _, checkpoint = last_complete(run.folder)
+    run.check_stop()
+    if checkpoint and _is_last(checkpoint):
+        # Trainer.train would train one step too many from here.
+        trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+        trainer._load_from_checkpoint(checkpoint)
+    else:
+        trainer.train(resume_from_checkpoint=checkpoint)
+    if callback.stop_reason:
+        raise Cancelled(callback.stop_reason, *last_complete(run.folder))
+    return int(trainer.state.global_step)
+
+
+def _is_last(checkpoint: str) -> bool:
+    state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
+    return bool(state.global_step >= state.max_steps)
+
+
+def evaluate(trainer: Trainer, callback: RunCallback) -> dict[str, float] | None:
+    """The values on the test rows after the last step; None without test rows."""
+    step = trainer.state.global_step
+    if trainer.eval_dataset is not None and step not in callback.evaluations:
+        trainer.evaluate()
+    return callback.evaluations.get(step)
+
+
+def save_final(run: Run, trainer: Trainer, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Write final/ in one step: whole weights as safetensors, a LoRA adapter merged in, and the tokenizer."""
+    part, final = run.folder / "final.part", run.folder / "final"
+    if run.spec.parameters["lora_r"] == 0:
+        trainer.save_model(str(part))
+    elif is_first_rank():
+        trainer.accelerator.unwrap_model(trainer.model).merge_and_unload().save_pretrained(part)
+        tokenizer.save_pretrained(part)
+    if is_first_rank():
+        (part / "training_args.bin").unlink(missing_ok=True)  # a pickle; the spec says the same
+        (run.folder / "README.md").unlink(missing_ok=True)  # TRL's card, with local paths as links to the hub
+        shutil.rmtree(final, ignore_errors=True)
+        part.replace(final)
+    return final.name

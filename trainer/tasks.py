@@ -1,0 +1,23 @@
+"""The tasks of this room: runs and evaluations on the gpu queue, and the sweep over what was left."""
+
+from celery import shared_task
+
+from feedback.actions.jobs import perform_job
+from trainer.actions.evaluations import advance_evaluations, carry_out_evaluation
+from trainer.actions.runs import carry_out_run, read_leftover_events
+
+
+@shared_task(ignore_result=True)
+def perform_run(job_id: int) -> None:
+    perform_job(job_id, carry_out_run)
+
+
+@shared_task(ignore_result=True)
+def perform_evaluation(job_id: int) -> None:
+    perform_job(job_id, carry_out_evaluation)
+
+
+@shared_task(ignore_result=True)
+def sweep() -> None:
+    read_leftover_events()
+    advance_evaluations()

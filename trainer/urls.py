@@ -1,0 +1,28 @@
+"""The trainer room's pages."""
+
+from django.urls import path
+
+from trainer.views import model_versions, runs
+
+app_name = "trainer"
+urlpatterns = [
+    path("p/<slug:slug>/runs/", runs.run_list, name="runs"),
+    path("p/<slug:slug>/runs/new/", runs.run_new, name="run-new"),
+    path("p/<slug:slug>/runs/<int:pk>/", runs.run_detail, name="run"),
+    path("p/<slug:slug>/runs/<int:pk>/series/", runs.run_series, name="run-series"),
+    path("p/<slug:slug>/runs/<int:pk>/cancel/", runs.run_cancel, name="run-cancel"),
+    path("p/<slug:slug>/runs/<int:pk>/resume/", runs.run_resume, name="run-resume"),
+    path("p/<slug:slug>/models/", model_versions.model_list, name="models"),
+    path("p/<slug:slug>/models/<int:pk>/evaluate/", model_versions.evaluation_new, name="evaluation-new"),
+    path("p/<slug:slug>/models/evaluations/<int:pk>/", model_versions.evaluation, name="evaluation"),
+    path(
+        "p/<slug:slug>/models/evaluations/<int:pk>/cancel/",
+        model_versions.evaluation_cancel,
+        name="evaluation-cancel",
+    ),
+    path(
+        "p/<slug:slug>/models/evaluations/<int:pk>/resume/",
+        model_versions.evaluation_resume,
+        name="evaluation-resume",
+    ),
+]
