@@ -15,6 +15,7 @@ from feedback.models import (
     Assignment,
     Comparison,
     Criterion,
+    Guideline,
     Judgment,
     Outcome,
     Project,
@@ -37,6 +38,15 @@ def project_named(name: str) -> Project:
             f"There is no project {name!r}. " + (f"There are: {known}." if known else "Make one first.")
         )
     return project
+
+
+def current_guideline(project: Project, language: str = "en") -> Guideline | None:
+    """The newest guidelines, in ``language`` where there is such a text, else in English, else in any language."""
+    newest = Guideline.objects.filter(project=project).order_by("-version").first()
+    if newest is None:
+        return None
+    texts = {text.language: text for text in project.guidelines.filter(version=newest.version)}
+    return texts.get(language) or texts.get("en") or newest
 
 
 def current_criteria(project_id: int) -> list[Criterion]:

@@ -14,7 +14,7 @@ from django.db import transaction
 from feedback.actions.audit import record as audit
 from feedback.actions.import_judgments import JudgmentStore, Placed
 from feedback.hashing import content_sha256
-from feedback.models import Comparison, Project, Prompt, Purpose, QueueItem, Response, Slot, Tag
+from feedback.models import Comparison, Pool, Project, Prompt, Purpose, QueueItem, Response, Slot, Tag
 from feedback.people import Person
 from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
 
@@ -233,8 +233,9 @@ class _Store:
                 zip(each.record.responses, each.responses, strict=True)
             )
         )
+        pool, _ = Pool.objects.get_or_create(project=self.project, language="", skill="")
         QueueItem.objects.bulk_create(
-            QueueItem(comparison=row, project_id=self.project.pk, slots_free=row.overlap)
+            QueueItem(comparison=row, project_id=self.project.pk, pool_id=pool.pk, slots_free=row.overlap)
             for row in rows.values()
         )
         Comparison.tags.through.objects.bulk_create(

@@ -6,8 +6,9 @@ from django.utils.text import slugify
 
 from feedback.actions.assignments import MOST_PEOPLE
 from feedback.actions.audit import record
+from feedback.actions.guidelines import publish_guidelines
 from feedback.errors import Refused
-from feedback.models import Member, Project, Rater, RaterKind, Role
+from feedback.models import Member, Pool, Project, QueueEpoch, Rater, RaterKind, Role
 from feedback.people import Person
 
 
@@ -27,12 +28,14 @@ def create_project(
         )
     try:
         with transaction.atomic():
-            project = Project.objects.create(
-                name=name, slug=slug, description=description, guidelines=guidelines, overlap=overlap
-            )
+            project = Project.objects.create(name=name, slug=slug, description=description, overlap=overlap)
+            QueueEpoch.objects.create(project=project)
+            Pool.objects.create(project=project)
             if by is not None:
                 Member.objects.create(project=project, user=by, role=Role.OWNER)
             record(by=by, verb="create", target=project, project=project)
+            if guidelines.strip():
+                publish_guidelines(project=project, texts={"en": guidelines}, by=by)
     except IntegrityError as error:
         raise _name_taken(name) from error
     return project

@@ -6,6 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from feedback.models import Comparison, Judgment, Project, Prompt, Response, Role
+from feedback.queries import current_guideline
 from feedback.records import ROLES
 
 
@@ -18,6 +19,7 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
     role = serializers.ChoiceField(
         choices=Role.choices, allow_null=True, help_text="Yours; null for an administrator who is no member."
     )
+    guidelines = serializers.SerializerMethodField(help_text="The newest, in Markdown; empty where there are none.")
 
     class Meta:
         model = Project
@@ -31,6 +33,10 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
             "role",
             "created_at",
         )
+
+    def get_guidelines(self, project: Project) -> str:
+        guideline = current_guideline(project)
+        return guideline.text if guideline else ""
 
 
 class PromptSerializer(serializers.ModelSerializer[Prompt]):

@@ -1,15 +1,19 @@
 """The store: one aggregate a file."""
 
 from feedback.models.access import ApiToken, AuditEntry, TokenScope
-from feedback.models.comparison import Assignment, Comparison, Purpose, QueueItem, Slot, Tag
+from feedback.models.comparison import MEASURING, Comparison, GoldAnswer, Purpose, Slot, Tag
+from feedback.models.guideline import Doubt, Guideline, GuidelineReading
 from feedback.models.job import RESUMABLE, UNFINISHED, Job, JobState
-from feedback.models.judgment import Judgment, Outcome, Score
-from feedback.models.project import Member, Project, Role
+from feedback.models.judgment import Flag, FlagKind, Judgment, Outcome, Score, SecondLook, Span
+from feedback.models.project import Member, Notice, Project, Role, SliceRule
 from feedback.models.prompt import Prompt, Response
-from feedback.models.rater import Rater, RaterKind
-from feedback.models.rubric import Criterion, Rubric
+from feedback.models.queue import Assignment, Pool, QueueCursor, QueueEpoch, QueueItem
+from feedback.models.rater import Qualification, Rater, RaterKind
+from feedback.models.review import Return
+from feedback.models.rubric import Criterion, Rubric, ScoredBy
 
 __all__ = [
+    "MEASURING",
     "RESUMABLE",
     "UNFINISHED",
     "ApiToken",
@@ -17,22 +21,38 @@ __all__ = [
     "AuditEntry",
     "Comparison",
     "Criterion",
+    "Doubt",
+    "Flag",
+    "FlagKind",
+    "GoldAnswer",
+    "Guideline",
+    "GuidelineReading",
     "Job",
     "JobState",
     "Judgment",
     "Member",
+    "Notice",
     "Outcome",
+    "Pool",
     "Project",
     "Prompt",
     "Purpose",
+    "Qualification",
+    "QueueCursor",
+    "QueueEpoch",
     "QueueItem",
     "Rater",
     "RaterKind",
     "Response",
+    "Return",
     "Role",
     "Rubric",
     "Score",
+    "ScoredBy",
+    "SecondLook",
+    "SliceRule",
     "Slot",
+    "Span",
     "Tag",
     "TokenScope",
 ]

@@ -1,7 +1,7 @@
 """Comparisons: what is judged, a prompt and two or more of its responses in a canonical order."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Q
 
 from feedback.models.fields import IntTupleField
 from feedback.models.project import Project
@@ -25,13 +25,22 @@ class Tag(models.Model):
 class Purpose(models.TextChoices):
     TRAIN = "train"  # may become a label and train a model
     EVALUATE = "evaluate"  # compares two models on held-out prompts; never in a snapshot
+    # The rest measure people. They are given past the queue, to everybody, and never become labels.
+    GOLD = "gold"  # has a known answer; looks like any other
+    ATTENTION = "attention"  # so plain that only somebody who does not read gets it wrong
+    PRACTICE = "practice"  # comes before the real queue, its answer explained
+    REPEAT = "repeat"  # the same texts as ``repeat_of``, to compare a person with themselves
+
+
+MEASURING = (Purpose.GOLD, Purpose.ATTENTION, Purpose.PRACTICE, Purpose.REPEAT)
 
 
 class Comparison(models.Model):
     """One prompt and 2 to n of its responses. Rankings refer to the canonical order of ``slots``.
 
     ``external_id`` is the id of the file it came from, or the hash of its content where the file has none; the
-    same id twice is the same comparison. ``content_sha256`` does not depend on the order of the responses.
+    same id twice is the same comparison. ``content_sha256`` does not depend on the order of the responses. One that is
+    ``retired_at`` some time is given to nobody, and leaves labels and snapshots made from then on.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons")
@@ -39,6 +48,10 @@ class Comparison(models.Model):
     external_id = models.CharField(max_length=200)
     content_sha256 = models.CharField(max_length=64)
     purpose = models.CharField(max_length=10, choices=Purpose.choices, default=Purpose.TRAIN)
+    repeat_of = models.OneToOneField(
+        "self", null=True, blank=True, on_delete=models.CASCADE, related_name="repeat"
+    )
+    retired_at = models.DateTimeField(null=True, blank=True)
     overlap = models.PositiveSmallIntegerField()
     metadata = models.JSONField(default=dict, blank=True)
     tags = models.ManyToManyField(Tag, related_name="comparisons")
@@ -48,6 +61,11 @@ class Comparison(models.Model):
         constraints = (
             models.UniqueConstraint(fields=("project", "external_id"), name="comparison_id_once_per_project"),
             models.CheckConstraint(condition=Q(purpose__in=Purpose.values), name="comparison_purpose_known"),
+            models.CheckConstraint(
+                condition=Q(purpose="repeat", repeat_of__isnull=False)
+                | (~Q(purpose="repeat") & Q(repeat_of=None)),
+                name="comparison_repeats_something",
+            ),
         )
         indexes = (
             models.Index(fields=("project", "purpose", "id"), name="comparison_by_purpose"),
@@ -78,61 +96,21 @@ class Slot(models.Model):
         return f"{self.comparison_id}[{self.position}]"
 
 
-class QueueItem(models.Model):
-    """The narrow hot row that the queue works on, apart from the texts.
+class GoldAnswer(models.Model):
+    """The known answer of a gold, attention or practice comparison: ``ranking`` by canonical position.
 
-    ``slots_free`` = the comparison's overlap - its open assignments - its people's current verdicts. The database
-    refuses a negative one, so no concurrency can give a comparison to more people than it asks for.
+    ``explanation`` is shown after a practice item, and nowhere else to annotators.
     """
 
     comparison = models.OneToOneField(
-        Comparison, on_delete=models.CASCADE, primary_key=True, related_name="queue_item"
+        Comparison, on_delete=models.CASCADE, primary_key=True, related_name="gold_answer"
     )
-    # Not a foreign key: its row would become a lock every take waits on.
-    project_id = models.BigIntegerField()
-    priority = models.IntegerField(default=0)
-    slots_free = models.SmallIntegerField()
-
-    class Meta:
-        constraints = (
-            models.CheckConstraint(condition=Q(slots_free__gte=0), name="queue_slots_not_negative"),
-        )
-        indexes = (
-            models.Index(
-                F("project_id"),
-                F("priority").desc(),
-                F("comparison_id"),
-                condition=Q(slots_free__gt=0),
-                name="queue_open",
-            ),
-        )
-
-    def __str__(self) -> str:
-        return f"{self.comparison_id}: {self.slots_free} free"
-
-
-class Assignment(models.Model):
-    """The lease of one comparison to one person until ``expires_at``; a lease that lapses is deleted.
-
-    ``shown`` holds canonical positions in the order shown: ``(1, 0)`` puts the second response on the left.
-    ``done_at`` is set by the verdict or the skip; the row then stays, so that nobody is asked twice.
-    """
-
-    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="assignments")
-    rater = models.ForeignKey("feedback.Rater", on_delete=models.CASCADE, related_name="assignments")
-    shown = IntTupleField()
+    ranking = IntTupleField()
+    explanation = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField()
-    done_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=("comparison", "rater"), name="assignment_once_per_rater"),
-        )
-        indexes = (
-            models.Index(fields=("expires_at",), condition=Q(done_at=None), name="assignment_open_by_expiry"),
-            models.Index(fields=("rater", "done_at"), name="assignment_by_rater"),
-        )
+        constraints = (models.CheckConstraint(condition=~Q(ranking=""), name="gold_answer_ranks"),)
 
     def __str__(self) -> str:
-        return f"{self.comparison_id} to {self.rater_id}"
+        return f"{self.comparison_id}: {self.ranking}"

@@ -1,7 +1,7 @@
 """Judgments: one rater's answer on one comparison, people's and machines' in one table."""
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from feedback.models.comparison import Comparison
 from feedback.models.fields import IntTupleField
@@ -23,7 +23,8 @@ class Judgment(models.Model):
     ``ranking`` gives each canonical position its rank from 1, equal ranks being ties: ``(1, 2)`` prefers the
     first response, ``(1, 1)`` is a tie. It is empty exactly where the outcome is no verdict, so a missing verdict
     can not be taken for a tie. ``shown`` is the order of positions the rater saw, empty where a file did not say.
-    ``submission_id`` is made by the client: the same one twice is stored once.
+    ``submission_id`` is made by the client: the same one twice is stored once. ``all_bad`` says that no response is
+    good enough, whatever their ranks. ``adjudicates`` marks a reviewer's decision, taken after seeing the others'.
     """
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="judgments")
@@ -34,6 +35,8 @@ class Judgment(models.Model):
     ranking = IntTupleField()
     strength = models.PositiveSmallIntegerField(null=True, blank=True)
     shown = IntTupleField()
+    all_bad = models.BooleanField(default=False)
+    adjudicates = models.BooleanField(default=False)
     rationale = models.TextField(blank=True)
     seconds = models.FloatField(null=True, blank=True)
     at = models.DateTimeField()
@@ -74,3 +77,57 @@ class Score(models.Model):
 
     def __str__(self) -> str:
         return f"{self.criterion_id}[{self.position}] = {self.value}"
+
+
+class Span(models.Model):
+    """A comment on a part of one response: characters ``start`` to ``end`` of its text, counted in code points."""
+
+    judgment = models.ForeignKey(Judgment, on_delete=models.CASCADE, related_name="spans")
+    position = models.PositiveSmallIntegerField()
+    start = models.PositiveIntegerField()
+    end = models.PositiveIntegerField()
+    comment = models.TextField()
+
+    class Meta:
+        ordering = ("judgment", "position", "start")
+        constraints = (models.CheckConstraint(condition=Q(start__lt=F("end")), name="span_not_empty"),)
+
+    def __str__(self) -> str:
+        return f"[{self.start}:{self.end}] {self.comment[:40]}"
+
+
+class FlagKind(models.TextChoices):
+    UNSAFE = "unsafe"
+    LEAKS_SOURCE = "leaks_source", "tells who wrote it"
+    BROKEN = "broken"
+    NOT_MY_LANGUAGE = "not_my_language", "not my language"
+
+
+class Flag(models.Model):
+    """Something a person found wrong with a comparison; it brings the comparison before a reviewer, who settles it."""
+
+    judgment = models.ForeignKey(Judgment, on_delete=models.CASCADE, related_name="flags")
+    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="flags")
+    kind = models.CharField(max_length=20, choices=FlagKind.choices)
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("judgment", "kind"), name="flag_once"),
+            models.CheckConstraint(condition=Q(kind__in=FlagKind.values), name="flag_kind_known"),
+        )
+        indexes = (models.Index(fields=("comparison",), condition=Q(settled_at=None), name="flag_open"),)
+
+    def __str__(self) -> str:
+        return self.kind
+
+
+class SecondLook(models.Model):
+    """What a person said after seeing the judges' view: they agree with it, or stand by their own. Their judgment stays."""
+
+    judgment = models.OneToOneField(Judgment, on_delete=models.CASCADE, primary_key=True, related_name="second_look")
+    agrees = models.BooleanField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return "agrees" if self.agrees else "stands by theirs"

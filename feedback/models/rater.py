@@ -15,7 +15,11 @@ class RaterKind(models.TextChoices):
 
 
 class Rater(models.Model):
-    """One who judges in one project. ``simulated`` marks a person played by a program; every page says so."""
+    """One who judges in one project. ``simulated`` marks a person played by a program; every page says so.
+
+    A person who was ``stopped_at`` is given nothing more until a lead lets them go on; ``stopped_because`` says why.
+    ``practised_at`` is set once they have been through the project's practice items.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="raters")
     kind = models.CharField(max_length=20, choices=RaterKind.choices)
@@ -24,6 +28,9 @@ class Rater(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="raters"
     )
     simulated = models.BooleanField(default=False)
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    stopped_because = models.CharField(max_length=300, blank=True)
+    practised_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -41,3 +48,25 @@ class Rater(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} (simulated)" if self.simulated else self.name
+
+
+class Qualification(models.Model):
+    """A language or a skill that a person has in this project, which some comparisons require."""
+
+    class Kind(models.TextChoices):
+        LANGUAGE = "language"
+        SKILL = "skill"
+
+    rater = models.ForeignKey(Rater, on_delete=models.CASCADE, related_name="qualifications")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=60)
+
+    class Meta:
+        ordering = ("kind", "name")
+        constraints = (
+            models.UniqueConstraint(fields=("rater", "kind", "name"), name="qualification_once"),
+            models.CheckConstraint(condition=Q(kind__in=("language", "skill")), name="qualification_kind_known"),
+        )
+
+    def __str__(self) -> str:
+        return self.name

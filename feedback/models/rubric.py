@@ -27,8 +27,17 @@ class Rubric(FrozenRow):
         return f"{self.name} v{self.version}"
 
 
+class ScoredBy(models.TextChoices):
+    BOTH = "both", "people and judges"
+    PEOPLE = "people"
+    JUDGES = "judges"
+
+
 class Criterion(FrozenRow):
-    """One thing that is scored, from ``scale_min`` to ``scale_max``. ``anchors`` maps a level to its description."""
+    """One thing that is scored, from ``scale_min`` to ``scale_max``. ``anchors`` maps a level to its description.
+
+    ``scored_by`` says whether people, judges or both are asked for it.
+    """
 
     rubric = models.ForeignKey(Rubric, on_delete=models.CASCADE, related_name="criteria")
     name = models.CharField(max_length=100)
@@ -37,6 +46,7 @@ class Criterion(FrozenRow):
     scale_max = models.SmallIntegerField(default=5)
     anchors = models.JSONField(default=dict, blank=True)
     weight = models.FloatField(default=1.0)
+    scored_by = models.CharField(max_length=6, choices=ScoredBy.choices, default=ScoredBy.BOTH)
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
@@ -45,6 +55,7 @@ class Criterion(FrozenRow):
         constraints = (
             models.UniqueConstraint(fields=("rubric", "name"), name="criterion_once_per_rubric"),
             models.CheckConstraint(condition=Q(scale_min__lt=F("scale_max")), name="criterion_scale_ascends"),
+            models.CheckConstraint(condition=Q(scored_by__in=ScoredBy.values), name="criterion_scored_by_known"),
             models.CheckConstraint(condition=Q(weight__gte=0), name="criterion_weight_not_negative"),
         )
 

@@ -2,7 +2,10 @@
 
 from django import template
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
+from feedback.models import Guideline, Project
+from feedback.queries import current_guideline
 from feedback.rendering import render_text
 
 register = template.Library()
@@ -12,3 +15,9 @@ register = template.Library()
 def markdown(text: str) -> SafeString:
     """A text as safe HTML; stands in an element of class ``prose``."""
     return render_text(text)
+
+
+@register.simple_tag
+def guideline_of(project: Project) -> Guideline | None:
+    """The project's newest guidelines in the reader's language, or in one there is."""
+    return current_guideline(project, get_language() or "en")
