@@ -16,6 +16,7 @@ from feedback.models import (
     Comparison,
     Criterion,
     Guideline,
+    GuidelineReading,
     Judgment,
     Outcome,
     Project,
@@ -243,3 +244,11 @@ def _text_matches(q: str) -> Q:
     in_prompt = reduce(or_, (Q(prompt__messages__icontains=text) for text in sorted(written)))
     responses = Slot.objects.filter(comparison=OuterRef("pk"), response__text__icontains=q)
     return in_prompt | Q(Exists(responses))
+
+
+def unread_guideline(rater: Rater, language: str = "en") -> Guideline | None:
+    """The newest guidelines, if this person has not said yet that they read them."""
+    newest = current_guideline(rater.project, language)
+    if newest is None or GuidelineReading.objects.filter(rater=rater, version=newest.version).exists():
+        return None
+    return newest

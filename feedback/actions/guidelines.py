@@ -7,7 +7,7 @@ from django.db.models import Max
 
 from feedback.actions.audit import record
 from feedback.errors import Refused
-from feedback.models import Guideline, Project
+from feedback.models import Guideline, GuidelineReading, Project, Rater
 from feedback.people import Person
 
 
@@ -28,3 +28,8 @@ def publish_guidelines(
         ]
         record(by=by, verb="publish guidelines", target=project, project=project, version=newest + 1)
     return published
+
+
+def mark_read(*, rater: Rater, version: int) -> None:
+    """This person says that they have read this version; once is enough."""
+    GuidelineReading.objects.get_or_create(rater=rater, version=version)
