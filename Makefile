@@ -5,12 +5,15 @@ SEED ?= 0
 SERVE ?= 1
 PORT ?= 8000
 PYTEST_ARGS ?=
+OPERATIONS ?= 100000
+# Where `make hammer` and the benchmarks make databases of their own, which they drop again.
+DATABASE := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432/postgres)
 # Tests have a folder of their own, so that they never touch what the app in var/ holds.
 TEST_VAR := $(CURDIR)/var/test
 export HF_HUB_OFFLINE ?= 1
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 
-.PHONY: install install-test install-check demo serve worker test test-browser check fmt clean
+.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue check fmt clean
 
 install: .venv/.installed
 install-test: .venv/.installed-test
@@ -53,6 +56,13 @@ test: install-test
 test-browser: install-test
 	CONCORD_VAR=$(TEST_VAR) $(BIN)/pytest -m browser $(PYTEST_ARGS)
 
+# Many annotators at once, some of them killed; it prints what they did and fails on any broken invariant.
+hammer: install-test
+	CONCORD_VAR=$(TEST_VAR) DATABASE_URL=$(DATABASE) HAMMER_OPERATIONS=$(OPERATIONS) $(BIN)/pytest -q tests/feedback/test_hammer.py
+
+bench-queue: install-test
+	DATABASE_URL=$(DATABASE) $(BIN)/python -m tests.bench.queue
+
 check: install-check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -68,3 +78,8 @@ fmt: install-check
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache *.egg-info
+
+# The interface's strings into the catalogues, and the catalogues into what the pages read; needs GNU gettext.
+messages: install
+	$(BIN)/python manage.py makemessages --locale fr --no-location --no-wrap -i .venv -i var -i tests -i build
+	$(BIN)/python manage.py compilemessages --verbosity 0 --ignore .venv

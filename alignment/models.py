@@ -1,10 +1,10 @@
-"""What agreement decides: reports, policies, labels and snapshots."""
+"""What agreement says of people, and decides: figures, reports, policies, labels and snapshots."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from feedback.models import Comparison, Job, Judgment, Project
+from feedback.models import Comparison, Job, Judgment, Project, Rater
 from feedback.models.fields import FrozenRow, IntTupleField
 
 
@@ -26,6 +26,21 @@ class AgreementReport(FrozenRow):
 
     def __str__(self) -> str:
         return f"report {self.sha256[:12]}"
+
+
+class PersonMeasure(models.Model):
+    """What a person's answers say of them, as JSON, measured at one moment and again when asked.
+
+    ``figures`` are over all time, ``weeks`` the same for each week with an answer, from the earliest.
+    """
+
+    rater = models.OneToOneField(Rater, on_delete=models.CASCADE, primary_key=True, related_name="measure")
+    figures = models.JSONField()
+    weeks = models.JSONField()
+    measured_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.rater_id}, measured {self.measured_at}"
 
 
 class Policy(FrozenRow):
@@ -148,3 +163,40 @@ class Snapshot(FrozenRow):
 
     def __str__(self) -> str:
         return f"snapshot {self.sha256[:12]}"
+
+
+class FileImport(models.Model):
+    """A file that somebody sent to be imported: first looked at, then stored, at once or by a worker.
+
+    ``key`` names its folder, ``name`` is what its sender called it and is only ever shown. ``mapping`` is the document
+    that says which column is what, empty for a format that is known. The counts go up in the transaction that stores
+    the rows; ``line`` is the last line they cover and ``rejects_bytes`` how much of the file of rejects, so that work
+    that was stopped goes on exactly there. ``resumed_at_line`` is where the newest attempt began.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="file_imports")
+    key = models.UUIDField(unique=True)
+    name = models.CharField(max_length=200)
+    size = models.BigIntegerField()
+    format = models.CharField(max_length=30, blank=True)
+    mapping = models.JSONField(default=dict, blank=True)
+    job = models.OneToOneField(Job, null=True, on_delete=models.CASCADE, related_name="file_import")
+    line = models.BigIntegerField(default=0)
+    resumed_at_line = models.BigIntegerField(default=0)
+    comparisons_new = models.BigIntegerField(default=0)
+    comparisons_known = models.BigIntegerField(default=0)
+    judgments_new = models.BigIntegerField(default=0)
+    judgments_known = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    rejects_bytes = models.BigIntegerField(default=0)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="file_imports"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.name

@@ -10,15 +10,17 @@ import numpy as np
 from django.db.models import Count, QuerySet
 
 from alignment.models import AgreementReport, Decision, Label, Labelling, Policy, Snapshot
+from alignment.policy.decisions import Adjudication
 from alignment.policy.verdicts import ALL, Mask, Verdicts
 from alignment.statistics.verdicts import MISSING, Codes, Ranking, encode
 from feedback.errors import Refused
 from feedback.hashing import canonical_json
 from feedback.models import Comparison, Job, JobState, Judgment, Outcome, Project, Purpose, Rater, RaterKind
-from feedback.queries import judgment_rows, tags_by_comparison
+from feedback.queries import adjudications, judgment_rows, tags_by_comparison
 
 OUTCOMES: tuple[str, ...] = tuple(Outcome.values)
 REPORT_TASK = "alignment.tasks.perform_report"
+PEOPLE_TASK = "alignment.tasks.perform_people"
 _ROW = np.dtype(
     [(name, np.int64) for name in ("judgment", "comparison", "prompt", "rater", "outcome", "ranking")]
 )
@@ -131,6 +133,12 @@ def load_judgments(project: Project) -> Judgments:
     )
 
 
+def load_adjudications(project: Project) -> list[Adjudication]:
+    """What reviewers decided; kept apart from the judgments, since no measure of agreement may see it."""
+    rows = adjudications(project).values_list("comparison_id", "pk", "ranking")
+    return [Adjudication(*row) for row in rows.iterator(chunk_size=5000)]
+
+
 def rater_names(project: Project) -> dict[int, str]:
     """A name for each of the project's raters that no other has: where kinds share one, the kind is added."""
     raters = list(project.raters.all())
@@ -207,7 +215,16 @@ def newest_report(project: Project) -> AgreementReport | None:
 
 def report_job(project: Project) -> Job | None:
     """The job that measures the project's agreement, where the last one has not succeeded."""
-    job = Job.objects.filter(project=project, task=REPORT_TASK).first()
+    return _unsettled(project, REPORT_TASK)
+
+
+def people_job(project: Project) -> Job | None:
+    """The job that measures the project's people, where the last one has not succeeded."""
+    return _unsettled(project, PEOPLE_TASK)
+
+
+def _unsettled(project: Project, task: str) -> Job | None:
+    job = Job.objects.filter(project=project, task=task).first()
     return None if job is None or job.state == JobState.SUCCEEDED else job
 
 

@@ -1,9 +1,11 @@
-"""What this room's workers do: measure agreement and apply policies. A task takes a job's id and is short."""
+"""What this room's workers do: measure, apply policies, import files. A task takes a job's id and is short."""
 
 from celery import shared_task
 
 from alignment.actions.labels import carry_out_labelling
+from alignment.actions.people import carry_out_people
 from alignment.actions.reports import carry_out_report
+from alignment.actions.uploads import carry_out_import
 from feedback.actions.jobs import perform_job
 
 
@@ -13,5 +15,15 @@ def perform_report(job_id: int) -> None:
 
 
 @shared_task(ignore_result=True)
+def perform_people(job_id: int) -> None:
+    perform_job(job_id, carry_out_people)
+
+
+@shared_task(ignore_result=True)
 def perform_labelling(job_id: int) -> None:
     perform_job(job_id, carry_out_labelling)
+
+
+@shared_task(ignore_result=True)
+def perform_import(job_id: int) -> None:
+    perform_job(job_id, carry_out_import)

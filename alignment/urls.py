@@ -2,14 +2,27 @@
 
 from django.urls import path
 
-from alignment.views import agreement, labels, policies
+from alignment.views import agreement, imports, labels, people, policies
 from alignment.views.snapshots import snapshot_urls
 
 app_name = "alignment"
 urlpatterns = [
+    path("p/<slug:slug>/import/", imports.imports, name="imports"),
+    path("p/<slug:slug>/import/<int:pk>/", imports.file_import, name="import"),
+    path("p/<slug:slug>/import/<int:pk>/mapping.json", imports.import_mapping, name="import-mapping"),
+    path("p/<slug:slug>/import/<int:pk>/rejects.jsonl", imports.import_rejects, name="import-rejects"),
+    path("p/<slug:slug>/import/<int:pk>/discard/", imports.import_discard, name="import-discard"),
+    path("p/<slug:slug>/import/<int:pk>/cancel/", imports.import_cancel, name="import-cancel"),
+    path("p/<slug:slug>/import/<int:pk>/resume/", imports.import_resume, name="import-resume"),
     path("p/<slug:slug>/agreement/", agreement.agreement, name="agreement"),
     path("p/<slug:slug>/agreement/measure/", agreement.measure_again, name="agreement-measure"),
     path("p/<slug:slug>/agreement/pairs.csv", agreement.pairs_csv, name="agreement-pairs"),
+    path("p/<slug:slug>/people/", people.people, name="people"),
+    path("p/<slug:slug>/people/measure/", people.measure_again, name="people-measure"),
+    path("p/<slug:slug>/people/<int:pk>/", people.person, name="person"),
+    path("p/<slug:slug>/people/<int:pk>/answers.csv", people.answers_csv, name="person-answers"),
+    path("p/<slug:slug>/people/<int:pk>/stop/", people.person_stop, name="person-stop"),
+    path("p/<slug:slug>/people/<int:pk>/go-on/", people.person_goes_on, name="person-goes-on"),
     path("p/<slug:slug>/labels/", labels.labels, name="labels"),
     path("p/<slug:slug>/labels/<int:policy_pk>/<int:comparison_pk>/", labels.label, name="label"),
     path("p/<slug:slug>/labels/policies/new/", policies.policy_new, name="policy-new"),

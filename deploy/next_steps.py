@@ -29,6 +29,8 @@ def _steps(project: Project, counts: LoopCounts) -> Iterator[Step]:
         yield Step(
             "Nothing has been imported yet. Bring in prompts with their responses, and judgments if you have any.",
             Permission.ENGINEER,
+            "alignment:imports",
+            "Import a file",
             command=f"python manage.py import_feedback FILE --project {project.slug}",
         )
         return

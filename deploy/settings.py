@@ -64,9 +64,12 @@ def _database() -> dict[str, Any]:
         config["TEST"] = {"NAME": str(_var_folder() / "test.sqlite3")}
     elif config.get("ENGINE") == "django.db.backends.postgresql":
         config["CONN_HEALTH_CHECKS"] = True
+        # Statements that come again are prepared, which takes a third off the queue's; a pooler between us and the
+        # server must therefore keep sessions, not transactions.
+        config["OPTIONS"] = {"server_side_binding": True, "prepare_threshold": 3}
         # A command makes one connection, and says at once why it can not; servers keep a pool.
         if env.bool("DATABASE_POOL", default=True):
-            config["OPTIONS"] = {"pool": {"min_size": 1, "max_size": 16, "timeout": 20}}
+            config["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 16, "timeout": 20}
     else:
         raise ImproperlyConfigured(
             "DATABASE_URL: use sqlite:///FILE or postgres://USER:PASSWORD@HOST:PORT/NAME."
@@ -104,6 +107,7 @@ MIDDLEWARE = [
     "deploy.caching.private_pages",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -147,7 +151,15 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_LOCKOUT_TEMPLATE = "registration/locked.html"
 
+# A person's choice, kept in a cookie; else the browser's first language that is here; else English.
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("fr", "Français")]
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_AGE = 31_536_000
+LANGUAGE_COOKIE_SECURE = HTTPS
+FORMAT_MODULE_PATH = "deploy.formats"
+LOCALE_PATHS = [BASE_DIR / "deploy" / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
@@ -165,6 +177,8 @@ SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 X_FRAME_OPTIONS = "DENY"
 FILE_UPLOAD_HANDLERS = ["deploy.uploads.RefuseFiles"]
+# The largest file that the import page takes, in bytes; larger ones come by the command, on the server itself.
+UPLOAD_BYTES = env.int("UPLOAD_BYTES", default=2 << 30)
 SECURE_REFERRER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {

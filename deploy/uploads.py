@@ -1,4 +1,6 @@
-"""No page takes a file, so none is kept: Django would write whatever anybody sends to the disk, of any size."""
+"""No page takes a file but the import's, which has a handler of its own, so none is kept: Django would write whatever
+anybody sends to the disk, of any size.
+"""
 
 from typing import Any, NoReturn
 

@@ -10,7 +10,7 @@ from deploy.next_steps import next_steps
 from deploy.queries import LoopCounts, loop_counts
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from feedback.queries import progress_in
+from feedback.progress import progress_in
 
 
 @require_GET
@@ -23,6 +23,10 @@ def loop(request: HttpRequest, slug: str) -> HttpResponse:
     if Permission.REVIEW not in allowed:
         return render(request, "own_part.html", context)
     counts = loop_counts(project)
+    context |= {
+        "notices": project.notices.filter(settled_at=None),
+        "may_settle": Permission.ENGINEER in allowed,
+    }
     context |= {"counts": counts, "steps": next_steps(project, counts, allowed), **_notes(counts)}
     return render(request, "loop.html", context)
 

@@ -4,99 +4,190 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.models import User
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from feedback.actions.assignments import MOST_PEOPLE
-from feedback.actions.judgments import Verdict
-from feedback.errors import Refused
-from feedback.models import Outcome, Role, TokenScope
-
-LONGEST = 86_400.0  # seconds on one comparison; a page left open over night says nothing about effort
+from feedback.actions.invitations import LIFETIMES
+from feedback.answers import AnswerForm
+from feedback.models import Rater, Role, TokenScope
 
 
 class ProjectForm(forms.Form):
-    name = forms.CharField(max_length=200, help_text="Short; it becomes part of the address.")
+    name = forms.CharField(
+        max_length=200,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("Short; it becomes part of the address."),
+    )
     description = forms.CharField(
-        required=False, widget=forms.Textarea(attrs={"rows": 3}), help_text="What this effort is for."
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=gettext_lazy("What this effort is for."),
     )
     guidelines = forms.CharField(
         required=False,
         widget=forms.Textarea(attrs={"rows": 10}),
-        help_text="What makes one response better than another. Markdown; annotators see it beside their work.",
+        help_text=gettext_lazy(
+            "What makes one response better than another. Markdown; annotators see it beside their work."
+        ),
     )
     overlap = forms.IntegerField(
         min_value=0,
         max_value=MOST_PEOPLE,
         initial=2,
-        label="People for each comparison",
-        help_text="Agreement between people needs at least 2. With 0, people are asked only about what is chosen.",
+        label=gettext_lazy("People for each comparison"),
+        help_text=gettext_lazy(
+            "Agreement between people needs at least 2. With 0, people are asked only about what is chosen."
+        ),
     )
 
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        max_length=100, help_text="What will use it, so that you know which one to revoke."
+        max_length=100, help_text=gettext_lazy("What will use it, so that you know which one to revoke.")
     )
     scope = forms.ChoiceField(
-        choices=[(TokenScope.READ, "Read only"), (TokenScope.WRITE, "Read and write")], label="It may"
+        choices=[
+            (TokenScope.READ, gettext_lazy("Read only")),
+            (TokenScope.WRITE, gettext_lazy("Read and write")),
+        ],
+        label=gettext_lazy("It may"),
     )
 
 
 class MemberForm(forms.Form):
     username = forms.CharField(
-        max_length=150, help_text="Of somebody who already has an account on this server."
+        max_length=150, help_text=gettext_lazy("Of somebody who already has an account on this server.")
     )
     role = forms.ChoiceField(choices=Role.choices)
 
     def clean_username(self) -> str:
         username: str = self.cleaned_data["username"]
         if not User.objects.filter(username=username, is_active=True).exists():
-            raise forms.ValidationError(
-                f"Nobody here is called {username!r}; ask an administrator for an account."
+            said = _(
+                "Nobody here is called “%(name)s”; send them an invitation, with which they make an account."
             )
+            raise forms.ValidationError(said % {"name": username})
         return username
 
 
-class JudgmentForm(forms.Form):
-    """An answer to one comparison, as it comes from the page: sides and ranks are those that were *shown*.
-
-    ``choice`` is ``a`` (the response shown first is better), ``b``, ``tie`` or ``skip``, or ``rank`` with a ``rank_N``
-    for each response shown. ``shown`` is the page's proof of the order, which the view checks.
-    """
-
-    comparison = forms.IntegerField(min_value=1)
-    submission_id = forms.UUIDField()
-    shown = forms.CharField(max_length=64)
-    choice = forms.ChoiceField(choices=[(name, name) for name in ("a", "b", "tie", "skip", "rank")])
-    rationale = forms.CharField(required=False, max_length=20_000, strip=True)
-    seconds = forms.FloatField(required=False, min_value=0)
-
-    def verdict(self, shown: tuple[int, ...]) -> Verdict:
-        """The answer against canonical positions, which were ``shown`` in this order. Refused: a response left out."""
-        seconds = self.cleaned_data["seconds"]
-        common: dict[str, Any] = {
-            "rationale": self.cleaned_data["rationale"],
-            "seconds": None if seconds is None else min(seconds, LONGEST),
-        }
-        if self.cleaned_data["choice"] == "skip":
-            return Verdict(outcome=Outcome.SKIPPED, **common)
-        return Verdict(ranking=canonical_ranking(shown, self._shown_ranks(len(shown))), **common)
-
-    def _shown_ranks(self, count: int) -> tuple[int, ...]:
-        sides = {"a": (1, 2), "b": (2, 1), "tie": (1, 1)}
-        choice = self.cleaned_data["choice"]
-        if choice != "rank":
-            if count != 2:
-                raise Refused(f"There are {count} responses here: give each of them a rank.", field="choice")
-            return sides[choice]
-        given = [self.data.get(f"rank_{place}", "") for place in range(count)]
-        if not all(rank.isascii() and rank.isdigit() and len(rank) < 4 for rank in given):
-            raise Refused("Give every response a rank, or skip the comparison.", field="rank")
-        return tuple(int(rank) for rank in given)
+class RoleForm(forms.Form):
+    role = forms.ChoiceField(choices=Role.choices, label=gettext_lazy("Role"))
 
 
-def canonical_ranking(shown: tuple[int, ...], ranks: tuple[int, ...]) -> tuple[int, ...]:
-    """Ranks by place shown → ranks by canonical position: ``shown[place]`` is the position at that place."""
-    by_position = dict(zip(shown, ranks, strict=True))
-    if sorted(by_position) != list(range(len(ranks))):
-        raise Refused("The page does not show the responses of this comparison; reload it.", field="shown")
-    return tuple(by_position[position] for position in range(len(ranks)))
+class InvitationForm(RoleForm):
+    note = forms.CharField(
+        max_length=200,
+        required=False,
+        label=gettext_lazy("For"),
+        help_text=gettext_lazy("Whom you will give the link to, so that you know which one to revoke."),
+    )
+    days = forms.TypedChoiceField(
+        coerce=int,
+        initial=7,
+        choices=[(days, ngettext_lazy("%d day", "%d days", days) % days) for days in LIFETIMES],
+        label=gettext_lazy("Good for"),
+    )
+
+
+class QualificationsForm(forms.Form):
+    languages = forms.CharField(
+        max_length=500,
+        required=False,
+        label=gettext_lazy("Languages"),
+        help_text=gettext_lazy("Their codes, with commas between: en, fr."),
+    )
+    skills = forms.CharField(
+        max_length=500,
+        required=False,
+        label=gettext_lazy("Skills"),
+        help_text=gettext_lazy("With commas between, in the words of the slices' rules: medicine, Python."),
+    )
+
+    @classmethod
+    def of(cls, rater: Rater | None) -> "QualificationsForm":
+        """The form with what this person has now; empty for somebody who has judged nothing yet."""
+        names: dict[str, list[str]] = {"languages": [], "skills": []}
+        for qualification in rater.qualifications.all() if rater else ():
+            names[f"{qualification.kind}s"].append(qualification.name)
+        return cls(initial={field: ", ".join(found) for field, found in names.items()})
+
+    def names(self, field: str) -> list[str]:
+        """What was filled in, without the commas."""
+        return [name.strip() for name in self.cleaned_data[field].split(",") if name.strip()]
+
+
+class AnswerFormFields(forms.Form):
+    """How a project's people answer; see ``feedback.answers.AnswerForm``, whose fields these are."""
+
+    choice = forms.ChoiceField(
+        choices=[
+            ("pair", gettext_lazy("One of the two is better")),
+            ("strength", gettext_lazy("One of the two is better, and by how much")),
+            ("ranking", gettext_lazy("Rank them")),
+            ("none", gettext_lazy("Only score them; the scores rank them")),
+        ],
+        label=gettext_lazy("How people choose"),
+        help_text=gettext_lazy("More than two responses are always ranked, or scored."),
+    )
+    points = forms.TypedChoiceField(
+        choices=[
+            (5, gettext_lazy("5, with equal in the middle")),
+            (7, gettext_lazy("7, with equal in the middle")),
+            (8, gettext_lazy("8, without equal")),
+        ],
+        coerce=int,
+        label=gettext_lazy("Steps, where they say by how much"),
+    )
+    tie = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Ties"),
+        help_text=gettext_lazy("Responses may be called equal, where people choose or rank."),
+    )
+    all_bad = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("All bad"),
+        help_text=gettext_lazy("People may add that no response is good enough."),
+    )
+    scores = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Scores"),
+        help_text=gettext_lazy("Each response on each criterion of the newest rubric that is for people."),
+    )
+    spans = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Comments on parts"),
+        help_text=gettext_lazy("People may mark a part of a response and comment on it."),
+    )
+    rationale = forms.ChoiceField(
+        choices=[
+            ("off", gettext_lazy("Not asked for")),
+            ("optional", gettext_lazy("Welcome")),
+            ("required", gettext_lazy("Required")),
+        ],
+        label=gettext_lazy("Reasons"),
+        help_text=gettext_lazy("A text that says why."),
+    )
+    flags = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Flags"),
+        help_text=gettext_lazy(
+            "Unsafe, tells who wrote it, broken, not my language: each sends the item to a reviewer."
+        ),
+    )
+    show_judges = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Show the AI judges' view after the answer"),
+        help_text=gettext_lazy(
+            "People then say whether they agree or stand by theirs. Their answer stays as it was."
+        ),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        if cleaned.get("choice") == "none" and not cleaned.get("scores"):
+            self.add_error("scores", _("Without a choice people have to give scores, or they say nothing."))
+        return cleaned
+
+    def answer_form(self) -> AnswerForm:
+        return AnswerForm(**{name: self.cleaned_data[name] for name in AnswerForm().to_json()})

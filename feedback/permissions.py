@@ -34,15 +34,27 @@ def grants(user: User | AnonymousUser, project: Project) -> frozenset[Permission
         return frozenset()
     if user.is_superuser:
         return frozenset(Permission)
-    role = Member.objects.filter(project=project, user=user).values_list("role", flat=True).first()
-    return GRANTS[role] if role else frozenset()
+    return GRANTS.get(role_in(project, user) or "", frozenset())
+
+
+def role_in(project: Project, user: User) -> str | None:
+    """The role in which ``user`` is an active member of the project, or None."""
+    active = Member.objects.filter(project=project, user=user, deactivated_at=None)
+    return active.values_list("role", flat=True).first()
+
+
+def may_create_projects(user: User | AnonymousUser) -> bool:
+    """Staff, and those who were given the permission: whoever makes a project may train in it, from any folder."""
+    return user.is_active and (user.is_staff or user.has_perm("feedback.add_project"))
 
 
 def projects_of(user: User | AnonymousUser) -> QuerySet[Project]:
     """The projects whose existence ``user`` may know of."""
     if isinstance(user, AnonymousUser):
         return Project.objects.none()
-    return Project.objects.all() if user.is_superuser else Project.objects.filter(members__user=user)
+    if user.is_superuser:
+        return Project.objects.all()
+    return Project.objects.filter(members__user=user, members__deactivated_at=None)
 
 
 def project_for(user: User | AnonymousUser, slug: str, permission: Permission) -> Project:

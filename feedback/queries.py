@@ -1,14 +1,11 @@
 """Every shared read of the store."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import reduce
-from operator import or_
 
 from django.contrib.auth.models import User
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
-from django.utils import timezone
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
+from django.utils.translation import gettext
 
 from feedback.errors import Refused
 from feedback.models import (
@@ -24,10 +21,13 @@ from feedback.models import (
     QueueItem,
     Rater,
     RaterKind,
+    Return,
+    Role,
     Rubric,
-    Slot,
+    ScoredBy,
 )
 from feedback.permissions import projects_of
+from feedback.progress import Progress, progress_in
 
 
 def project_named(name: str) -> Project:
@@ -56,6 +56,24 @@ def current_criteria(project_id: int) -> list[Criterion]:
     return list(rubric.criteria.all()) if rubric else []
 
 
+def criteria_for_people(project_id: int) -> list[Criterion]:
+    """What people score now: those criteria of the newest rubric that are not for judges alone."""
+    newest = Rubric.objects.filter(project=project_id).order_by("-id").values("pk")[:1]
+    criteria = Criterion.objects.filter(rubric=Subquery(newest)).exclude(scored_by=ScoredBy.JUDGES)
+    return list(criteria.order_by("position"))
+
+
+def response_texts(comparison: Comparison) -> list[str]:
+    """The texts of a comparison's responses in canonical order, without where they come from."""
+    return list(comparison.slots.order_by("position").values_list("response__text", flat=True))
+
+
+def judges_view(comparison: Comparison) -> list[Judgment]:
+    """The AI judges' current verdicts on a comparison, by name; for whoever has given their own."""
+    said = comparison.judgments.filter(current=True, rater__kind=RaterKind.JUDGE, outcome=Outcome.RANKED)
+    return list(said.select_related("rater").order_by("rater__name"))
+
+
 @dataclass(frozen=True)
 class StoreCounts:
     """How many there are at each stage up to the judgments. ``open_slots`` are judgments people are still asked for."""
@@ -73,7 +91,7 @@ class StoreCounts:
 def store_counts(project: Project) -> StoreCounts:
     comparisons = Comparison.objects.filter(project=project, purpose=Purpose.TRAIN)
     judgments = Judgment.objects.filter(
-        rater__project=project, current=True, comparison__purpose=Purpose.TRAIN
+        rater__project=project, current=True, adjudicates=False, comparison__purpose=Purpose.TRAIN
     )
     held_out = Comparison.objects.filter(prompt=OuterRef("pk"), purpose=Purpose.EVALUATE)
     counted = judgments.aggregate(
@@ -94,11 +112,21 @@ def store_counts(project: Project) -> StoreCounts:
 
 
 def current_judgments(project: Project, *, purpose: str = Purpose.TRAIN) -> QuerySet[Judgment]:
-    """The judgments that count, in a fixed order."""
+    """The judgments that count, in a fixed order: not on retired comparisons, and without reviewers' decisions, which
+    were made after seeing the others'.
+    """
     raters = Rater.objects.filter(project=project)
-    return Judgment.objects.filter(rater__in=raters, current=True, comparison__purpose=purpose).order_by(
-        "comparison_id", "rater_id"
+    votes = Judgment.objects.filter(
+        current=True, adjudicates=False, comparison__purpose=purpose, comparison__retired_at=None
     )
+    return votes.filter(rater__in=raters).order_by("comparison_id", "rater_id")
+
+
+def adjudications(project: Project) -> QuerySet[Judgment]:
+    """The reviewers' decisions in force on comparisons for training, at most one each."""
+    decisions = Judgment.objects.filter(current=True, adjudicates=True, comparison__purpose=Purpose.TRAIN)
+    standing = decisions.filter(comparison__project=project, comparison__retired_at=None)
+    return standing.order_by("comparison_id")
 
 
 def judgment_rows(project: Project) -> Iterator[tuple[int, int, int, int, str, tuple[int, ...]]]:
@@ -121,51 +149,6 @@ def tags_by_comparison(project: Project) -> dict[int, tuple[str, ...]]:
     return {comparison_id: tuple(names) for comparison_id, names in found.items()}
 
 
-def own_judgments(rater: Rater) -> QuerySet[Judgment]:
-    """What this rater has said, newest first."""
-    return Judgment.objects.filter(rater=rater, current=True).order_by("-at", "-pk")
-
-
-MOST_COUNTED = 1000
-
-
-@dataclass(frozen=True)
-class Progress:
-    """One person's work in one project. ``left`` counts what the queue would still give them, to MOST_COUNTED."""
-
-    done: int
-    left: int
-
-    @property
-    def all(self) -> int:
-        return self.done + self.left
-
-    @property
-    def more(self) -> bool:
-        return self.left >= MOST_COUNTED
-
-
-def progress_of(rater: Rater) -> Progress:
-    """What this person has judged, and what the queue would still give them."""
-    given = Assignment.objects.filter(comparison_id=OuterRef("comparison_id"), rater=rater)
-    judged = Judgment.objects.filter(comparison_id=OuterRef("comparison_id"), rater=rater, current=True)
-    waiting = _open_items(rater.project_id).filter(~Exists(given), ~Exists(judged))[:MOST_COUNTED].count()
-    held = rater.assignments.filter(done_at=None, expires_at__gt=timezone.now()).count()
-    return Progress(done=own_judgments(rater).filter(outcome=Outcome.RANKED).count(), left=waiting + held)
-
-
-def progress_in(project: Project, user: User) -> Progress:
-    """The same for somebody who may not have judged anything here yet."""
-    rater = Rater.objects.filter(project=project, user=user).first()
-    return (
-        progress_of(rater) if rater else Progress(done=0, left=_open_items(project.pk)[:MOST_COUNTED].count())
-    )
-
-
-def _open_items(project_id: int) -> QuerySet[QueueItem]:
-    return QueueItem.objects.filter(project_id=project_id, slots_free__gt=0)
-
-
 @dataclass(frozen=True)
 class ProjectCard:
     """One project as its member sees it in the list of projects."""
@@ -177,78 +160,35 @@ class ProjectCard:
 
 def project_cards(user: User) -> list[ProjectCard]:
     """The projects that ``user`` may see, each with their role and their own progress."""
-    roles = dict(user.memberships.values_list("project_id", "role"))
+    roles = dict(user.memberships.filter(deactivated_at=None).values_list("project_id", "role"))
     return [
-        ProjectCard(project, roles.get(project.pk, "administrator"), progress_in(project, user))
+        ProjectCard(
+            project,
+            Role(roles[project.pk]).label if project.pk in roles else gettext("Administrator"),
+            progress_in(project, user),
+        )
         for project in projects_of(user)
     ]
 
 
-PAGE = 25
-
-
-@dataclass(frozen=True)
-class ComparisonFilter:
-    """What a list of comparisons is narrowed to; an empty part narrows nothing.
-
-    ``q`` is looked for in prompts and responses, ``outcome`` is one of Outcome, or "none" for no judgment at all.
-    """
-
-    q: str = ""
-    tag: str = ""
-    outcome: str = ""
-
-
-@dataclass(frozen=True)
-class ComparisonPage:
-    """One page of comparisons by id, with the ids that lead to its neighbours."""
-
-    rows: list[Comparison]
-    before: int | None
-    after: int | None
-
-
-def comparison_page(
-    project: Project, wanted: ComparisonFilter, *, after: int | None = None, before: int | None = None
-) -> ComparisonPage:
-    """The PAGE comparisons after or before an id; its cost does not grow with how far one has paged."""
-    found = find_comparisons(project, wanted).select_related("prompt", "queue_item")
-    found = found.prefetch_related("tags", "judgments__rater")
-    if before is not None:
-        rows = list(found.filter(pk__lt=before).order_by("-pk")[: PAGE + 1])
-        more, rows = len(rows) > PAGE, rows[PAGE - 1 :: -1] if len(rows) > PAGE else rows[::-1]
-        return ComparisonPage(rows, rows[0].pk if more else None, rows[-1].pk if rows else None)
-    rows = list(found.filter(pk__gt=after or 0).order_by("pk")[: PAGE + 1])
-    more, rows = len(rows) > PAGE, rows[:PAGE]
-    return ComparisonPage(rows, rows[0].pk if rows and after else None, rows[-1].pk if more else None)
-
-
-def find_comparisons(project: Project, wanted: ComparisonFilter) -> QuerySet[Comparison]:
-    """The project's comparisons that the filter keeps."""
-    found = Comparison.objects.filter(project=project)
-    if wanted.tag:
-        found = found.filter(tags__name=wanted.tag, tags__project=project)
-    if wanted.q:
-        found = found.filter(_text_matches(wanted.q))
-    judged = Judgment.objects.filter(comparison=OuterRef("pk"), current=True)
-    if wanted.outcome == "none":
-        found = found.filter(~Exists(judged))
-    elif wanted.outcome:
-        found = found.filter(Exists(judged.filter(outcome=wanted.outcome)))
-    return found
-
-
-def _text_matches(q: str) -> Q:
-    """``q`` in the prompt, whose JSON has its own way of writing some characters, or in a response."""
-    written = {json.dumps(q)[1:-1], json.dumps(q, ensure_ascii=False)[1:-1]}
-    in_prompt = reduce(or_, (Q(prompt__messages__icontains=text) for text in sorted(written)))
-    responses = Slot.objects.filter(comparison=OuterRef("pk"), response__text__icontains=q)
-    return in_prompt | Q(Exists(responses))
-
-
 def unread_guideline(rater: Rater, language: str = "en") -> Guideline | None:
-    """The newest guidelines, if this person has not said yet that they read them."""
-    newest = current_guideline(rater.project, language)
-    if newest is None or GuidelineReading.objects.filter(rater=rater, version=newest.version).exists():
-        return None
-    return newest
+    """The newest guidelines, if something in them came since this person last read any that they must read."""
+    seen = GuidelineReading.objects.filter(rater=rater, version__gte=OuterRef("version"))
+    unread = Guideline.objects.filter(~Exists(seen), project=rater.project_id, must_be_read=True)
+    return current_guideline(rater.project, language) if unread.exists() else None
+
+
+def returned_assignments(rater: Rater) -> list[Assignment]:
+    """What reviewers sent back to this person and they have not answered yet, the longest waiting first."""
+    returns = Return.objects.filter(rater=rater, answered_by=None).order_by("pk")
+    comparisons = list(returns.values_list("judgment__comparison_id", flat=True))
+    if not comparisons:
+        return []
+    found = Assignment.objects.filter(rater=rater, comparison__in=comparisons).select_related("comparison")
+    return sorted(found, key=lambda assignment: comparisons.index(assignment.comparison_id))
+
+
+def open_return(rater: Rater, comparison_id: int) -> Return | None:
+    """The reviewer's comment that this person has yet to answer on this comparison."""
+    waiting = Return.objects.filter(rater=rater, judgment__comparison=comparison_id, answered_by=None)
+    return waiting.select_related("returned_by").first()

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from feedback.answers import verdict_problem
+
 Message = Mapping[str, str]
 
 
@@ -21,8 +23,21 @@ class ResponseRecord:
 
 
 @dataclass(frozen=True)
+class SpanRecord:
+    """A comment on characters ``start`` to ``end`` of one response's text, in code points."""
+
+    response: str
+    start: int
+    end: int
+    comment: str
+
+
+@dataclass(frozen=True)
 class JudgmentRecord:
-    """``rater`` and ``kind`` name who judged; ``ranking`` maps each response key to its rank, from 1."""
+    """``rater`` and ``kind`` name who judged; ``ranking`` maps each response key to its rank, from 1.
+
+    ``simulated`` marks a person played by a program, ``adjudicates`` a reviewer's decision, which is no vote.
+    """
 
     rater: str
     kind: str = "human"
@@ -32,13 +47,30 @@ class JudgmentRecord:
     shown: Sequence[str] = ()
     scores: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     rationale: str = ""
+    all_bad: bool = False
+    spans: Sequence[SpanRecord] = ()
+    flags: Sequence[str] = ()
     seconds: float | None = None
     at: datetime | None = None
+    simulated: bool = False
+    adjudicates: bool = False
+
+
+@dataclass(frozen=True)
+class GoldRecord:
+    """The known answer of a comparison that measures people: the rank of each response key, and what it is for."""
+
+    ranking: Mapping[str, int]
+    use: str = "gold"
+    explanation: str = ""
 
 
 @dataclass(frozen=True)
 class ComparisonRecord:
-    """``key`` is the comparison's id in its file, or None where the file has none; ``line`` counts from 1."""
+    """``key`` is the comparison's id in its file, or None where the file has none; ``line`` counts from 1.
+
+    One with ``gold`` is no label: it measures people.
+    """
 
     prompt: Sequence[Message]
     responses: Sequence[ResponseRecord]
@@ -48,6 +80,7 @@ class ComparisonRecord:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     judgments: Sequence[JudgmentRecord] = ()
     purpose: str = "train"
+    gold: GoldRecord | None = None
     line: int = 0
 
 
@@ -72,6 +105,7 @@ class BadRecord(ValueError):
 ROLES = ("system", "user", "assistant", "tool")
 KINDS = ("human", "judge", "grader", "reward_model")
 PURPOSES = ("train", "evaluate")
+GOLD_USES = ("gold", "attention", "practice")
 MAX_RESPONSES = 26  # people see them as A to Z; their ranks fit the column that holds a ranking
 MAX_DEPTH = 20  # of metadata
 
@@ -109,6 +143,24 @@ def check_record(record: ComparisonRecord) -> None:
     if record.purpose not in PURPOSES:
         raise BadRecord(f"{record.purpose!r} is none of {', '.join(PURPOSES)}", "purpose")
     check_json(record.metadata, "metadata")
+    if record.gold:
+        _check_gold(record.gold, record)
+
+
+def _check_gold(gold: GoldRecord, record: ComparisonRecord) -> None:
+    if record.purpose != "train":
+        raise BadRecord(f"a comparison to {record.purpose} has no known answer; leave it out", "gold")
+    if gold.use not in GOLD_USES:
+        raise BadRecord(f"{gold.use!r} is none of {', '.join(GOLD_USES)}", "gold.use")
+    keys = [response.key for response in record.responses]
+    if set(gold.ranking) != set(keys):
+        raise BadRecord(f"it ranks {sorted(gold.ranking)}, the responses are {sorted(keys)}", "gold.ranking")
+    problem = verdict_problem("ranked", tuple(gold.ranking[key] for key in keys), len(keys))
+    if problem:
+        raise BadRecord(problem.reason, "gold.ranking")
+    check_text(gold.explanation, "gold.explanation")
+    if gold.use == "practice" and not gold.explanation.strip():
+        raise BadRecord("practice explains its answer; write why", "gold.explanation")
 
 
 def check_messages(messages: object) -> None:

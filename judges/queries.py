@@ -58,8 +58,8 @@ def judge_named(project: Project, name: str) -> Judge:
 
 
 def selected_comparisons(run: JudgeRun) -> QuerySet[Comparison]:
-    """The comparisons that a run is about, judged already or not."""
-    chosen = Comparison.objects.filter(project=run.judge.project_id, purpose=run.purpose)
+    """The comparisons that a run is about, judged already or not; not those that are retired."""
+    chosen = Comparison.objects.filter(project=run.judge.project_id, purpose=run.purpose, retired_at=None)
     return chosen.filter(tags=run.tag_id) if run.tag_id else chosen
 
 

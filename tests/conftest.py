@@ -9,10 +9,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from feedback.actions.guidelines import mark_read
 from feedback.actions.imports import store_records
 from feedback.actions.projects import create_project, set_member
 from feedback.actions.tokens import create_token
 from feedback.models import Comparison, Project, Rater
+from feedback.queries import unread_guideline
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -90,8 +92,13 @@ def make_comparisons(db) -> Callable[..., list[Comparison]]:
 
 @pytest.fixture
 def make_rater(db) -> Callable[..., Rater]:
+    """A rater of a project; a person has read its guidelines, as everybody must before they are given anything."""
+
     def make(project: Project, name: str, kind: str = "human", **kwargs) -> Rater:
-        return Rater.objects.create(project=project, name=name, kind=kind, **kwargs)
+        rater = Rater.objects.create(project=project, name=name, kind=kind, **kwargs)
+        if kind == "human" and (unread := unread_guideline(rater)):
+            mark_read(rater=rater, version=unread.version)
+        return rater
 
     return make
 

@@ -19,9 +19,9 @@ from alignment.formats.target import check_target, write_rows
 from alignment.models import Snapshot
 from feedback.actions.audit import record
 from feedback.errors import Refused
-from feedback.models import Comparison, Judgment, Project, Score, Slot
+from feedback.models import Comparison, Flag, Judgment, Project, Purpose, Score, Slot
 from feedback.people import Person
-from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
+from feedback.records import ComparisonRecord, GoldRecord, JudgmentRecord, ResponseRecord, SpanRecord
 
 _PAGE = 100  # comparisons
 
@@ -80,7 +80,7 @@ def hand_out_split(*, snapshot: Snapshot, split: str, by: Person) -> Path:
 
 
 def project_records(project: Project) -> Iterator[ComparisonRecord]:
-    """Every comparison with its current judgments, page by page: no long query, constant memory."""
+    """Every comparison but the repeats, with its current judgments, page by page: no long query, constant memory."""
     after = 0
     while page := list(_whole(project).filter(pk__gt=after)[:_PAGE]):
         after = page[-1].pk
@@ -123,9 +123,16 @@ def _not_in_a_backup(project: Project) -> Iterator[str]:
     superseded = Judgment.objects.filter(rater__project=project, current=False).count()
     if superseded:
         yield f"{superseded} judgments that later ones superseded"
-    simulated = project.raters.filter(simulated=True).count()
-    if simulated:
-        yield f"the mark of {simulated} raters that they are simulated"
+    repeated = Judgment.objects.filter(
+        rater__project=project, current=True, comparison__purpose=Purpose.REPEAT
+    ).count()
+    if repeated:
+        yield f"{repeated} answers to repeated items, which compare people with themselves"
+    settled = Flag.objects.filter(
+        judgment__rater__project=project, judgment__current=True, settled_at__isnull=False
+    ).count()
+    if settled:
+        yield f"{settled} flags that reviewers have settled"
     if project.rubrics.exists():
         yield "the rubric: scores need one with the same criteria where they are imported"
 
@@ -133,14 +140,16 @@ def _not_in_a_backup(project: Project) -> Iterator[str]:
 def _whole(project: Project) -> QuerySet[Comparison]:
     judgments = Judgment.objects.filter(current=True).select_related("rater").order_by("pk")
     scores = Score.objects.select_related("criterion").order_by("position", "criterion__position")
+    flags = Prefetch("flags", Flag.objects.filter(settled_at=None).order_by("pk"))
     return (
         Comparison.objects.filter(project=project)
+        .exclude(purpose=Purpose.REPEAT)
         .order_by("pk")
-        .select_related("prompt")
+        .select_related("prompt", "gold_answer")
         .prefetch_related(
             "tags",
             Prefetch("slots", Slot.objects.select_related("response").order_by("position")),
-            Prefetch("judgments", judgments.prefetch_related(Prefetch("scores", scores))),
+            Prefetch("judgments", judgments.prefetch_related(Prefetch("scores", scores), "spans", flags)),
         )
     )
 
@@ -148,6 +157,7 @@ def _whole(project: Project) -> QuerySet[Comparison]:
 def _record(comparison: Comparison) -> ComparisonRecord:
     slots = list(comparison.slots.all())
     keys = [slot.key for slot in slots]
+    known = getattr(comparison, "gold_answer", None)
     return ComparisonRecord(
         key=comparison.external_id,
         prompt=comparison.prompt.messages,
@@ -155,7 +165,10 @@ def _record(comparison: Comparison) -> ComparisonRecord:
         tags=[tag.name for tag in comparison.tags.all()],
         reference=comparison.prompt.reference,
         metadata=comparison.metadata,
-        purpose=comparison.purpose,
+        purpose=Purpose.TRAIN if known else comparison.purpose,
+        gold=GoldRecord(dict(zip(keys, known.ranking, strict=True)), comparison.purpose, known.explanation)
+        if known
+        else None,
         judgments=[_judgment(judgment, keys) for judgment in comparison.judgments.all()],
     )
 
@@ -173,6 +186,14 @@ def _judgment(judgment: Judgment, keys: list[str]) -> JudgmentRecord:
         shown=[keys[position] for position in judgment.shown],
         scores=scores,
         rationale=judgment.rationale,
+        all_bad=judgment.all_bad,
+        spans=[
+            SpanRecord(keys[span.position], span.start, span.end, span.comment)
+            for span in judgment.spans.all()
+        ],
+        flags=[flag.kind for flag in judgment.flags.all()],
         seconds=judgment.seconds,
         at=judgment.at,
+        simulated=judgment.rater.simulated,
+        adjudicates=judgment.adjudicates,
     )

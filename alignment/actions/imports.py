@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from django.db import transaction
 
-from alignment.formats.pairs import Mapped
+from alignment.formats.mapping import Mapped
 from alignment.formats.registry import AUTO, open_records
 from alignment.formats.source import FormatError
 from alignment.formats.target import json_line, replacing
@@ -46,12 +46,12 @@ def import_file(
     mapping: Mapped | None = None,
     strict: bool = False,
     rejects_path: Path | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, ImportSummary], None] | None = None,
 ) -> ImportReport:
     """Store what the file holds. The same file again changes nothing.
 
     ``format`` is one of the READERS or "auto"; a ``mapping`` describes the columns of pairs. ``progress``
-    is told the line reached. Refused: a file or format that can not be used, a file whose rows are all
+    is told the line reached and the counts. Refused: a file or format that can not be used, a file whose rows are all
     broken, and, if ``strict``, one with any broken row.
     """
     with ExitStack() as stack:

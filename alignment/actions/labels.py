@@ -13,7 +13,7 @@ from alignment.models import Label, Labelling, LabelSource, Policy
 from alignment.policy.certificates import Certificate, certify_judges
 from alignment.policy.decisions import LabelDecision, decide
 from alignment.policy.document import PolicyDocument
-from alignment.queries import Judgments, load_judgments
+from alignment.queries import Judgments, load_adjudications, load_judgments
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, queue_job
 from feedback.models import JobState
@@ -60,7 +60,7 @@ def carry_out_labelling(lease: Lease) -> None:
         report=report, certificates=[_certificate(certificate, judgments) for certificate in certificates]
     )
     lease.report(message="Deciding.")
-    decisions = decide(document, certificates, judgments)
+    decisions = decide(document, certificates, judgments, load_adjudications(policy.project))
     changed = _write(labelling, decisions, lease)
     lease.report(
         message=f"{len(decisions):,} comparisons labelled, {changed:,} of them otherwise than before."

@@ -15,7 +15,8 @@ from alignment.policy.document import PolicyDocument
 from alignment.policy.verdicts import ALL, Mask
 from alignment.queries import OUTCOMES, Judgments
 from alignment.statistics.aggregation import majority_vote
-from alignment.statistics.agreement import cohen_kappa, krippendorff_alpha, raw_agreement, symmetric_kappa
+from alignment.statistics.agreement import cohen_kappa, raw_agreement, symmetric_kappa
+from alignment.statistics.alpha import krippendorff_alpha
 from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import FIRST, MISSING, SECOND, TIE, Codes
 from feedback.models import Outcome

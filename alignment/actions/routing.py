@@ -22,7 +22,7 @@ def route_to_people(*, policy: Policy, by: Person, limit: int | None = None) -> 
     """
     if not policy.labels.exists():
         raise Refused(f"{policy} has not labelled anything yet: apply it first.")
-    routed = Label.objects.filter(policy=policy, decision=Decision.ROUTED)
+    routed = Label.objects.filter(policy=policy, decision=Decision.ROUTED, comparison__retired_at=None)
     doubtful = routed.order_by(F("confidence").asc(nulls_first=True), "comparison_id")
     rows = doubtful.values_list("confidence", "comparison_id")[:limit]
     requeued = 0

@@ -118,7 +118,12 @@ def _split_rows(
 def _labels_by_prompt(policy: Policy) -> Iterator[tuple[Prompt, list[Label]]]:
     """The prompts by their hashes, each with its usable labels by their comparisons' ids."""
     after = ""
-    used = Label.objects.filter(policy=policy, decision=Decision.USED, comparison__purpose=Purpose.TRAIN)
+    used = Label.objects.filter(
+        policy=policy,
+        decision=Decision.USED,
+        comparison__purpose=Purpose.TRAIN,
+        comparison__retired_at=None,
+    )
     related = used.select_related("comparison").prefetch_related(
         Prefetch("comparison__slots", Slot.objects.select_related("response").order_by("position")),
         "comparison__tags",

@@ -49,7 +49,7 @@ class Judgments(Endpoint):
         chosen = {column: query[name] for name, column in columns.items() if name in query}
         rows = Judgment.objects.filter(rater__project=project, current=True, **chosen)
         rows = rows.select_related("rater", "comparison")
-        rows = rows.prefetch_related("comparison__slots", "scores__criterion")
+        rows = rows.prefetch_related("comparison__slots", "scores__criterion", "spans", "flags")
         return keyset_page(rows, query, JudgmentSerializer)
 
     @extend_schema(

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from rest_framework import serializers
 
 from feedback.api.rows import Row, read_rows
-from feedback.api.serializers import MessageSerializer
-from feedback.models import Outcome, Purpose, RaterKind
+from feedback.api.serializers import MessageSerializer, SpanSerializer
+from feedback.models import FlagKind, Outcome, Purpose, RaterKind
 from feedback.records import BadRecord, Rejection
 
 _Record = TypeVar("_Record")
@@ -39,6 +39,13 @@ class JudgmentRowSerializer(serializers.Serializer[Any]):
         child=serializers.DictField(child=serializers.IntegerField()), required=False
     )
     rationale = serializers.CharField(required=False)
+    all_bad = serializers.BooleanField(required=False, help_text="No response is good enough.")
+    spans = SpanSerializer(many=True, required=False, help_text="Comments on parts of responses.")
+    flags = serializers.ListField(child=serializers.ChoiceField(choices=FlagKind.choices), required=False)
+    simulated = serializers.BooleanField(required=False, help_text="The person is played by a program.")
+    adjudicates = serializers.BooleanField(
+        required=False, help_text="A reviewer's decision, which is no vote."
+    )
     seconds = serializers.FloatField(required=False, min_value=0)
     at = serializers.DateTimeField(required=False)
 

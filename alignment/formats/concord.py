@@ -8,6 +8,7 @@ lost silently.
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,23 @@ import pyarrow as pa
 
 from alignment.formats.fields import Fields, as_mapping, whole_number
 from alignment.formats.rows import Row, read_rows
-from feedback.records import BadRecord, ComparisonRecord, JudgmentRecord, Message, Rejection, ResponseRecord
+from feedback.records import (
+    BadRecord,
+    ComparisonRecord,
+    GoldRecord,
+    JudgmentRecord,
+    Message,
+    Rejection,
+    ResponseRecord,
+    SpanRecord,
+)
 
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
+SPANS = pa.list_(
+    pa.struct(
+        [("response", pa.string()), ("start", pa.int32()), ("end", pa.int32()), ("comment", pa.string())]
+    )
+)
 SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -27,6 +42,16 @@ SCHEMA = pa.schema(
         ("reference", pa.string()),
         ("metadata", pa.string()),
         ("purpose", pa.string()),
+        (
+            "gold",
+            pa.struct(
+                [
+                    ("use", pa.string()),
+                    ("ranking", pa.map_(pa.string(), pa.int32())),
+                    ("explanation", pa.string()),
+                ]
+            ),
+        ),
         (
             "responses",
             pa.list_(pa.struct([("id", pa.string()), ("source", pa.string()), ("text", pa.string())])),
@@ -44,8 +69,13 @@ SCHEMA = pa.schema(
                         ("shown", pa.list_(pa.string())),
                         ("scores", pa.map_(pa.string(), pa.map_(pa.string(), pa.int32()))),
                         ("rationale", pa.string()),
+                        ("all_bad", pa.bool_()),
+                        ("spans", SPANS),
+                        ("flags", pa.list_(pa.string())),
                         ("seconds", pa.float64()),
                         ("at", pa.string()),
+                        ("simulated", pa.bool_()),
+                        ("adjudicates", pa.bool_()),
                     ]
                 )
             ),
@@ -77,6 +107,7 @@ def record_from(values: Mapping[str, Any], line: int = 0) -> ComparisonRecord:
         metadata=_metadata(row, values.get("metadata")),
         judgments=[_judgment(judgment) for judgment in row.objects("judgments")],
         purpose=row.text("purpose", "train"),
+        gold=_gold(row, values.get("gold")),
         line=line,
     )
 
@@ -95,6 +126,7 @@ def row_from(record: ComparisonRecord) -> dict[str, Any]:
         "reference": record.reference,
         "metadata": dict(record.metadata),
         "purpose": None if record.purpose == "train" else record.purpose,
+        "gold": _gold_row(record.gold) if record.gold else None,
         "responses": [
             {"id": each.key, "source": each.source, "text": each.text} for each in record.responses
         ],
@@ -106,9 +138,11 @@ def row_from(record: ComparisonRecord) -> dict[str, Any]:
 def parquet_row(row: Mapping[str, Any]) -> dict[str, Any]:
     """``row`` as the columns of SCHEMA hold it."""
     metadata = json.dumps(row["metadata"], ensure_ascii=False) if "metadata" in row else None
+    gold = row.get("gold")
     return {
         **row,
         "metadata": metadata,
+        "gold": gold and {**gold, "ranking": list(gold["ranking"].items())},
         "judgments": [_parquet_judgment(each) for each in row.get("judgments", [])],
     }
 
@@ -139,6 +173,23 @@ def _metadata(row: Fields, value: object) -> Mapping[str, Any]:
     return {} if value is None else as_mapping(value, row.place("metadata"))
 
 
+def _gold(row: Fields, value: object) -> GoldRecord | None:
+    if value is None:
+        return None
+    where = row.place("gold")
+    fields = Fields(as_mapping(value, where), where).only(("use", "ranking", "explanation"))
+    return GoldRecord(
+        use=fields.text("use", "gold"),
+        ranking=_whole_numbers(fields.pairs("ranking"), fields.place("ranking")),
+        explanation=fields.text("explanation", ""),
+    )
+
+
+def _gold_row(gold: GoldRecord) -> dict[str, Any]:
+    row = {"use": gold.use, "ranking": dict(gold.ranking), "explanation": gold.explanation or None}
+    return {name: value for name, value in row.items() if value is not None}
+
+
 def _judgment(fields: Fields) -> JudgmentRecord:
     fields.only(_JUDGMENT)
     return JudgmentRecord(
@@ -150,8 +201,23 @@ def _judgment(fields: Fields) -> JudgmentRecord:
         shown=fields.texts("shown"),
         scores=_scores(fields.pairs("scores"), fields.place("scores")),
         rationale=fields.text("rationale", ""),
+        all_bad=fields.truth("all_bad"),
+        spans=[_span(span) for span in fields.objects("spans")],
+        flags=fields.texts("flags"),
         seconds=fields.number("seconds"),
         at=fields.time("at"),
+        simulated=fields.truth("simulated"),
+        adjudicates=fields.truth("adjudicates"),
+    )
+
+
+def _span(fields: Fields) -> SpanRecord:
+    fields.only(("response", "start", "end", "comment"))
+    return SpanRecord(
+        response=fields.text("response"),
+        start=fields.needed_whole("start"),
+        end=fields.needed_whole("end"),
+        comment=fields.text("comment"),
     )
 
 
@@ -177,8 +243,13 @@ def _judgment_row(judgment: JudgmentRecord) -> dict[str, Any]:
         "shown": list(judgment.shown),
         "scores": {key: dict(levels) for key, levels in judgment.scores.items()},
         "rationale": judgment.rationale or None,
+        "all_bad": judgment.all_bad or None,
+        "spans": [asdict(span) for span in judgment.spans],
+        "flags": list(judgment.flags),
         "seconds": judgment.seconds,
         "at": _moment(judgment.at),
+        "simulated": judgment.simulated or None,
+        "adjudicates": judgment.adjudicates or None,
     }
     return {name: value for name, value in row.items() if value not in (None, [], {})}
 

@@ -36,6 +36,12 @@ class Fields:
     def whole(self, name: str) -> int | None:
         return whole_number(self._values[name], self.place(name)) if name in self._values else None
 
+    def needed_whole(self, name: str) -> int:
+        value = self.whole(name)
+        if value is None:
+            raise BadRecord("it is missing", self.place(name))
+        return value
+
     def number(self, name: str) -> float | None:
         if name not in self._values:
             return None
@@ -43,6 +49,11 @@ class Fields:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise BadRecord(f"it must be a number, not {_kind(value)}", self.place(name))
         return _finite(value, self.place(name))
+
+    def truth(self, name: str) -> bool:
+        """True or false; false where it is absent."""
+        found: bool = self._typed(name, bool, "true or false", False)
+        return found
 
     def time(self, name: str) -> datetime | None:
         """A moment, in UTC; one without a time zone is taken for UTC."""

@@ -1,84 +1,21 @@
-"""Any file of pairs, read through a mapping: a small JSON document that says which column is what.
-
-    {"id": "id",
-     "prompt": ["instruction", "input"],
-     "responses": [{"text": "response_1", "source": "model_1"}, {"text": "response_2", "source": "model_2"}],
-     "tags": ["subset"],
-     "reference": "answer",
-     "judgments": [{"path": "human.*"},
-                   {"path": "gold", "rater": "gold"},
-                   {"path": "judge.*", "kind": "judge", "verdict": "verdict", "rationale": "reason"}],
-     "verdicts": {"1": "1", "2": "2", "tie": "tie"}}
-
-Only ``prompt`` and ``responses``, exactly two, are required. A name is a column or a path into it, ``a.b``;
-a column whose whole name has dots is found first. The parts of a prompt are joined by an empty line into
-one user's turn.
-
-``judgments``: each ``path`` leads to verdicts. One ``*`` in it stands for any name, and what it stands for
-names the rater (``human.*``, or ``vote_*`` in a CSV file); without one, ``rater`` does. ``verdict`` and
-``rationale`` are paths inside what was found there. Two or more paths as ``verdict`` are one judge asked in
-several orders, each already counted against the same response: where they differ, the outcome is
-inconsistent. ``verdicts`` translates the file's values into 1 (the first response is better), 2 and tie;
-any other value rejects the row. A verdict that is null or empty is ``missing``: an outcome such as
-unparseable, or "none" for no judgment at all. Without that, a person's is none, since people are not asked
-everything, and a machine's is unparseable. It is never a tie.
-"""
+"""Any file, read through a mapping (``alignment.formats.mapping``): each row becomes one comparison."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alignment.formats.fields import Fields
+from alignment.formats.mapping import (
+    NO_JUDGMENT,
+    RANKINGS,
+    JudgmentColumns,
+    Mapped,
+    ResponseColumns,
+)
 from alignment.formats.rows import Row, read_rows
-from alignment.formats.source import FormatError
-from feedback.records import KINDS, BadRecord, ComparisonRecord, JudgmentRecord, Rejection, ResponseRecord
+from feedback.records import BadRecord, ComparisonRecord, JudgmentRecord, Message, Rejection, ResponseRecord
 
-KEYS = ("1", "2")
-RANKINGS = {"1": {"1": 1, "2": 2}, "2": {"1": 2, "2": 1}, "tie": {"1": 1, "2": 1}}
-NO_JUDGMENT = "none"
-MISSING = ("unparseable", "refused", "skipped", NO_JUDGMENT)
 UNKNOWN_SOURCE = "unknown"
-
-
-@dataclass(frozen=True)
-class ResponseColumns:
-    text: str
-    source: str | None
-
-
-@dataclass(frozen=True)
-class JudgmentColumns:
-    path: str
-    rater: str | None
-    kind: str
-    verdict: tuple[str, ...]
-    rationale: str | None
-    missing: str
-
-
-@dataclass(frozen=True)
-class Mapped:
-    """A mapping, checked."""
-
-    prompt: tuple[str, ...]
-    responses: tuple[ResponseColumns, ResponseColumns]
-    id: str | None = None
-    reference: str | None = None
-    tags: tuple[str, ...] = ()
-    judgments: tuple[JudgmentColumns, ...] = ()
-    verdicts: Mapping[str, str] = field(default_factory=lambda: {name: name for name in RANKINGS})
-
-
-def parse_mapping(text: str) -> Mapped:
-    """The mapping of a JSON document. Raises FormatError, which names the part at fault."""
-    try:
-        return _mapped(Fields(json.loads(text)))
-    except BadRecord as bad:
-        raise FormatError(f"The mapping can not be used: {bad.field or 'mapping'}: {bad.reason}.") from None
-    except (ValueError, RecursionError) as error:
-        raise FormatError(f"The mapping is not JSON ({error}).") from None
 
 
 def read(path: Path, mapping: Mapped) -> Iterator[ComparisonRecord | Rejection]:
@@ -90,12 +27,16 @@ def record_from(values: Mapping[str, Any], mapping: Mapped, line: int = 0) -> Co
     """The record of one row. Raises BadRecord, which names the column, for what does not fit the mapping."""
     return ComparisonRecord(
         key=_as_text(_one(values, mapping.id), mapping.id) or None if mapping.id else None,
-        prompt=[{"role": "user", "content": _prompt(values, mapping.prompt)}],
-        responses=[_response(values, *named) for named in zip(KEYS, mapping.responses, strict=True)],
+        prompt=_prompt(values, mapping.prompt),
+        responses=[
+            _response(values, str(number), columns)
+            for number, columns in enumerate(mapping.responses, start=1)
+        ],
         tags=[tag for name in mapping.tags if (tag := _as_text(_one(values, name), name))],
         reference=_as_text(_one(values, mapping.reference), mapping.reference) or None
         if mapping.reference
         else None,
+        metadata={name: value for name in mapping.metadata if (value := _one(values, name)) is not None},
         judgments=[
             each for columns in mapping.judgments for each in _judgments(values, columns, mapping.verdicts)
         ],
@@ -119,64 +60,6 @@ def find(values: object, path: str) -> list[tuple[str, Any]]:
         _starred(key, before, after): value for key, value in values.items() if _fits(key, before, after)
     }
     return [(key, _one(value, rest) if rest else value) for key, value in starred.items()]
-
-
-def _mapped(fields: Fields) -> Mapped:
-    fields.only(("id", "prompt", "responses", "tags", "reference", "judgments", "verdicts"))
-    responses = [_response_columns(each) for each in fields.objects("responses", required=True)]
-    if len(responses) != 2:
-        raise BadRecord(f"exactly 2 are needed, not {len(responses)}", "responses")
-    if not fields.texts("prompt"):
-        raise BadRecord("it must name at least one column", "prompt")
-    return Mapped(
-        id=fields.optional_text("id"),
-        prompt=tuple(fields.texts("prompt")),
-        responses=(responses[0], responses[1]),
-        tags=tuple(fields.texts("tags")),
-        reference=fields.optional_text("reference"),
-        judgments=tuple(_judgment_columns(each) for each in fields.objects("judgments")),
-        verdicts=_verdicts(fields.pairs("verdicts")),
-    )
-
-
-def _response_columns(fields: Fields) -> ResponseColumns:
-    fields.only(("text", "source"))
-    return ResponseColumns(fields.text("text"), fields.optional_text("source"))
-
-
-def _judgment_columns(fields: Fields) -> JudgmentColumns:
-    fields.only(("path", "rater", "kind", "verdict", "rationale", "missing"))
-    path, rater = fields.text("path"), fields.optional_text("rater")
-    if path.count("*") > 1 or ("*" in path) == (rater is not None):
-        raise BadRecord(
-            "name the rater, or put one * in the path for the raters' names", fields.place("path")
-        )
-    kind = _one_of(fields, "kind", "human", KINDS)
-    missing = _one_of(fields, "missing", NO_JUDGMENT if kind == "human" else "unparseable", MISSING)
-    return JudgmentColumns(
-        path, rater, kind, _verdict_paths(fields), fields.optional_text("rationale"), missing
-    )
-
-
-def _one_of(fields: Fields, name: str, default: str, known: Sequence[str]) -> str:
-    value = fields.text(name, default)
-    if value not in known:
-        raise BadRecord(f"{value!r} is none of {', '.join(known)}", fields.place(name))
-    return value
-
-
-def _verdict_paths(fields: Fields) -> tuple[str, ...]:
-    try:
-        return tuple(fields.texts("verdict"))
-    except BadRecord:
-        return (fields.text("verdict"),)
-
-
-def _verdicts(values: Mapping[str, Any]) -> Mapping[str, str]:
-    for value, verdict in values.items():
-        if verdict not in RANKINGS:
-            raise BadRecord(f"{verdict!r} is none of {', '.join(RANKINGS)}", f"verdicts.{value}")
-    return values or {name: name for name in RANKINGS}
 
 
 def _read(row: Row, mapping: Mapped) -> ComparisonRecord | Rejection:
@@ -213,12 +96,21 @@ def _as_text(value: object, where: str) -> str:
     return value if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
-def _prompt(values: Mapping[str, Any], names: Sequence[str]) -> str:
-    parts = [_as_text(_one(values, name), name) for name in names]
+def _prompt(values: Mapping[str, Any], names: Sequence[str]) -> Sequence[Message]:
+    found = [_one(values, name) for name in names]
+    if len(found) == 1 and isinstance(found[0], list):
+        return _messages(found[0], names[0])
+    parts = [_as_text(value, name) for value, name in zip(found, names, strict=True)]
     joined = "\n\n".join(part for part in parts if part.strip())
     if not joined:
         raise BadRecord("the prompt is empty", names[0])
-    return joined
+    return [{"role": "user", "content": joined}]
+
+
+def _messages(values: Sequence[Any], where: str) -> Sequence[Message]:
+    if not all(isinstance(value, Mapping) and {"role", "content"} <= set(value) for value in values):
+        raise BadRecord("a list in it must hold messages, each {role, content}", where)
+    return [{"role": value["role"], "content": value["content"]} for value in values]
 
 
 def _response(values: Mapping[str, Any], key: str, columns: ResponseColumns) -> ResponseRecord:
@@ -229,17 +121,48 @@ def _response(values: Mapping[str, Any], key: str, columns: ResponseColumns) -> 
 def _judgments(
     values: Mapping[str, Any], columns: JudgmentColumns, verdicts: Mapping[str, str]
 ) -> Iterator[JudgmentRecord]:
-    for name, found in find(values, columns.path):
-        said = [_one(found, path) for path in columns.verdict] if columns.verdict else [found]
-        outcome, ranking = _verdict([_as_text(value, columns.path) for value in said], columns, verdicts)
-        if outcome != NO_JUDGMENT:
-            yield JudgmentRecord(
-                rater=columns.rater or name,
-                kind=columns.kind,
-                outcome=outcome,
-                ranking=ranking,
-                rationale=_as_text(_one(found, columns.rationale), columns.path) if columns.rationale else "",
-            )
+    rater = _rater(values, columns)
+    for name, found in [("", None)] if columns.ranks else find(values, columns.path):
+        outcome, ranking = (
+            _ranked(values, columns) if columns.ranks else _found_verdict(found, columns, verdicts)
+        )
+        if outcome == NO_JUDGMENT:
+            continue
+        within = found if isinstance(found, Mapping) else values
+        yield JudgmentRecord(
+            rater=rater or name,
+            kind=columns.kind,
+            outcome=outcome,
+            ranking=ranking,
+            rationale=_as_text(_one(within, columns.rationale), columns.rationale)
+            if columns.rationale
+            else "",
+        )
+
+
+def _rater(values: Mapping[str, Any], columns: JudgmentColumns) -> str:
+    if columns.rater_column is None:
+        return columns.rater or ""
+    return _as_text(_one(values, columns.rater_column), columns.rater_column)
+
+
+def _ranked(values: Mapping[str, Any], columns: JudgmentColumns) -> tuple[str, Mapping[str, int]]:
+    said = [_as_text(_one(values, name), name).strip() for name in columns.ranks]
+    if not any(said):
+        return columns.missing, {}
+    ranking = {}
+    for number, (name, value) in enumerate(zip(columns.ranks, said, strict=True), start=1):
+        if not (value.isascii() and value.isdigit() and 1 <= int(value[:4]) <= len(said)):
+            raise BadRecord(f"{value!r:.60} is no rank from 1 to {len(said)}", name)
+        ranking[str(number)] = int(value)
+    return "ranked", ranking
+
+
+def _found_verdict(
+    found: Any, columns: JudgmentColumns, verdicts: Mapping[str, str]
+) -> tuple[str, Mapping[str, int]]:
+    said = [_one(found, path) for path in columns.verdict] if columns.verdict else [found]
+    return _verdict([_as_text(value, columns.path) for value in said], columns, verdicts)
 
 
 def _verdict(
@@ -248,7 +171,7 @@ def _verdict(
     unknown = [value for value in said if value and value not in verdicts]
     if unknown:
         raise BadRecord(f"{unknown[0]!r:.60} is none of the verdicts {', '.join(verdicts)}", columns.path)
-    if not all(said):
+    meant = {verdicts[value] if value else NO_JUDGMENT for value in said}
+    if NO_JUDGMENT in meant:
         return columns.missing, {}
-    different = {verdicts[value] for value in said}
-    return ("ranked", RANKINGS[different.pop()]) if len(different) == 1 else ("inconsistent", {})
+    return ("ranked", RANKINGS[meant.pop()]) if len(meant) == 1 else ("inconsistent", {})

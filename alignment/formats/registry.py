@@ -10,6 +10,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from alignment.formats import concord, hh_rlhf, openai_preference, pairs, preference, sft, trl_kto
+from alignment.formats.mapping import Mapped
 from alignment.formats.rows import Row, read_rows
 from alignment.formats.source import FormatError, check_source
 from feedback.records import ComparisonRecord, Rejection
@@ -61,12 +62,27 @@ WRITERS: dict[str, Writer] = {
 }
 
 
-def open_records(path: Path, name: str = AUTO, mapping: pairs.Mapped | None = None) -> tuple[str, Records]:
+def open_records(path: Path, name: str = AUTO, mapping: Mapped | None = None) -> tuple[str, Records]:
     """The format's name and the file's records. Raises FormatError for a file or a format that can not be
     used.
 
-    A mapping means the format ``pairs``, which can not be read without one.
+    A mapping means the format ``pairs``, which can not be read without one. The file is read through once before.
     """
+    _check_format(name, mapping)
+    check_source(path)
+    return stream_records(path, name, mapping)
+
+
+def stream_records(path: Path, name: str = AUTO, mapping: Mapped | None = None) -> tuple[str, Records]:
+    """The same without reading the file through first: a damaged one fails where it is damaged."""
+    _check_format(name, mapping)
+    if mapping is not None:
+        return PAIRS, pairs.read(path, mapping)
+    name = detect(path) if name == AUTO else name
+    return name, READERS[name].read(path)
+
+
+def _check_format(name: str, mapping: Mapped | None) -> None:
     if name not in (AUTO, PAIRS, *READERS):
         known = ", ".join((AUTO, *READERS, PAIRS))
         raise FormatError(f"{name!r} is no format that can be read; use one of {known}.")
@@ -74,27 +90,24 @@ def open_records(path: Path, name: str = AUTO, mapping: pairs.Mapped | None = No
         raise FormatError(f"A mapping describes the columns of {PAIRS}; the format {name} needs none.")
     if mapping is None and name == PAIRS:
         raise FormatError(f"The format {PAIRS} needs a mapping that says which column is what.")
-    check_source(path)
-    if mapping is not None:
-        return PAIRS, pairs.read(path, mapping)
-    name = detect(path) if name == AUTO else name
-    return name, READERS[name].read(path)
 
 
 def detect(path: Path) -> str:
     """The format of a file by the names in its first rows. Raises FormatError with the known formats."""
-    sample = list(islice(read_rows(path), SAMPLE))
-    rows = [row for row in sample if isinstance(row, Row)]
-    for name, reader in READERS.items():
-        if any(reader.recognise(row.values) for row in rows):
-            return name
-    if rows:
-        what = f"its columns {', '.join(map(str, rows[0].values))[:200]} are those of no known format"
-    else:
-        what = next(
-            (f"line {row.line}: {row.reason}" for row in sample if isinstance(row, Rejection)),
-            "it has no row",
-        )
+    recognised: set[str] = set()
+    columns: list[str] | None = None
+    problem = "it has no row"
+    # Row by row: a hundred of the longest rows are more than memory should hold.
+    for row in islice(read_rows(path), SAMPLE):
+        if isinstance(row, Row):
+            columns = columns or list(map(str, row.values))
+            recognised |= {name for name, reader in READERS.items() if reader.recognise(row.values)}
+        elif problem == "it has no row":
+            problem = f"line {row.line}: {row.reason}"
+    known = next((name for name in READERS if name in recognised), None)
+    if known:
+        return known
+    what = f"its columns {', '.join(columns)[:200]} are those of no known format" if columns else problem
     raise FormatError(
         f"The format of {path} can not be told: {what}. "
         f"Name one of {', '.join(READERS)}, or describe the columns of pairs with a mapping."

@@ -1,5 +1,5 @@
-"""Bytes become rows: JSON lines, CSV and Parquet alike are a stream of numbered rows, read in constant
-memory.
+"""Bytes become rows: JSON lines, a JSON list, CSV and Parquet alike are a stream of numbered rows, read in
+constant memory.
 
 What can not be read as a row is a Rejection with its number and the stream goes on. Numbers are the file's
 lines, from 1; a Parquet file has no lines, so its rows are counted.
@@ -7,6 +7,7 @@ lines, from 1; a Parquet file has no lines, so its rows are counted.
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +17,14 @@ from typing import Any, NoReturn
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alignment.formats.source import FormatError, is_parquet, open_bytes
+from alignment.formats.json_array import begins_list, elements
+from alignment.formats.source import ALWAYS_ALLOWED, MOST_EXPANSION, FormatError, is_parquet, open_bytes
 from feedback.records import Rejection
 
 MAX_LINE = 64 << 20  # bytes: a longer line is passed over without being held in memory
 BOM = b"\xef\xbb\xbf"
 _PARQUET_BATCH = 100
+_DELIMITERS = ",;\t"  # as spreadsheets write them, by the language they speak
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,18 @@ class Line:
 
 
 def read_rows(path: Path) -> Iterator[Row | Rejection]:
-    """The rows of a file: Parquet by its content, CSV by its name, otherwise JSON lines.
+    """The rows of a file: Parquet and a JSON list by their content, CSV by its name, otherwise JSON lines.
 
     Raises FormatError for a CSV file without usable column names, and for a Parquet file that can not be
     read.
     """
     if is_parquet(path):
         return read_parquet(path)
-    return read_csv(path) if ".csv" in path.suffixes else read_json_lines(path)
+    if ".csv" in path.suffixes:
+        return read_csv(path)
+    with open_bytes(path) as stream:
+        is_list = begins_list(stream.read(100))
+    return read_json_list(path) if is_list else read_json_lines(path)
 
 
 def read_lines(path: Path) -> Iterator[Line]:
@@ -72,11 +79,26 @@ def read_json_lines(path: Path) -> Iterator[Row | Rejection]:
             yield _parse(line)
 
 
+def read_json_list(path: Path) -> Iterator[Row | Rejection]:
+    with open_bytes(path) as stream:
+        for element in elements(stream, MAX_LINE):
+            if element.problem:
+                yield Rejection(element.line, element.problem)
+            elif element.raw is None:
+                yield Rejection(element.line, f"the row is longer than {MAX_LINE >> 20} MB; shorten it")
+            else:
+                line = _decode(element.line, element.raw)
+                yield Rejection(line.number, line.problem) if line.problem else _parse(line)
+
+
 def read_csv(path: Path) -> Iterator[Row | Rejection]:
-    """The rows of a CSV file under the names in its first row. A text may go over several lines."""
+    """The rows of a CSV file under the names in its first row. A text may go over several lines.
+
+    What parts the columns, a comma, a semicolon or a tab, is seen in the first row.
+    """
     csv.field_size_limit(min(MAX_LINE, sys.maxsize))
     broken: list[Rejection] = []
-    reader = csv.reader(_csv_lines(path, broken), strict=True)
+    reader = csv.reader(_csv_lines(path, broken), strict=True, delimiter=_delimiter(path))
     names: list[str] | None = None
     while True:
         start = reader.line_num + 1
@@ -101,7 +123,9 @@ def read_csv(path: Path) -> Iterator[Row | Rejection]:
 def read_parquet(path: Path) -> Iterator[Row | Rejection]:
     number = 0
     try:
-        with pq.ParquetFile(path) as file:
+        # Not read ahead: a row group may hold the whole file.
+        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
+            _check_expansion(path, file.metadata)
             for batch in file.iter_batches(batch_size=_PARQUET_BATCH):
                 for values in batch.to_pylist():
                     number += 1
@@ -111,6 +135,32 @@ def read_parquet(path: Path) -> Iterator[Row | Rejection]:
         raise FormatError(
             f"{path} can not be read as Parquet after row {number} ({reason}); write it again."
         ) from error
+
+
+def count_rows(path: Path) -> int:
+    """How many rows a Parquet file says it has. Raises FormatError where it can not be read."""
+    try:
+        with pq.ParquetFile(path) as file:
+            return int(file.metadata.num_rows)
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise FormatError(f"{path} can not be read as Parquet ({reason}); write it again.") from error
+
+
+def _check_expansion(path: Path, metadata: Any) -> None:
+    unpacked = sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups))
+    if unpacked > max(ALWAYS_ALLOWED, MOST_EXPANSION * path.stat().st_size):
+        raise FormatError(
+            f"{path} unpacks to more than {MOST_EXPANSION} times its size, as files made to fill a disk do; "
+            "write it again without compression if it is what you mean to import."
+        )
+
+
+def _delimiter(path: Path) -> str:
+    """The one of the delimiters that parts the first row into most columns."""
+    first = next(read_lines(path), None)
+    names = re.sub('"[^"]*"', "", first.text) if first else ""
+    return max(_DELIMITERS, key=names.count)
 
 
 def _decode(number: int, raw: bytes) -> Line:

@@ -2,7 +2,8 @@
 
 A judge counts on a comparison when it is trusted on every slice (tag) that the comparison belongs to. Its
 certificate on a slice speaks for that slice; where it has none there, or the comparison has no tag, its
-certificate on ALL speaks; without either it is not trusted. People always count.
+certificate on ALL speaks; without either it is not trusted. People always count. Where a reviewer decided a
+comparison, after seeing what the others said, that decision stands alone.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class LabelDecision:
 
     ``ranking`` is there where the decision is used; ``confidence``, the chance that the likeliest ranking is
     right, wherever a verdict counted; ``weight`` is that confidence where used and 0 elsewhere. ``sources``
-    are the judgments that counted, for and against. ``reason`` is one of people, judges, people_and_judges
-    and people_win (used), no_verdict, no_trusted_verdict, conflict, low_confidence and tie.
+    are the judgments that counted, for and against. ``reason`` is one of people, judges, people_and_judges,
+    people_win and adjudicated (used), no_verdict, no_trusted_verdict, conflict, low_confidence and tie.
     """
 
     comparison: int
@@ -40,6 +41,15 @@ class LabelDecision:
     sources: tuple[int, ...]
     reason: str
     sentence: str
+
+
+@dataclass(frozen=True)
+class Adjudication:
+    """A reviewer's decision on one comparison: no vote among others, but final."""
+
+    comparison: int
+    judgment: int
+    ranking: Ranking
 
 
 @dataclass(frozen=True)
@@ -63,13 +73,43 @@ class _Counted:
 
 
 def decide(
-    document: PolicyDocument, certificates: Iterable[Certificate], verdicts: Verdicts
+    document: PolicyDocument,
+    certificates: Iterable[Certificate],
+    verdicts: Verdicts,
+    adjudications: Iterable[Adjudication] = (),
 ) -> list[LabelDecision]:
     """Label every comparison, in the order of their ids, whatever the order in which the columns hold them.
 
     Verdicts of people and trusted judges are weighed by their raters' accuracies, which one-coin Dawid–Skene
-    estimates over the whole project. ValueError where rankings of one comparison differ in length.
+    estimates over the whole project. What was adjudicated, at most once each, is as the reviewer decided, whether or
+    not anybody else judged it. ValueError where rankings of one comparison differ in length.
     """
+    final = {case.comparison: _final(document, case) for case in adjudications}
+    by_votes = _by_votes(document, certificates, verdicts)
+    others = (decision for decision in by_votes if decision.comparison not in final)
+    return sorted([*others, *final.values()], key=lambda decision: decision.comparison)
+
+
+def _final(document: PolicyDocument, case: Adjudication) -> LabelDecision:
+    """The reviewer's ranking, taken as certain; whether a tie can be used is still the policy's to say."""
+    drops = document.ties == "drop" and len(set(case.ranking)) == 1
+    return LabelDecision(
+        comparison=case.comparison,
+        decision="dropped" if drops else "used",
+        ranking=None if drops else case.ranking,
+        confidence=1.0,
+        weight=0.0 if drops else 1.0,
+        sources=(case.judgment,),
+        reason="tie" if drops else "adjudicated",
+        sentence="A reviewer decided on a tie, and the policy drops ties."
+        if drops
+        else "A reviewer decided it.",
+    )
+
+
+def _by_votes(
+    document: PolicyDocument, certificates: Iterable[Certificate], verdicts: Verdicts
+) -> list[LabelDecision]:
     order = np.argsort(verdicts.comparison_ids, kind="stable")
     n = verdicts.count
     counted = _counted(verdicts, certificates, np.argsort(order))

@@ -18,6 +18,7 @@ from feedback.models import Project
 from feedback.people import Person, logged_in
 from feedback.permissions import Permission, project_for
 from feedback.queries import current_judgments
+from feedback.spreadsheets import inert
 
 SMALL = 20_000  # judgments that are measured while one waits for the page
 MOST_IN_MATRIX = 16  # raters
@@ -27,7 +28,6 @@ MEASURES = {
     "cohen_kappa": "Cohen's kappa",
     "agreement": "Share of equal verdicts",
 }
-FORMULA_STARTS = tuple("=+-@＝＋－＠")
 MAJORITY = {
     "first": ("First is better", "majority of people, by canonical order"),
     "second": ("Second is better", "majority of people, by canonical order"),
@@ -81,7 +81,7 @@ def pairs_csv(request: HttpRequest, slug: str) -> HttpResponse:
     writer.writerow(["a", "b", "slice", *(f"{name}_{part}" for name in MEASURES for part in parts)])
     for pair in report.body["pairs"]:
         figures = (pair[name].get(part) for name in MEASURES for part in parts)
-        writer.writerow([_inert(pair["a"]), _inert(pair["b"]), pair["slice"], *figures])
+        writer.writerow([inert(pair["a"]), inert(pair["b"]), pair["slice"], *figures])
     return response
 
 
@@ -92,11 +92,6 @@ def _measure(project: Project, by: Person) -> str:
     before = newest_report(project)
     report = compute_report(project=project, by=by)
     return "Nothing has changed since the last report." if report == before else "Measured anew."
-
-
-def _inert(name: str) -> str:
-    """A name that no spreadsheet takes for a formula, in letters of full width neither."""
-    return f"'{name}" if name[:1].isspace() or name.lstrip()[:1] in FORMULA_STARTS else name
 
 
 def _page(report: AgreementReport, labelling: Labelling | None, measure: str) -> Json:

@@ -76,14 +76,14 @@ def _policy(project: Project, pk: int | None) -> Policy | None:
 def _page(project: Project, policy: Policy, wanted: dict[str, str], after: int) -> dict[str, Any]:
     rows = list(labels_where(policy, **wanted, after=after)[: PAGE + 1])
     counts = decision_counts(policy)
-    comparisons = Comparison.objects.filter(project=project, purpose=Purpose.TRAIN).count()
+    in_use = Comparison.objects.filter(project=project, purpose=Purpose.TRAIN, retired_at=None)
     return {
         "wanted": wanted,
         "rows": rows[:PAGE],
         "after": rows[PAGE - 1].comparison_id if len(rows) > PAGE else None,
         "is_first": not after,
         "counts": counts,
-        "unlabelled": max(0, comparisons - sum(counts.values())),
+        "unlabelled": max(0, in_use.count() - sum(counts.values())),
         "reasons": reason_counts(policy),
         "decisions": Decision.values,
         "tags": list(project.tags.values_list("name", flat=True)),

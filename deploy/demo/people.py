@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from deploy.demo.helpdesk import true_ranking
 from feedback.actions.assignments import take_next
-from feedback.actions.judgments import Verdict, submit_judgment
+from feedback.actions.judgments import submit_judgment
+from feedback.answers import Verdict
 from feedback.models import Outcome, Project, Rater, RaterKind
 
 SKILL = {

@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from django import template
 from django.template import RequestContext
 from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext_lazy as _
 
 from feedback.models import Project
 from feedback.permissions import Permission, grants
@@ -18,22 +21,30 @@ register = template.Library()
 
 # group, section, the page's name, what one must be allowed to do to see it
 SECTIONS = (
-    ("", "Overview", "loop", Permission.VIEW),
-    ("", "Annotate", "feedback:annotate", Permission.ANNOTATE),
-    ("Feedback", "Comparisons", "feedback:comparisons", Permission.REVIEW),
-    ("Feedback", "Judges", "judges:judges", Permission.REVIEW),
-    ("Alignment", "Agreement", "alignment:agreement", Permission.REVIEW),
-    ("Alignment", "Labels", "alignment:labels", Permission.REVIEW),
-    ("Alignment", "Snapshots", "alignment:snapshots", Permission.REVIEW),
-    ("Training", "Runs", "trainer:runs", Permission.REVIEW),
-    ("Training", "Models", "trainer:models", Permission.REVIEW),
-    ("Project", "Members", "feedback:members", Permission.OWN),
+    ("", _("Overview"), "loop", Permission.VIEW),
+    ("", _("Annotate"), "feedback:annotate", Permission.ANNOTATE),
+    ("", _("My work"), "feedback:own-work", Permission.ANNOTATE),
+    ("", _("Guidelines"), "feedback:guidelines", Permission.VIEW),
+    (_("Feedback"), _("Review"), "feedback:review", Permission.REVIEW),
+    (_("Feedback"), _("Comparisons"), "feedback:comparisons", Permission.REVIEW),
+    (_("Feedback"), _("Import"), "alignment:imports", Permission.ENGINEER),
+    (_("Feedback"), _("Gold"), "feedback:gold", Permission.REVIEW),
+    (_("Feedback"), _("Judges"), "judges:judges", Permission.REVIEW),
+    (_("Alignment"), _("People"), "alignment:people", Permission.REVIEW),
+    (_("Alignment"), _("Agreement"), "alignment:agreement", Permission.REVIEW),
+    (_("Alignment"), _("Labels"), "alignment:labels", Permission.REVIEW),
+    (_("Alignment"), _("Snapshots"), "alignment:snapshots", Permission.REVIEW),
+    (_("Training"), _("Runs"), "trainer:runs", Permission.REVIEW),
+    (_("Training"), _("Models"), "trainer:models", Permission.REVIEW),
+    (_("Project"), _("Queue"), "feedback:queue", Permission.ENGINEER),
+    (_("Project"), _("Answers"), "feedback:answer-form", Permission.OWN),
+    (_("Project"), _("Members"), "feedback:members", Permission.OWN),
 )
 
 
 class Section(NamedTuple):
-    group: str
-    name: str
+    group: str | Promise
+    name: str | Promise
     url: str
     current: bool
 
@@ -47,12 +58,16 @@ def project_navigation(context: RequestContext) -> dict[str, Any]:
     allowed = grants(request.user, project)
     shown = [_section(row, project, request.path) for row in SECTIONS if row[3] in allowed]
     return {
-        "groups": [(name, list(rows)) for name, rows in groupby(shown, key=lambda section: section.group)]
+        "groups": [
+            (name, list(rows)) for name, rows in groupby(shown, key=lambda section: str(section.group))
+        ]
     }
 
 
-def _section(row: tuple[str, str, str, Permission], project: Project, path: str) -> Section:
-    group, name, view, _ = row
+def _section(
+    row: tuple[str | Promise, str | Promise, str, Permission], project: Project, path: str
+) -> Section:
+    group, name, view, _permission = row
     url = reverse(view, args=[project.slug])
     current = path == url if view == "loop" else path.startswith(url)
     return Section(group, name, url, current)
@@ -90,7 +105,7 @@ def stat_tile(name: str, value: object, note: str = "") -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {"name": name, "value": value, "note": note}
     if value.get("value") is None:
-        return {"name": name, "value": "undefined", "note": value.get("reason", "")}
+        return {"name": name, "value": gettext("undefined"), "note": value.get("reason", "")}
     return {"name": name, "value": figure(value["value"]), "note": note or _range_and_n(value)}
 
 
@@ -117,9 +132,11 @@ def figure(value: float | int | None, digits: int = 2, percent: bool = False) ->
     if value is None:
         return None
     if percent:
-        return f"{100 * value:.{max(digits - 2, 0)}f} %"
-    text = f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
-    return text.replace(",", "\u202f").replace("-", "\u2212")
+        text = f"{100 * value:.{max(digits - 2, 0)}f} %"
+    else:
+        text = f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+    point = pgettext("decimal separator", ".")
+    return text.replace(",", "\u202f").replace("-", "\u2212").replace(".", point)
 
 
 @register.filter
@@ -136,7 +153,7 @@ def _place(value: float | None, start: float, end: float) -> float | None:
 
 def _range_and_n(statistic: Mapping[str, Any]) -> str:
     parts: Iterable[str | None] = (
-        f"{figure(statistic['low'])} to {figure(statistic['high'])}"
+        gettext("%(low)s to %(high)s") % {key: figure(statistic[key]) for key in ("low", "high")}
         if statistic.get("low") is not None
         else None,
         f"n = {figure(statistic['n'])}" if statistic.get("n") is not None else None,
@@ -146,5 +163,5 @@ def _range_and_n(statistic: Mapping[str, Any]) -> str:
 
 def _spoken(statistic: Mapping[str, Any]) -> str:
     if statistic.get("value") is None:
-        return str(statistic.get("reason", "undefined"))
+        return str(statistic.get("reason", gettext("undefined")))
     return ", ".join(part for part in (figure(statistic["value"]), _range_and_n(statistic)) if part)

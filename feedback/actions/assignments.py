@@ -1,194 +1,184 @@
-"""The queue: who judges what next. Leases are taken, given back and expired; slots never go below none.
+"""A person's leases: taken, kept alive, given back, lapsed, and taken up again when an answer is undone.
 
-Every path that takes a slot does so in one UPDATE on the queue's narrow row, whose constraint refuses a negative
-count; so neither two browsers nor two servers can give a comparison to more people than it asks for.
+A lease is held while ``expires_at`` is set and ``done_at`` is not, until the sweep finds that it lapsed. One person's
+takes, answers and undos happen one after the other (``in_turn``), so that two windows of theirs are as safe as one.
 """
 
-import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from feedback.actions.extras import next_extra
+from feedback.actions.line import lease_next
+from feedback.actions.review_items import taken_back
+from feedback.actions.sides import next_shown
+from feedback.actions.slots import (
+    AT_ONCE,
+    MOST_PEOPLE,
+    ask_people,
+    fill_slots,
+    free_slots,
+    reopen,
+    set_priorities,
+    take_slot,
+)
+from feedback.actions.standing import check_may_work, room_under_caps
 from feedback.errors import Refused
-from feedback.models import Assignment, Comparison, Judgment, Outcome, QueueItem, Rater, RaterKind
+from feedback.models import MEASURING, Assignment, Comparison, Judgment, Outcome, Rater, RaterKind
+from feedback.queries import returned_assignments
 
-MOST_PEOPLE = 9  # asked about one comparison
-AT_ONCE = 200  # rows a transaction, so that people at work are never kept waiting
+__all__ = [
+    "AT_ONCE",
+    "MOST_PEOPLE",
+    "ask_people",
+    "assign",
+    "expire_assignments",
+    "fill_slots",
+    "free_slots",
+    "heartbeat",
+    "in_turn",
+    "release_assignment",
+    "reopen",
+    "set_priorities",
+    "take",
+    "take_next",
+    "take_slot",
+    "undo_last",
+]
+
+
+def take(*, rater: Rater, count: int = 1) -> list[Assignment]:
+    """What the person holds, oldest first, filled up to ``count`` with new leases; fewer where nothing waits.
+
+    Before all of it comes what a reviewer sent back to them: an answered assignment, to be answered again. Nobody is
+    given more than the project's batch at once. A lease of which less than half is left is renewed.
+    Refused as ``check_may_work`` does, and to whoever is no person.
+    """
+    if rater.kind != RaterKind.HUMAN:
+        raise Refused(_("Only people take comparisons from the queue; judges are asked by a judge run."))
+    check_may_work(rater)
+    # A lease that a crash of the database forgets has harmed nobody, so its commit waits for no disk.
+    lazily = not connection.in_atomic_block
+    with transaction.atomic():
+        in_turn(rater, lazily=lazily)
+        now = timezone.now()
+        until = _lease_end(rater, now)
+        held = list(_held(rater).order_by("created_at", "pk"))
+        if any(each.expires_at and each.expires_at - now < (until - now) / 2 for each in held):
+            _held(rater).update(expires_at=until)
+        room, most = room_under_caps(rater), min(count, rater.project.batch_size)
+        most = most if room is None else min(most, len(held) + room)
+        returned = returned_assignments(rater)
+        held = [*returned, *(each for each in held if each not in returned)]
+        while len(held) < most:
+            extra = next_extra(rater)
+            new = (
+                assign(rater=rater, comparison=extra, until=until)
+                if extra
+                else lease_next(rater=rater, until=until)
+            )
+            if new is None:
+                break
+            held.append(new)
+    return held
 
 
 def take_next(*, rater: Rater) -> Assignment | None:
-    """The person's open assignment if there is one, else a new lease on the most urgent free comparison, else None."""
-    now = timezone.now()
-    with transaction.atomic():
-        lease_end = now + timedelta(seconds=rater.project.lease_seconds)
-        held = rater.assignments.filter(done_at=None, expires_at__gt=now).order_by("created_at").first()
-        if held:
-            Assignment.objects.filter(pk=held.pk, done_at=None).update(expires_at=lease_end)
-            return held
-        comparison = _most_urgent(rater)
-        return assign(rater=rater, comparison=comparison, until=lease_end) if comparison else None
+    """The oldest comparison that the person holds, or else a new lease on the next one, or None."""
+    return next(iter(take(rater=rater)), None)
 
 
 def assign(*, rater: Rater, comparison: Comparison, until: datetime) -> Assignment:
-    """Lease one comparison to one person; Refused where all its slots are taken."""
+    """Lease one comparison to one person; Refused where all its slots are taken. One that measures people has none."""
     with transaction.atomic():
-        take_slot(comparison.pk)
-        assignment, created = Assignment.objects.get_or_create(
-            comparison=comparison,
-            rater=rater,
-            defaults={"shown": shown_order(rater, comparison), "expires_at": until},
-        )
-        if not created:
-            raise Refused("This comparison was given to you before.")
-        return assignment
+        in_turn(rater)
+        given = Assignment.objects.filter(comparison=comparison, rater=rater).first()
+        if given and (given.done_at or given.expires_at):
+            raise Refused(_("This comparison was given to you before."))
+        if comparison.purpose not in MEASURING:
+            take_slot(comparison.pk)
+        if given is None:
+            shown = next_shown(rater, comparison.slots.count())
+            given = Assignment(comparison=comparison, rater=rater, shown=shown)
+        given.expires_at = until
+        given.save()
+        return given
+
+
+def heartbeat(*, rater: Rater, comparison_ids: Sequence[int]) -> None:
+    """The person still has these before them: their leases start anew. One that has lapsed stays so."""
+    held = _held(rater).filter(comparison__in=comparison_ids)
+    held.update(expires_at=_lease_end(rater, timezone.now()))
 
 
 def release_assignment(*, rater: Rater, comparison_id: int) -> None:
     """Give a comparison back unjudged, so that somebody else, or the same person later, can take it."""
     with transaction.atomic():
-        deleted, _ = Assignment.objects.filter(
-            rater=rater, comparison_id=comparison_id, done_at=None
-        ).delete()
-        if deleted:
+        in_turn(rater)
+        if _held(rater).filter(comparison=comparison_id).update(expires_at=None):
             free_slots(comparison_id)
 
 
 def expire_assignments(*, now: datetime | None = None) -> int:
-    """Delete the open leases that have run out and free their slots; the number of them."""
+    """End the leases that have run out and free their slots; the number of them."""
     total = 0
     while True:
         with transaction.atomic():
-            lapsed = list(
+            lapsed = dict(
                 Assignment.objects.select_for_update(skip_locked=True)
                 .filter(done_at=None, expires_at__lt=now or timezone.now())
                 .order_by("comparison_id")
                 .values_list("pk", "comparison_id")[:AT_ONCE]
             )
-            if not lapsed:
-                return total
-            Assignment.objects.filter(pk__in=[pk for pk, _ in lapsed]).delete()
-            for comparison_id, count in sorted(Counter(comparison_id for _, comparison_id in lapsed).items()):
+            Assignment.objects.filter(pk__in=lapsed).update(expires_at=None)
+            for comparison_id, count in sorted(Counter(lapsed.values()).items()):
                 free_slots(comparison_id, count)
-            total += len(lapsed)
+        total += len(lapsed)
+        if not lapsed:
+            return total
 
 
 def undo_last(*, rater: Rater) -> Assignment:
     """Take back the person's newest answer: it stays as history, and the comparison is open for them again."""
     with transaction.atomic():
-        last = (
-            Judgment.objects.filter(rater=rater, current=True, comparison__assignments__rater=rater)
-            .order_by("-at", "-pk")
-            .first()
-        )
+        in_turn(rater)
+        own = Judgment.objects.filter(rater=rater, current=True, adjudicates=False)
+        last = own.filter(comparison__assignments__rater=rater).order_by("-at", "-pk").first()
         if last is None:
-            raise Refused("There is nothing to undo: you have not judged anything here yet.")
-        if not Judgment.objects.filter(pk=last.pk, current=True).update(current=False):
-            raise Refused("Your last answer was taken back or changed at this very moment; look again.")
-        if last.outcome == Outcome.SKIPPED:
+            raise Refused(_("There is nothing to undo: you have not judged anything here yet."))
+        given = Assignment.objects.select_for_update().get(comparison=last.comparison_id, rater=rater)
+        if last.outcome == Outcome.SKIPPED and last.comparison.purpose not in MEASURING:
             take_slot(last.comparison_id)
-        lease_end = timezone.now() + timedelta(seconds=rater.project.lease_seconds)
-        Assignment.objects.filter(comparison_id=last.comparison_id, rater=rater).update(
-            done_at=None, expires_at=lease_end
-        )
-        return Assignment.objects.get(comparison_id=last.comparison_id, rater=rater)
+        Judgment.objects.filter(pk=last.pk).update(current=False)
+        given.done_at, given.expires_at = None, _lease_end(rater, timezone.now())
+        given.save(update_fields=["done_at", "expires_at"])
+        taken_back(last)
+        return given
 
 
-def set_priorities(priorities: dict[int, int]) -> int:
-    """Set how urgent comparisons are, by id; higher comes first. The number of queue items changed."""
-    by_priority: dict[int, list[int]] = {}
-    for comparison_id, priority in priorities.items():
-        by_priority.setdefault(priority, []).append(comparison_id)
-    return sum(
-        QueueItem.objects.filter(pk__in=ids[start : start + 500])
-        .exclude(priority=priority)
-        .update(priority=priority)
-        for priority, ids in sorted(by_priority.items())
-        for start in range(0, len(ids), 500)
-    )
+def in_turn(rater: Rater, *, lazily: bool = False) -> None:
+    """Wait until nothing else of this person's is under way, in any window; it ends with the transaction.
 
-
-def ask_people(comparison_ids: Sequence[int], *, overlap: int) -> None:
-    """Ask at least so many people about each of these comparisons; one that asks more already stays as it is."""
-    if not 0 <= overlap <= MOST_PEOPLE:
-        raise Refused(f"People asked about one comparison are at most {MOST_PEOPLE}.", field="overlap")
-    for start in range(0, len(comparison_ids), AT_ONCE):
-        with transaction.atomic():
-            asking = Comparison.objects.select_for_update().filter(
-                pk__in=comparison_ids[start : start + AT_ONCE], overlap__lt=overlap
-            )
-            for comparison_id, asked in asking.order_by("pk").values_list("pk", "overlap"):
-                Comparison.objects.filter(pk=comparison_id).update(overlap=overlap)
-                QueueItem.objects.filter(pk=comparison_id).update(
-                    slots_free=F("slots_free") + overlap - asked
-                )
-
-
-def reopen(comparison_ids: list[int], *, priority: int) -> int:
-    """Ask one more person about each of these comparisons that nobody can take now, before others.
-
-    A comparison's overlap grows by one, to at most 9; one that still has a free slot only becomes more urgent.
+    ``lazily`` lets this transaction's commit, and no other, return before it is on disk.
     """
-    reopened = 0
-    for start in range(0, len(comparison_ids), AT_ONCE):
-        chunk = comparison_ids[start : start + AT_ONCE]
-        with transaction.atomic():
-            taken = QueueItem.objects.filter(pk__in=chunk, slots_free=0, comparison__overlap__lt=MOST_PEOPLE)
-            full = list(taken.values_list("pk", flat=True))
-            Comparison.objects.filter(pk__in=full).update(overlap=F("overlap") + 1)
-            QueueItem.objects.filter(pk__in=full).update(slots_free=F("slots_free") + 1)
-            reopened += QueueItem.objects.filter(pk__in=chunk, slots_free__gt=0).update(priority=priority)
-    return reopened
-
-
-def take_slot(comparison_id: int) -> None:
-    """Use one free slot; Refused where there is none."""
-    if not QueueItem.objects.filter(pk=comparison_id, slots_free__gt=0).update(
-        slots_free=F("slots_free") - 1
-    ):
-        raise Refused(
-            "This comparison already has all the judgments it asked for, so this one is not needed."
+    if connection.vendor != "postgresql":
+        return  # its transactions are one after the other
+    with connection.cursor() as cursor:
+        what = "set_config('synchronous_commit', 'off', true)" if lazily else "1"
+        cursor.execute(
+            f"SELECT {what} FROM feedback_rater WHERE id = %s FOR NO KEY UPDATE",  # noqa: S608  # our own text
+            [rater.pk],
         )
 
 
-def free_slots(comparison_id: int, count: int = 1) -> None:
-    """Give slots back."""
-    QueueItem.objects.filter(pk=comparison_id).update(slots_free=F("slots_free") + count)
+def _held(rater: Rater) -> QuerySet[Assignment]:
+    return Assignment.objects.filter(rater=rater, done_at=None, expires_at__isnull=False)
 
 
-def fill_slots(given: Mapping[int, int]) -> None:
-    """Count people's verdicts that came past the queue, so many by comparison id; more than it asks for widen it."""
-    alike: dict[tuple[int, int], list[int]] = {}
-    for item in QueueItem.objects.select_for_update().filter(pk__in=given).order_by("pk"):
-        beyond = max(0, given[item.pk] - item.slots_free)
-        alike.setdefault((given[item.pk] - beyond, beyond), []).append(item.pk)
-    for (filled, beyond), comparisons in alike.items():
-        QueueItem.objects.filter(pk__in=comparisons).update(slots_free=F("slots_free") - filled)
-        if beyond:
-            Comparison.objects.filter(pk__in=comparisons).update(overlap=F("overlap") + beyond)
-
-
-def shown_order(rater: Rater, comparison: Comparison) -> tuple[int, ...]:
-    """The order of canonical positions this rater sees: a coin flip of its own for each (rater, comparison)."""
-    order = list(comparison.slots.order_by("position").values_list("position", flat=True))
-    random.Random(f"{rater.pk}:{comparison.pk}").shuffle(order)
-    return tuple(order)
-
-
-def _most_urgent(rater: Rater) -> Comparison | None:
-    if rater.kind != RaterKind.HUMAN:
-        raise Refused("Only people take comparisons from the queue; judges are asked by a judge run.")
-    given_before = Assignment.objects.filter(comparison_id=OuterRef("comparison_id"), rater=rater)
-    judged_before = Judgment.objects.filter(
-        comparison_id=OuterRef("comparison_id"), rater=rater, current=True
-    )
-    item = (
-        QueueItem.objects.select_for_update(skip_locked=True)
-        .filter(~Exists(given_before), ~Exists(judged_before), project_id=rater.project_id, slots_free__gt=0)
-        .order_by("-priority", "comparison_id")
-        .first()
-    )
-    return Comparison.objects.get(pk=item.pk) if item else None
+def _lease_end(rater: Rater, now: datetime) -> datetime:
+    return now + timedelta(seconds=rater.project.lease_seconds)

@@ -1,5 +1,6 @@
 """The audit trail: a line beside every change, in the change's own transaction."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db.models import Model
@@ -17,4 +18,15 @@ def record(*, by: Person, verb: str, target: Model, project: Project | None, **d
         target_id=target.pk,
         project=project,
         detail=detail,
+    )
+
+
+def record_each(
+    *, by: Person, verb: str, model: type[Model], ids: Iterable[int], project: Project, **detail: Any
+) -> None:
+    """The same for many rows of one model at once, a line each."""
+    target = model._meta.model_name or ""
+    AuditEntry.objects.bulk_create(
+        AuditEntry(actor=by, verb=verb, target=target, target_id=pk, project=project, detail=detail)
+        for pk in ids
     )

@@ -6,40 +6,17 @@ rejected, since only one judgment of a rater counts and an import overwrites non
 here judges with it: an import gives nothing new in their name.
 """
 
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from uuid import UUID, uuid5
-
-from django.utils import timezone
+from uuid import UUID
 
 from feedback.actions.assignments import fill_slots
-from feedback.actions.judgments import dense_ranks, verdict_problem
-from feedback.hashing import content_sha256
-from feedback.models import (
-    Comparison,
-    Criterion,
-    Judgment,
-    Outcome,
-    Project,
-    Rater,
-    RaterKind,
-    Score,
-)
-from feedback.queries import current_criteria
-from feedback.records import KINDS, BadRecord, ComparisonRecord, JudgmentRecord, Rejection, check_text
+from feedback.actions.judgment_rows import JudgmentReader, JudgmentRows, Placed, content_id
+from feedback.actions.review_items import weigh
+from feedback.models import Flag, Judgment, Outcome, Project, RaterKind, Score, Span
+from feedback.records import BadRecord, Rejection
 
-SUBMISSIONS = UUID("6f0f7a3e-3f0e-5d6c-9d0b-6d2f5b6a9c11")  # namespace of the ids made for imported judgments
-MAX_STRENGTH = 100
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A record, its stored comparison, and the canonical position of each of the record's response keys."""
-
-    record: ComparisonRecord
-    comparison: Comparison
-    positions: Mapping[str, int]
+DECIDED = 0  # stands for the rater of an adjudication, of which a comparison has one, whoever made it
 
 
 @dataclass(frozen=True)
@@ -48,30 +25,35 @@ class _Arrived:
 
     line: int
     where: str
-    row: Judgment
-    scores: list[Score]
+    rows: JudgmentRows
+
+    @property
+    def row(self) -> Judgment:
+        return self.rows.judgment
 
     @property
     def identity(self) -> tuple[int, int]:
-        return self.row.comparison_id, self.row.rater_id
+        return _identity(self.row)
+
+    @property
+    def is_persons(self) -> bool:
+        return self.row.rater.kind == RaterKind.HUMAN
 
 
 @dataclass
 class _Known:
-    """The judgments on a batch's comparisons: the current ones by rater, and all submissions."""
+    """The judgments on a batch's comparisons: those that count, by who said them, and all submissions."""
 
     current: dict[tuple[int, int], UUID] = field(default_factory=dict)
     submissions: set[tuple[int, UUID]] = field(default_factory=set)
 
 
 class JudgmentStore:
-    """One import's judgments: the raters met so far, and the criteria that scores may name."""
+    """One import's judgments."""
 
     def __init__(self, project: Project, reject: Callable[[Rejection], None]) -> None:
-        self.project = project
         self.reject = reject
-        self.raters: dict[tuple[str, str], Rater] = {}
-        self.criteria = {criterion.name: criterion for criterion in current_criteria(project.pk)}
+        self.reader = JudgmentReader(project)
 
     def store(self, placed: list[Placed]) -> tuple[int, int]:
         """Store the judgments of a batch; returns how many are new and how many were there."""
@@ -116,105 +98,24 @@ class JudgmentStore:
         for index, judgment in enumerate(placed.record.judgments):
             where = f"judgments[{index}]"
             try:
-                row, scores = self._judgment(placed, judgment)
+                rows = self.reader.read(placed, judgment)
             except BadRecord as bad:
                 self.reject(Rejection(placed.record.line, bad.reason, f"{where}.{bad.field}"))
             else:
-                yield _Arrived(placed.record.line, where, row, scores)
-
-    def _judgment(self, placed: Placed, record: JudgmentRecord) -> tuple[Judgment, list[Score]]:
-        _check_values(record)
-        row = Judgment(
-            comparison=placed.comparison,
-            rater=self._rater(record),
-            outcome=record.outcome,
-            ranking=_ranking(record, placed.positions),
-            strength=record.strength,
-            shown=_shown(record, placed.positions),
-            rationale=record.rationale,
-            seconds=record.seconds,
-            at=record.at or timezone.now(),
-        )
-        scores = self._scores(row, placed.positions, record)
-        said = [(score.position, score.criterion.name, score.value) for score in scores]
-        row.submission_id = _submission_id(row, placed.comparison.external_id, said)
-        return row, scores
-
-    def _rater(self, record: JudgmentRecord) -> Rater:
-        identity = (record.kind, record.rater)
-        if identity not in self.raters:
-            if record.kind not in KINDS:
-                raise BadRecord(f"{record.kind!r} is none of {', '.join(KINDS)}", "kind")
-            check_text(record.rater, "rater", 200)
-            if not record.rater:
-                raise BadRecord("it must name who judged", "rater")
-            self.raters[identity], _ = Rater.objects.get_or_create(
-                project=self.project, kind=record.kind, name=record.rater
-            )
-        return self.raters[identity]
-
-    def _scores(self, row: Judgment, positions: Mapping[str, int], record: JudgmentRecord) -> list[Score]:
-        scores = []
-        for key, levels in record.scores.items():
-            if key not in positions:
-                raise BadRecord(f"{key!r} is none of the responses {sorted(positions)}", "scores")
-            for name, value in levels.items():
-                criterion = self._criterion(name, value)
-                scores.append(Score(judgment=row, criterion=criterion, position=positions[key], value=value))
-        return scores
-
-    def _criterion(self, name: str, value: object) -> Criterion:
-        criterion = self.criteria.get(name)
-        if criterion is None:
-            raise BadRecord(f"the project's rubric has no criterion {name!r}; add it first", "scores")
-        low, high = criterion.scale_min, criterion.scale_max
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise BadRecord(f"{name} is {value!r}, the scale goes from {low} to {high}", "scores")
-        return criterion
+                yield _Arrived(placed.record.line, where, rows)
 
 
-def _check_values(record: JudgmentRecord) -> None:
-    if record.seconds is not None and not (math.isfinite(record.seconds) and record.seconds >= 0):
-        raise BadRecord("it must be a number of seconds from 0", "seconds")
-    if record.strength is not None and not 0 <= record.strength <= MAX_STRENGTH:
-        raise BadRecord(f"it must be a whole number from 0 to {MAX_STRENGTH}", "strength")
-    check_text(record.rationale, "rationale")
-
-
-def _ranking(record: JudgmentRecord, positions: Mapping[str, int]) -> tuple[int, ...]:
-    if record.ranking and set(record.ranking) != set(positions):
-        raise BadRecord(
-            f"it ranks {sorted(record.ranking)}, the responses are {sorted(positions)}", "ranking"
-        )
-    by_position = {positions[key]: rank for key, rank in record.ranking.items()}
-    ranking = tuple(by_position[position] for position in sorted(by_position))
-    problem = verdict_problem(record.outcome, ranking, len(positions))
-    if problem:
-        raise BadRecord(problem.reason, problem.field)
-    return dense_ranks(ranking)
-
-
-def _shown(record: JudgmentRecord, positions: Mapping[str, int]) -> tuple[int, ...]:
-    if record.shown and sorted(record.shown) != sorted(positions):
-        raise BadRecord(f"it must name each response once, not {list(record.shown)}", "shown")
-    return tuple(positions[key] for key in record.shown)
-
-
-def _submission_id(row: Judgment, external_id: str, scores: Iterable[tuple[int, str, int]]) -> UUID:
-    """The same words about the same comparison by the same rater have the same id in every file."""
-    said = [row.outcome, row.ranking, row.strength, row.rationale, sorted(scores)]
-    return uuid5(SUBMISSIONS, content_sha256([external_id, row.rater.kind, row.rater.name, said]))
+def _identity(judgment: Judgment) -> tuple[int, int]:
+    return judgment.comparison_id, DECIDED if judgment.adjudicates else judgment.rater_id
 
 
 def _known(comparisons: set[int]) -> _Known:
     known = _Known()
     rows = Judgment.objects.filter(comparison__in=comparisons)
-    for comparison, rater, submission, current in rows.values_list(
-        "comparison_id", "rater_id", "submission_id", "current"
-    ):
-        known.submissions.add((rater, submission))
-        if current:
-            known.current[(comparison, rater)] = submission
+    for judgment in rows.only("comparison_id", "rater_id", "submission_id", "current", "adjudicates"):
+        known.submissions.add((judgment.rater_id, judgment.submission_id))
+        if judgment.current:
+            known.current[_identity(judgment)] = judgment.submission_id
     return known
 
 
@@ -224,20 +125,19 @@ def _contents(comparisons: set[int]) -> dict[tuple[int, int], UUID]:
         "rater", "comparison"
     )
     return {
-        (row.comparison_id, row.rater_id): _submission_id(
-            row,
-            row.comparison.external_id,
-            [(score.position, score.criterion.name, score.value) for score in row.scores.all()],
-        )
-        for row in rows.prefetch_related("scores__criterion")
+        _identity(row): content_id(row, list(row.scores.all()), list(row.spans.all()))
+        for row in rows.prefetch_related("scores__criterion", "spans")
     }
 
 
 def _save(arrived: list[_Arrived]) -> None:
     Judgment.objects.bulk_create(each.row for each in arrived)
-    Score.objects.bulk_create(score for each in arrived for score in each.scores)
+    Score.objects.bulk_create(score for each in arrived for score in each.rows.scores)
+    Span.objects.bulk_create(span for each in arrived for span in each.rows.spans)
+    Flag.objects.bulk_create(flag for each in arrived for flag in each.rows.flags)
     taken: dict[int, int] = {}
     for each in arrived:
-        if each.row.rater.kind == RaterKind.HUMAN and each.row.outcome != Outcome.SKIPPED:
+        if each.is_persons and each.row.outcome != Outcome.SKIPPED and not each.row.adjudicates:
             taken[each.row.comparison_id] = taken.get(each.row.comparison_id, 0) + 1
     fill_slots(taken)
+    weigh({each.row.comparison_id for each in arrived if each.is_persons})

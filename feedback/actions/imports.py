@@ -12,9 +12,12 @@ from dataclasses import dataclass, field
 from django.db import transaction
 
 from feedback.actions.audit import record as audit
-from feedback.actions.import_judgments import JudgmentStore, Placed
+from feedback.actions.import_gold import reject_other_gold, store_gold
+from feedback.actions.import_judgments import JudgmentStore
+from feedback.actions.judgment_rows import Placed
+from feedback.actions.slices import Asked, RulesConflict, SliceRules
 from feedback.hashing import content_sha256
-from feedback.models import Comparison, Pool, Project, Prompt, Purpose, QueueItem, Response, Slot, Tag
+from feedback.models import Comparison, Project, Prompt, Purpose, QueueItem, Response, Slot, Tag
 from feedback.people import Person
 from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
 
@@ -43,13 +46,14 @@ def store_records(
     records: Iterable[ComparisonRecord | Rejection],
     by: Person,
     reject: Callable[[Rejection], None] | None = None,
-    progress: Callable[[int], None] | None = None,
+    progress: Callable[[int, ImportSummary], None] | None = None,
 ) -> ImportSummary:
     """Store the records in batches, each whole or not at all; what a reader rejected passes through.
 
     ``reject`` is told of each rejection in place of the summary, for more of them than memory holds;
-    raising in it ends the import. ``progress`` is told the last line after each batch. What was stored
-    before a failure stays, and is in the audit trail.
+    raising in it ends the import. ``progress`` is told the last line and the counts so far at the end of each
+    batch, in its transaction, so that what it writes is stored with the batch. What was stored before a failure
+    stays, and is in the audit trail.
     """
     summary = ImportSummary()
     rejected = _Counted(reject or summary.rejections.append)
@@ -58,8 +62,8 @@ def store_records(
         for batch in _batches(records, rejected):
             with transaction.atomic():
                 store.store(batch)
-            if progress:
-                progress(batch[-1].line)
+                if progress:
+                    progress(batch[-1].line, summary)
     except Exception:
         if summary.changed:
             _audit(project, by, summary, rejected, complete=False)
@@ -140,21 +144,32 @@ class _Store:
 
     def store(self, batch: list[ComparisonRecord]) -> None:
         # One import at a time in a project: two with the same comparisons would collide on their ids.
-        Project.objects.select_for_update(no_key=True).get(pk=self.project.pk)
+        self.rules = SliceRules(Project.objects.select_for_update(no_key=True).get(pk=self.project.pk))
         incoming = [_hashed(record) for record in batch if self._is_sound(record)]
         prompts = self._prompts(incoming)
         placed = self._comparisons(incoming, prompts)
-        new, unchanged = self.judgments.store(placed)
+        agreeing = reject_other_gold(placed, self.reject)
+        self.summary.comparisons_unchanged -= len(placed) - len(agreeing)
+        new, unchanged = self.judgments.store(agreeing)
         self.summary.judgments_new += new
         self.summary.judgments_unchanged += unchanged
 
     def _is_sound(self, record: ComparisonRecord) -> bool:
         try:
             check_record(record)
+            self.rules.asked(record.tags)
         except BadRecord as bad:
             self.reject(Rejection(record.line, bad.reason, bad.field))
             return False
+        except RulesConflict as conflict:
+            self.reject(Rejection(record.line, str(conflict), "tags"))
+            return False
         return True
+
+    def _asked(self, record: ComparisonRecord) -> Asked:
+        """What a new comparison asks of people: nobody is asked about one that evaluates, or measures them."""
+        asked = self.rules.asked(record.tags)
+        return asked if record.purpose == Purpose.TRAIN and not record.gold else Asked(overlap=0)
 
     def _prompts(self, incoming: list[_Incoming]) -> dict[str, int]:
         wanted = {each.prompt: each.record for each in incoming}
@@ -214,8 +229,8 @@ class _Store:
                 prompt_id=prompts[each.prompt],
                 external_id=key,
                 content_sha256=each.content,
-                purpose=each.record.purpose,
-                overlap=self.project.overlap if each.record.purpose == Purpose.TRAIN else 0,
+                purpose=each.record.gold.use if each.record.gold else each.record.purpose,
+                overlap=self._asked(each.record).overlap,
                 metadata=dict(each.record.metadata),
             )
             for key, each in new.items()
@@ -233,10 +248,17 @@ class _Store:
                 zip(each.record.responses, each.responses, strict=True)
             )
         )
-        pool, _ = Pool.objects.get_or_create(project=self.project, language="", skill="")
+        store_gold((each.record, rows[key]) for key, each in new.items())
         QueueItem.objects.bulk_create(
-            QueueItem(comparison=row, project_id=self.project.pk, pool_id=pool.pk, slots_free=row.overlap)
-            for row in rows.values()
+            QueueItem(
+                comparison=rows[key],
+                project_id=self.project.pk,
+                pool_id=self.rules.pool(self._asked(each.record)),
+                slots_free=rows[key].overlap,
+                responses=len(each.record.responses),
+            )
+            for key, each in new.items()
+            if not each.record.gold
         )
         Comparison.tags.through.objects.bulk_create(
             Comparison.tags.through(comparison_id=rows[key].pk, tag_id=self._tag(tag).pk)

@@ -7,6 +7,7 @@ from feedback.actions.imports import ImportSummary, store_records
 from feedback.models import Comparison, Project
 from feedback.people import Person
 from feedback.records import (
+    PURPOSES,
     BadRecord,
     ComparisonRecord,
     JudgmentRecord,
@@ -73,7 +74,7 @@ def _record(row: Comparison) -> ComparisonRecord:
         prompt=row.prompt.messages,
         responses=responses,
         reference=row.prompt.reference,
-        purpose=row.purpose,
+        purpose=row.purpose if row.purpose in PURPOSES else PURPOSES[0],
     )
 
 

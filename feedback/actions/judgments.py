@@ -1,32 +1,32 @@
 """Judgments are stored here, people's and machines' alike: once for each submission, one current for each rater."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import NamedTuple
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from feedback.actions.assignments import assign, free_slots, take_slot
+from feedback.actions.answer_checks import complete_answer
+from feedback.actions.assignments import assign, free_slots, in_turn, take_slot
+from feedback.actions.review_items import judged
+from feedback.actions.standing import after_answer
+from feedback.answers import Verdict, dense_ranks, verdict_problem
 from feedback.errors import Refused
-from feedback.models import Assignment, Comparison, Judgment, Outcome, Rater, RaterKind, Score
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a rater said. ``ranking`` and ``scores`` refer to canonical positions; see ``feedback.models.Judgment``.
-
-    ``scores`` maps (criterion id, position) to a level.
-    """
-
-    outcome: str = Outcome.RANKED
-    ranking: tuple[int, ...] = ()
-    strength: int | None = None
-    rationale: str = ""
-    seconds: float | None = None
-    scores: dict[tuple[int, int], int] = field(default_factory=dict)
+from feedback.models import (
+    MEASURING,
+    Assignment,
+    Comparison,
+    Flag,
+    Judgment,
+    Outcome,
+    Rater,
+    RaterKind,
+    Score,
+    Span,
+)
 
 
 def submit_judgment(
@@ -35,11 +35,12 @@ def submit_judgment(
     """Store a person's answer to a comparison they were assigned; the same ``submission_id`` again is stored once.
 
     A second answer to the same comparison supersedes the first. An answer that comes after its lease lapsed is kept
-    while the comparison still wants one. A skip gives its slot back. Refused: a bad ranking, or no slot left.
+    while the comparison still wants one. A skip gives its slot back. Refused: what the project's form does not take,
+    or no slot left; then nothing is stored.
     """
-    check_verdict(verdict, comparison)
     try:
         with transaction.atomic():
+            in_turn(rater)
             stored = Judgment.objects.filter(rater=rater, submission_id=submission_id).first()
             return stored or _submit(rater, comparison, submission_id, verdict, at or timezone.now())
     except IntegrityError:
@@ -80,12 +81,13 @@ def store_verdicts(
         earlier.filter(current=True).update(current=False)
         when = at or timezone.now()
         judgments = Judgment.objects.bulk_create(
-            _row(rater, said.comparison, said.submission_id, said.verdict, said.shown, when) for said in new
+            judgment_row(rater, said.comparison, said.submission_id, said.verdict, said.shown, when)
+            for said in new
         )
         Score.objects.bulk_create(
             score
             for said, judgment in zip(new, judgments, strict=True)
-            for score in _score_rows(judgment, said.verdict)
+            for score in score_rows(judgment, said.verdict)
         )
     return judgments
 
@@ -97,35 +99,35 @@ def check_verdict(verdict: Verdict, comparison: Comparison) -> None:
         raise Refused(f"{problem.reason}.", field=problem.field)
 
 
-class Problem(NamedTuple):
-    """What is wrong with an answer, as a clause, and the field at fault."""
+def judgment_row(
+    rater: Rater,
+    comparison: Comparison,
+    submission_id: UUID,
+    verdict: Verdict,
+    shown: tuple[int, ...],
+    at: datetime,
+) -> Judgment:
+    """A judgment that is not stored yet."""
+    return Judgment(
+        comparison=comparison,
+        rater=rater,
+        submission_id=submission_id,
+        outcome=verdict.outcome,
+        ranking=dense_ranks(verdict.ranking),
+        strength=verdict.strength,
+        all_bad=verdict.all_bad,
+        rationale=verdict.rationale,
+        seconds=verdict.seconds,
+        shown=shown,
+        at=at,
+    )
 
-    field: str
-    reason: str
 
-
-def verdict_problem(outcome: str, ranking: tuple[int, ...], responses: int) -> Problem | None:
-    """What is wrong with an answer on so many responses, or None; the same for people, machines and files.
-
-    Ranks start at 1 and equal ranks are ties; a rank may only be left out after a tie: (1, 1, 3) or (1, 1, 2).
-    """
-    if outcome not in Outcome.values:
-        return Problem("outcome", f"{outcome!r} is no outcome; use one of {', '.join(Outcome.values)}")
-    if outcome != Outcome.RANKED:
-        said = f"An outcome of {outcome} has no ranking; leave it out"
-        return Problem("ranking", said) if ranking else None
-    if len(ranking) != responses:
-        said = f"The ranking has {len(ranking)} ranks for {responses} responses; give each response one rank"
-        return Problem("ranking", said)
-    ordered = sorted(ranking)
-    dense = [sorted(set(ranking)).index(rank) + 1 for rank in ordered]
-    standard = [ordered.index(rank) + 1 for rank in ordered]
-    if ordered not in (dense, standard):
-        said = (
-            f"The ranks {list(ranking)} do not count from 1 without gaps; the best is 1, equal ranks are ties"
-        )
-        return Problem("ranking", said)
-    return None
+def score_rows(judgment: Judgment, verdict: Verdict) -> list[Score]:
+    return [
+        Score(judgment=judgment, criterion_id=criterion, position=position, value=value)
+        for (criterion, position), value in sorted(verdict.scores.items())
+    ]
 
 
 def _submit(
@@ -135,56 +137,55 @@ def _submit(
     if assignment is None:
         lease_end = at + timedelta(seconds=rater.project.lease_seconds)
         assignment = assign(rater=rater, comparison=comparison, until=lease_end)
-    held_slot = assignment.done_at is None or not _skipped(rater, comparison)
-    wants_slot = verdict.outcome != Outcome.SKIPPED
-    if wants_slot and not held_slot:
-        take_slot(comparison.pk)
-    if held_slot and not wants_slot:
-        free_slots(comparison.pk)
-    Judgment.objects.filter(comparison=comparison, rater=rater, current=True).update(current=False)
-    judgment = _row(rater, comparison, submission_id, verdict, assignment.shown, at)
-    judgment.save()
-    Score.objects.bulk_create(_score_rows(judgment, verdict))
+    if assignment.done_at is not None:
+        _refuse_after_decision(rater, comparison)
+    complete = complete_answer(verdict, comparison, rater.project, len(assignment.shown))
+    if comparison.purpose not in MEASURING:
+        _settle_slot(assignment, wanted=complete.outcome != Outcome.SKIPPED)
+    earlier = Judgment.objects.filter(comparison=comparison, rater=rater, current=True, adjudicates=False)
+    earlier.update(current=False)
+    judgment = judgment_row(rater, comparison, submission_id, complete, assignment.shown, at)
+    judgment.save(force_insert=True)
+    _save_parts(judgment, complete)
     Assignment.objects.filter(pk=assignment.pk).update(done_at=at)
+    after_answer(judgment)
+    judged(judgment)
     return judgment
 
 
-def _skipped(rater: Rater, comparison: Comparison) -> bool:
-    return Judgment.objects.filter(
-        rater=rater, comparison=comparison, current=True, outcome=Outcome.SKIPPED
-    ).exists()
+def _refuse_after_decision(rater: Rater, comparison: Comparison) -> None:
+    """Whoever decided a comparison as a reviewer has seen what the others said of it."""
+    if Judgment.objects.filter(comparison=comparison, rater=rater, adjudicates=True).exists():
+        raise Refused(
+            _("You decided this comparison as a reviewer, so it takes no answer of your own any more.")
+        )
 
 
-def _row(
-    rater: Rater,
-    comparison: Comparison,
-    submission_id: UUID,
-    verdict: Verdict,
-    shown: tuple[int, ...],
-    at: datetime,
-) -> Judgment:
-    return Judgment(
-        comparison=comparison,
-        rater=rater,
-        submission_id=submission_id,
-        outcome=verdict.outcome,
-        ranking=dense_ranks(verdict.ranking),
-        strength=verdict.strength,
-        rationale=verdict.rationale,
-        seconds=verdict.seconds,
-        shown=shown,
-        at=at,
+def _settle_slot(assignment: Assignment, *, wanted: bool) -> None:
+    """A verdict holds one of the comparison's slots, a skip none, whatever the assignment held so far."""
+    held = _holds_slot(assignment)
+    if wanted and not held:
+        take_slot(assignment.comparison_id)
+    if held and not wanted:
+        free_slots(assignment.comparison_id)
+
+
+def _holds_slot(assignment: Assignment) -> bool:
+    """An open lease does, and one that a verdict ended; not one that lapsed, was given back or skipped."""
+    if assignment.done_at is None:
+        return assignment.expires_at is not None
+    standing = Judgment.objects.filter(
+        rater_id=assignment.rater_id, comparison_id=assignment.comparison_id, current=True, adjudicates=False
     )
+    return standing.exclude(outcome=Outcome.SKIPPED).exists()
 
 
-def _score_rows(judgment: Judgment, verdict: Verdict) -> list[Score]:
-    return [
-        Score(judgment=judgment, criterion_id=criterion, position=position, value=value)
-        for (criterion, position), value in sorted(verdict.scores.items())
-    ]
-
-
-def dense_ranks(ranking: tuple[int, ...]) -> tuple[int, ...]:
-    """Ranks without gaps, the one form in which rankings are stored: (1, 1, 3) becomes (1, 1, 2)."""
-    levels = sorted(set(ranking))
-    return tuple(levels.index(rank) + 1 for rank in ranking)
+def _save_parts(judgment: Judgment, verdict: Verdict) -> None:
+    if verdict.scores:
+        Score.objects.bulk_create(score_rows(judgment, verdict))
+    if verdict.spans:
+        Span.objects.bulk_create(Span(judgment=judgment, **span._asdict()) for span in verdict.spans)
+    if verdict.flags:
+        Flag.objects.bulk_create(
+            Flag(judgment=judgment, comparison_id=judgment.comparison_id, kind=kind) for kind in verdict.flags
+        )

@@ -1,129 +1,106 @@
-"""An annotator at work through the API: take the next comparison, answer it, read one's own answers.
+"""An annotator at work through the API, with the same powers as the page: take, answer, undo, renew, give back.
 
-Responses are called A, B, … in the order shown; where they come from, and what others said, is not told.
+Responses are called A, B, … in the order shown; where they come from, what others said, and what measures the person,
+is not told. Items go by their assignments' numbers; see ``feedback.actions.submissions``.
 """
 
-import math
-from typing import Any
-
-from drf_spectacular.utils import extend_schema, extend_schema_field, inline_serializer
+from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from feedback.actions.assignments import take_next
+from feedback.actions.assignments import heartbeat, release_assignment, take, undo_last
 from feedback.actions.projects import rater_of
-from feedback.actions.submissions import LabelledAnswer, positions_by_label, submit_labelled_answer
+from feedback.actions.submissions import LabelledAnswer, LabelledSpan, submit_labelled_answer
+from feedback.api.answers import AnswerFields, AssignmentSerializer, OwnJudgmentSerializer, own_judgments
 from feedback.api.endpoint import MAX_ID, Endpoint, PageQuery, RequestFields, checked, keyset_page, page_of
-from feedback.api.serializers import MessageSerializer
-from feedback.models import Assignment, Criterion, Judgment, Outcome
+from feedback.models import Assignment, Rater
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from feedback.queries import current_criteria
+
+MOST_HELD = 50
 
 
-class ShownResponseSerializer(serializers.Serializer[Any]):
-    label = serializers.CharField()  # type: ignore[assignment]  # Field has a label too
-    text = serializers.CharField()
-
-
-class CriterionSerializer(serializers.ModelSerializer[Criterion]):
-    class Meta:
-        model = Criterion
-        fields = ("name", "description", "scale_min", "scale_max", "anchors")
-
-
-class AssignmentSerializer(serializers.Serializer[Assignment]):
-    """A comparison leased to you until ``expires_at``."""
-
-    comparison = serializers.IntegerField(source="comparison_id", help_text="Send it back with the answer.")
-    prompt = MessageSerializer(many=True, source="comparison.prompt.messages")
-    responses = serializers.SerializerMethodField(help_text="In the order to show them in.")
-    criteria = serializers.SerializerMethodField()
-    expires_at = serializers.DateTimeField()
-
-    @extend_schema_field(ShownResponseSerializer(many=True))
-    def get_responses(self, assignment: Assignment) -> list[dict[str, str]]:
-        slots = assignment.comparison.slots.select_related("response")
-        texts = {slot.position: slot.response.text for slot in slots}
-        labels = positions_by_label(assignment.shown)
-        return [{"label": label, "text": texts[position]} for label, position in labels.items()]
-
-    @extend_schema_field(CriterionSerializer(many=True))
-    def get_criteria(self, assignment: Assignment) -> Any:
-        return CriterionSerializer(current_criteria(assignment.comparison.project_id), many=True).data
-
-
-class OwnJudgmentSerializer(serializers.Serializer[Judgment]):
-    """A judgment of one's own; the labels are those that were shown."""
-
-    comparison = serializers.IntegerField(source="comparison_id")
-    submission_id = serializers.UUIDField()
-    outcome = serializers.ChoiceField(choices=Outcome.choices)
-    ranking = serializers.SerializerMethodField()
-    strength = serializers.IntegerField(allow_null=True)
-    rationale = serializers.CharField()
-    seconds = serializers.FloatField(allow_null=True)
-    at = serializers.DateTimeField()
-
-    def get_ranking(self, judgment: Judgment) -> dict[str, int]:
-        # A judgment from a file may not say what was shown first; then the labels are in canonical order.
-        labels = positions_by_label(judgment.shown or tuple(range(len(judgment.ranking))))
-        return {label: judgment.ranking[position] for label, position in labels.items() if judgment.ranking}
-
-
-class AnswerFields(RequestFields):
-    comparison = serializers.IntegerField(min_value=1, max_value=MAX_ID)
-    submission_id = serializers.UUIDField(help_text="Made by you; the same one sent twice is stored once.")
-    outcome = serializers.ChoiceField(choices=(Outcome.RANKED.value, Outcome.SKIPPED.value), default="ranked")
-    ranking = serializers.DictField(
-        child=serializers.IntegerField(min_value=1, max_value=100),
-        required=False,
-        help_text="The rank of each label, from 1; equal ranks are ties. Left out when skipped.",
-    )
-    strength = serializers.IntegerField(min_value=0, max_value=100, required=False, allow_null=True)
-    rationale = serializers.CharField(
-        max_length=100_000, required=False, allow_blank=True, trim_whitespace=False
-    )
-    seconds = serializers.FloatField(min_value=0, required=False, allow_null=True)
-    scores = serializers.DictField(
-        child=serializers.DictField(child=serializers.IntegerField()),
-        required=False,
-        help_text="For each label, its level on each criterion.",
+class TakeFields(RequestFields):
+    count = serializers.IntegerField(
+        min_value=1,
+        max_value=MOST_HELD,
+        default=1,
+        help_text="How many to hold; never more than the project's batch.",
     )
 
-    def validate_seconds(self, seconds: float | None) -> float | None:
-        if seconds is not None and not math.isfinite(seconds):
-            raise serializers.ValidationError("It must be a number of seconds.")
-        return seconds
+
+class HeldFields(RequestFields):
+    assignments = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=MAX_ID), min_length=1, max_length=MOST_HELD
+    )
 
 
-class NextAssignment(Endpoint):
+Held = inline_serializer(
+    "HeldAssignments", {"held": serializers.IntegerField(help_text="How many are yours.")}
+)
+
+
+class TakeAssignments(Endpoint):
     @extend_schema(
-        operation_id="take_next_assignment",
-        request=None,
-        responses=inline_serializer("NextAssignment", {"assignment": AssignmentSerializer(allow_null=True)}),
+        operation_id="take_assignments",
+        request=TakeFields,
+        responses=inline_serializer("TakenAssignments", {"assignments": AssignmentSerializer(many=True)}),
     )
     def post(self, request: Request, slug: str) -> Response:
-        """The comparison you hold, or else a lease on the most urgent one; null when nothing waits for you."""
-        project = project_for(request.user, slug, Permission.ANNOTATE)
-        taken = take_next(rater=rater_of(project=project, user=logged_in(request.user)))
-        return Response({"assignment": AssignmentSerializer(taken).data if taken else None})
+        """What you hold, oldest first, filled up to `count` with new leases; fewer where nothing waits for you."""
+        count = checked(TakeFields, request.data or {})["count"]
+        taken = take(rater=_rater(request, slug), count=count)[:count]
+        return Response({"assignments": [AssignmentSerializer(each).data for each in _loaded(taken)]})
+
+
+class RenewAssignments(Endpoint):
+    @extend_schema(operation_id="renew_assignments", request=HeldFields, responses=Held)
+    def post(self, request: Request, slug: str) -> Response:
+        """You are still at work on these: their leases start anew. One that has lapsed stays so."""
+        rater = _rater(request, slug)
+        comparisons = _comparisons(rater, request)
+        heartbeat(rater=rater, comparison_ids=comparisons)
+        return Response({"held": len(comparisons)})
+
+
+class ReleaseAssignments(Endpoint):
+    @extend_schema(operation_id="release_assignments", request=HeldFields, responses=Held)
+    def post(self, request: Request, slug: str) -> Response:
+        """Give these back unanswered, so that others can take them."""
+        rater = _rater(request, slug)
+        comparisons = _comparisons(rater, request)
+        for comparison in comparisons:
+            release_assignment(rater=rater, comparison_id=comparison)
+        return Response({"held": len(comparisons)})
 
 
 class SubmitJudgment(Endpoint):
     @extend_schema(operation_id="submit_judgment", request=AnswerFields, responses=OwnJudgmentSerializer)
     def post(self, request: Request, slug: str) -> Response:
-        """Answer a comparison that is assigned to you. A second answer replaces the first."""
-        project = project_for(request.user, slug, Permission.ANNOTATE)
+        """Answer what is assigned to you. A second answer replaces the first."""
+        rater = _rater(request, slug)
         fields = checked(AnswerFields, request.data)
+        spans = [LabelledSpan(**span) for span in fields.pop("spans", ())]
         judgment = submit_labelled_answer(
-            rater=rater_of(project=project, user=logged_in(request.user)),
-            comparison_id=fields.pop("comparison"),
+            rater=rater,
+            assignment_id=fields.pop("assignment"),
             submission_id=fields.pop("submission_id"),
-            answer=LabelledAnswer(**fields),
+            answer=LabelledAnswer(**fields, spans=spans),
         )
-        return Response(OwnJudgmentSerializer(judgment).data)
+        return Response(OwnJudgmentSerializer(own_judgments(rater).get(pk=judgment.pk)).data)
+
+
+class UndoJudgment(Endpoint):
+    @extend_schema(
+        operation_id="undo_judgment",
+        request=None,
+        responses=inline_serializer("UndoneJudgment", {"assignment": AssignmentSerializer()}),
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        """Take your newest answer back; what it answered is assigned to you again."""
+        (assignment,) = _loaded([undo_last(rater=_rater(request, slug))])
+        return Response({"assignment": AssignmentSerializer(assignment).data})
 
 
 class OwnJudgments(Endpoint):
@@ -132,9 +109,26 @@ class OwnJudgments(Endpoint):
     )
     def get(self, request: Request, slug: str) -> Response:
         """What you have answered here, newest first."""
-        project = project_for(request.user, slug, Permission.ANNOTATE)
+        rater = _rater(request, slug)
         query = checked(PageQuery, request.query_params)
-        own = Judgment.objects.filter(
-            rater__project=project, rater__user=logged_in(request.user), current=True
+        return keyset_page(
+            own_judgments(rater).filter(current=True), query, OwnJudgmentSerializer, newest_first=True
         )
-        return keyset_page(own, query, OwnJudgmentSerializer, newest_first=True)
+
+
+def _rater(request: Request, slug: str) -> Rater:
+    project = project_for(request.user, slug, Permission.ANNOTATE)
+    return rater_of(project=project, user=logged_in(request.user))
+
+
+def _loaded(taken: list[Assignment]) -> list[Assignment]:
+    found = Assignment.objects.select_related("comparison__prompt", "comparison__project")
+    rows = found.prefetch_related("comparison__slots__response").in_bulk([each.pk for each in taken])
+    return [rows[each.pk] for each in taken]
+
+
+def _comparisons(rater: Rater, request: Request) -> list[int]:
+    numbers = checked(HeldFields, request.data)["assignments"]
+    return list(
+        Assignment.objects.filter(rater=rater, pk__in=numbers).values_list("comparison_id", flat=True)
+    )

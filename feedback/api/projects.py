@@ -29,5 +29,5 @@ class OneProject(Endpoint):
 
 
 def _with_role(projects: QuerySet[Project], request: Request) -> QuerySet[Project]:
-    own = Member.objects.filter(project=OuterRef("pk"), user=request.user.pk)
+    own = Member.objects.filter(project=OuterRef("pk"), user=request.user.pk, deactivated_at=None)
     return projects.annotate(role=Subquery(own.values("role")[:1]))

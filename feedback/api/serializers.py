@@ -19,7 +19,9 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
     role = serializers.ChoiceField(
         choices=Role.choices, allow_null=True, help_text="Yours; null for an administrator who is no member."
     )
-    guidelines = serializers.SerializerMethodField(help_text="The newest, in Markdown; empty where there are none.")
+    guidelines = serializers.SerializerMethodField(
+        help_text="The newest, in Markdown; empty where there are none."
+    )
 
     class Meta:
         model = Project
@@ -76,6 +78,15 @@ class ComparisonSerializer(serializers.Serializer[Comparison]):
         return [tag.name for tag in comparison.tags.all()]
 
 
+class SpanSerializer(serializers.Serializer[Any]):
+    """A comment on characters ``start`` to ``end`` of a response, counted in code points."""
+
+    response = serializers.CharField(help_text="The response's id within its comparison.")
+    start = serializers.IntegerField()
+    end = serializers.IntegerField()
+    comment = serializers.CharField()
+
+
 class JudgmentSerializer(serializers.Serializer[Judgment]):
     """A judgment in our own format: responses are named by their ids within the comparison."""
 
@@ -92,6 +103,10 @@ class JudgmentSerializer(serializers.Serializer[Judgment]):
     shown = serializers.SerializerMethodField()
     scores = serializers.SerializerMethodField()
     rationale = serializers.CharField()
+    all_bad = serializers.BooleanField()
+    adjudicates = serializers.BooleanField(help_text="A reviewer's decision, which is no vote.")
+    spans = serializers.SerializerMethodField(help_text="Comments on parts, counted in code points.")
+    flags = serializers.SerializerMethodField()
     seconds = serializers.FloatField(allow_null=True)
     at = serializers.DateTimeField()
 
@@ -101,6 +116,18 @@ class JudgmentSerializer(serializers.Serializer[Judgment]):
     def get_shown(self, judgment: Judgment) -> list[str]:
         keys = _keys(judgment)
         return [keys[position] for position in judgment.shown]
+
+    @extend_schema_field(SpanSerializer(many=True))
+    def get_spans(self, judgment: Judgment) -> list[dict[str, Any]]:
+        keys = _keys(judgment)
+        return [
+            {"response": keys[span.position], "start": span.start, "end": span.end, "comment": span.comment}
+            for span in judgment.spans.all()
+        ]
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_flags(self, judgment: Judgment) -> list[str]:
+        return [flag.kind for flag in judgment.flags.all()]
 
     @extend_schema_field(serializers.DictField(child=serializers.DictField(child=serializers.IntegerField())))
     def get_scores(self, judgment: Judgment) -> dict[str, dict[str, int]]:

@@ -1,15 +1,16 @@
 """The store: one aggregate a file."""
 
-from feedback.models.access import ApiToken, AuditEntry, TokenScope
+from feedback.models.access import ApiToken, AuditEntry, Invitation, TokenScope
+from feedback.models.bulk import BulkChange
 from feedback.models.comparison import MEASURING, Comparison, GoldAnswer, Purpose, Slot, Tag
 from feedback.models.guideline import Doubt, Guideline, GuidelineReading
 from feedback.models.job import RESUMABLE, UNFINISHED, Job, JobState
 from feedback.models.judgment import Flag, FlagKind, Judgment, Outcome, Score, SecondLook, Span
 from feedback.models.project import Member, Notice, Project, Role, SliceRule
 from feedback.models.prompt import Prompt, Response
-from feedback.models.queue import Assignment, Pool, QueueCursor, QueueEpoch, QueueItem
+from feedback.models.queue import Assignment, Pool, QueueCursor, QueueEpoch, QueueItem, ShownTurn
 from feedback.models.rater import Qualification, Rater, RaterKind
-from feedback.models.review import Return
+from feedback.models.review import Return, ReviewItem
 from feedback.models.rubric import Criterion, Rubric, ScoredBy
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "ApiToken",
     "Assignment",
     "AuditEntry",
+    "BulkChange",
     "Comparison",
     "Criterion",
     "Doubt",
@@ -27,6 +29,7 @@ __all__ = [
     "GoldAnswer",
     "Guideline",
     "GuidelineReading",
+    "Invitation",
     "Job",
     "JobState",
     "Judgment",
@@ -45,11 +48,13 @@ __all__ = [
     "RaterKind",
     "Response",
     "Return",
+    "ReviewItem",
     "Role",
     "Rubric",
     "Score",
     "ScoredBy",
     "SecondLook",
+    "ShownTurn",
     "SliceRule",
     "Slot",
     "Span",

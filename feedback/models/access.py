@@ -1,11 +1,11 @@
-"""Who may call the API, and who did what: hashed tokens and the append-only audit trail."""
+"""Who may come in, who may call the API, and who did what: hashed secrets and the append-only audit trail."""
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from feedback.models.fields import FrozenRow
-from feedback.models.project import Project
+from feedback.models.project import Project, Role
 
 
 class TokenScope(models.TextChoices):
@@ -35,6 +35,37 @@ class ApiToken(models.Model):
         return f"{self.name} ({self.prefix}…)"
 
 
+class Invitation(models.Model):
+    """A link that lets one person into a project once, in ``role``. Only the SHA-256 of its secret is kept."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="invitations")
+    role = models.CharField(max_length=20, choices=Role.choices)
+    note = models.CharField(max_length=200, blank=True)
+    sha256 = models.CharField(max_length=64, unique=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="invitations"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+    used_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="used_invitations"
+    )
+
+    class Meta:
+        ordering = ("-pk",)
+        constraints = (
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="invitation_role_known"),
+            models.CheckConstraint(
+                condition=Q(used_at=None) | Q(revoked_at=None), name="invitation_used_or_revoked"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.project_id}"
+
+
 class AuditEntry(FrozenRow):
     """One change: who did what to which row, when. Written in the change's own transaction, never edited."""
 
@@ -50,7 +81,10 @@ class AuditEntry(FrozenRow):
 
     class Meta:
         ordering = ("-id",)
-        indexes = (models.Index(fields=("project", "-id"), name="audit_by_project"),)
+        indexes = (
+            models.Index(fields=("project", "-id"), name="audit_by_project"),
+            models.Index(fields=("target", "target_id"), name="audit_by_target"),
+        )
 
     def __str__(self) -> str:
         return f"{self.verb} {self.target} {self.target_id}"

@@ -43,7 +43,8 @@ class Comparison(models.Model):
     ``retired_at`` some time is given to nobody, and leaves labels and snapshots made from then on.
     """
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons")
+    # Without an index of its own: comparison_in_order begins with it.
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="comparisons", db_index=False)
     prompt = models.ForeignKey(Prompt, on_delete=models.CASCADE, related_name="comparisons")
     external_id = models.CharField(max_length=200)
     content_sha256 = models.CharField(max_length=64)
@@ -68,6 +69,7 @@ class Comparison(models.Model):
             ),
         )
         indexes = (
+            models.Index(fields=("project", "id"), name="comparison_in_order"),
             models.Index(fields=("project", "purpose", "id"), name="comparison_by_purpose"),
             models.Index(fields=("project", "content_sha256"), name="comparison_by_content"),
         )

@@ -10,13 +10,17 @@ from feedback.models.rater import Rater
 
 
 class Guideline(FrozenRow):
-    """One version of a project's guidelines in one language; ``change`` says what is new, in a sentence."""
+    """One version of a project's guidelines in one language; ``change`` says what is new, in a sentence.
+
+    ``must_be_read`` is off for a correction that changes nobody's answers: it interrupts nobody's work.
+    """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="guidelines")
     version = models.PositiveIntegerField()
     language = models.CharField(max_length=10, default="en")
     text = models.TextField()
     change = models.CharField(max_length=300, blank=True)
+    must_be_read = models.BooleanField(default=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="guidelines"
     )
@@ -55,7 +59,7 @@ class Doubt(models.Model):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="doubts"
     )
     raised_at = models.DateTimeField(auto_now_add=True)
-    settled_in = models.PositiveIntegerField(null=True, blank=True, help_text="The guidelines' version that answers it.")
+    settled_in = models.PositiveIntegerField(null=True, blank=True, help_text="The version that answers it.")
 
     def __str__(self) -> str:
         return self.note[:80]

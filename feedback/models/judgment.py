@@ -1,5 +1,6 @@
 """Judgments: one rater's answer on one comparison, people's and machines' in one table."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -24,7 +25,8 @@ class Judgment(models.Model):
     first response, ``(1, 1)`` is a tie. It is empty exactly where the outcome is no verdict, so a missing verdict
     can not be taken for a tie. ``shown`` is the order of positions the rater saw, empty where a file did not say.
     ``submission_id`` is made by the client: the same one twice is stored once. ``all_bad`` says that no response is
-    good enough, whatever their ranks. ``adjudicates`` marks a reviewer's decision, taken after seeing the others'.
+    good enough, whatever their ranks. ``adjudicates`` marks a reviewer's decision, taken after seeing the others': it
+    is no vote, holds no slot, and stands beside the reviewer's own judgment if there is one.
     """
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="judgments")
@@ -44,7 +46,18 @@ class Judgment(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=("comparison", "rater"), condition=Q(current=True), name="judgment_one_current"
+                fields=("comparison", "rater"),
+                condition=Q(current=True, adjudicates=False),
+                name="judgment_one_current",
+            ),
+            # Two reviewers who decide at the same moment are one too many.
+            models.UniqueConstraint(
+                fields=("comparison",),
+                condition=Q(current=True, adjudicates=True),
+                name="judgment_one_adjudication",
+            ),
+            models.CheckConstraint(
+                condition=Q(adjudicates=False) | Q(outcome="ranked"), name="judgment_adjudication_ranks"
             ),
             models.UniqueConstraint(fields=("rater", "submission_id"), name="judgment_submission_once"),
             models.CheckConstraint(condition=Q(outcome__in=Outcome.values), name="judgment_outcome_known"),
@@ -110,6 +123,14 @@ class Flag(models.Model):
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="flags")
     kind = models.CharField(max_length=20, choices=FlagKind.choices)
     settled_at = models.DateTimeField(null=True, blank=True)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="settled_flags",
+    )
+    settled_because = models.TextField(blank=True)
 
     class Meta:
         constraints = (
@@ -123,9 +144,11 @@ class Flag(models.Model):
 
 
 class SecondLook(models.Model):
-    """What a person said after seeing the judges' view: they agree with it, or stand by their own. Their judgment stays."""
+    """A person's word after seeing the judges' view: they agree, or stand by their own. Their judgment stays."""
 
-    judgment = models.OneToOneField(Judgment, on_delete=models.CASCADE, primary_key=True, related_name="second_look")
+    judgment = models.OneToOneField(
+        Judgment, on_delete=models.CASCADE, primary_key=True, related_name="second_look"
+    )
     agrees = models.BooleanField()
     at = models.DateTimeField()
 

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Project(models.Model):
@@ -57,18 +58,19 @@ class Project(models.Model):
 
 
 class Role(models.TextChoices):
-    ANNOTATOR = "annotator"
-    REVIEWER = "reviewer"
-    ENGINEER = "engineer"
-    OWNER = "owner"
+    ANNOTATOR = "annotator", _("Annotator")
+    REVIEWER = "reviewer", _("Reviewer")
+    ENGINEER = "engineer", _("Engineer")
+    OWNER = "owner", _("Owner")
 
 
 class Member(models.Model):
-    """What one person may do in one project."""
+    """What one person may do in one project; nothing any more from ``deactivated_at`` on, while it is set."""
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=20, choices=Role.choices)
+    deactivated_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

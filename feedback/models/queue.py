@@ -1,11 +1,16 @@
 """The queue's narrow tables: what is open, who holds what, and where each person has got to."""
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 
 from feedback.models.comparison import Comparison
 from feedback.models.fields import IntTupleField
 from feedback.models.project import Project
+from feedback.models.storage import TableStorage
+
+# A priority is worth this many places in the line: more than there will ever be comparisons.
+PRIORITY_STEP = 2**40
+MOST_URGENT_PRIORITY = 1_000_000
 
 
 class Pool(models.Model):
@@ -27,6 +32,10 @@ class QueueItem(models.Model):
 
     ``slots_free`` = the comparison's overlap - its open assignments - its people's current verdicts. The database
     refuses a negative one, so no concurrency can give a comparison to more people than it asks for.
+
+    ``ticket`` is its place in its pool's line, and null while nobody can take it: the lowest is called first, and
+    that is the most urgent one, then the oldest. It does not change while slots remain, so that taking one of several
+    touches no index. A comparison that is nobody's business (retired, or one that measures people) has no item.
     """
 
     comparison = models.OneToOneField(
@@ -37,19 +46,31 @@ class QueueItem(models.Model):
     pool_id = models.BigIntegerField()
     priority = models.IntegerField(default=0)
     slots_free = models.SmallIntegerField()
+    responses = models.PositiveSmallIntegerField()
+    ticket = models.GeneratedField(
+        expression=Case(
+            When(
+                slots_free__gt=0,
+                then=F("comparison_id")
+                - F("priority") * Value(PRIORITY_STEP, output_field=models.BigIntegerField()),
+            )
+        ),
+        output_field=models.BigIntegerField(null=True),
+        db_persist=True,
+    )
 
     class Meta:
         constraints = (
             models.CheckConstraint(condition=Q(slots_free__gte=0), name="queue_slots_not_negative"),
+            models.CheckConstraint(
+                condition=Q(priority__gte=-MOST_URGENT_PRIORITY, priority__lte=MOST_URGENT_PRIORITY),
+                name="queue_priority_in_range",
+            ),
+            # Room on each page, so that a slot taken is written beside the old row and its indexes stay as they are.
+            TableStorage(name="queue_storage", fillfactor=80, autovacuum_vacuum_scale_factor="0.02"),
         )
         indexes = (
-            models.Index(
-                F("pool_id"),
-                F("priority").desc(),
-                F("comparison_id").desc(),
-                condition=Q(slots_free__gt=0),
-                name="queue_open",
-            ),
+            models.Index(fields=("pool_id", "ticket"), condition=Q(ticket__isnull=False), name="queue_line"),
         )
 
     def __str__(self) -> str:
@@ -60,8 +81,9 @@ class Assignment(models.Model):
     """The lease of one comparison to one person until ``expires_at``.
 
     ``expires_at`` is null where no lease is held: it lapsed or was given back, and the same person may take it again,
-    with its sides as before. ``shown`` holds canonical positions in the order shown: ``(1, 0)`` puts the second response on the left.
-    ``done_at`` is set by the verdict or the skip; the row then stays, so that nobody is asked twice.
+    with its sides as before. ``shown`` holds canonical positions in the order shown: ``(1, 0)`` puts the second
+    response on the left. ``done_at`` is set by the verdict or the skip; the row then stays, so that nobody is asked
+    twice.
     """
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="assignments")
@@ -76,7 +98,16 @@ class Assignment(models.Model):
             models.UniqueConstraint(fields=("comparison", "rater"), name="assignment_once_per_rater"),
         )
         indexes = (
-            models.Index(fields=("expires_at",), condition=Q(done_at=None), name="assignment_open_by_expiry"),
+            models.Index(
+                fields=("expires_at",),
+                condition=Q(done_at=None, expires_at__isnull=False),
+                name="assignment_open_by_expiry",
+            ),
+            models.Index(
+                fields=("rater",),
+                condition=Q(done_at=None, expires_at__isnull=False),
+                name="assignment_held",
+            ),
             models.Index(fields=("rater", "done_at"), name="assignment_by_rater"),
         )
 
@@ -87,26 +118,30 @@ class Assignment(models.Model):
 class QueueCursor(models.Model):
     """How far one person has come in one pool, so that a take does not walk over all they have done.
 
-    Everything that sorts before (``priority``, ``comparison_id``) was given to them or was taken by others when they
-    passed. It holds while the pool's order does: ``epoch`` is the project's queue epoch it was made in.
+    Every ticket up to ``reached`` was theirs, or nobody could take it, when they passed. What has changed there since
+    is found by looking back: ``looked_back`` is how far such a round has come, null when none is under way. A round
+    begins when ``epoch`` is not the project's any more, and some minutes after ``round_at``, when the last one began.
     """
 
     rater = models.ForeignKey("feedback.Rater", on_delete=models.CASCADE, related_name="cursors")
     pool_id = models.BigIntegerField()
-    priority = models.IntegerField()
-    comparison_id = models.BigIntegerField()
+    reached = models.BigIntegerField()
+    looked_back = models.BigIntegerField(null=True, blank=True)
     epoch = models.BigIntegerField()
-    set_at = models.DateTimeField()
+    round_at = models.DateTimeField()
 
     class Meta:
-        constraints = (models.UniqueConstraint(fields=("rater", "pool_id"), name="cursor_once"),)
+        constraints = (
+            models.UniqueConstraint(fields=("rater", "pool_id"), name="cursor_once"),
+            TableStorage(name="cursor_storage", fillfactor=50),
+        )
 
     def __str__(self) -> str:
-        return f"{self.rater_id} in {self.pool_id}: {self.priority}, {self.comparison_id}"
+        return f"{self.rater_id} in {self.pool_id}: {self.reached}"
 
 
 class QueueEpoch(models.Model):
-    """A number that grows whenever the queue's order changes, so that cursors made before are known to be stale."""
+    """A number that grows whenever the line's order changes, so that everybody looks back at what they have passed."""
 
     project = models.OneToOneField(
         Project, on_delete=models.CASCADE, primary_key=True, related_name="queue_epoch"
@@ -115,3 +150,20 @@ class QueueEpoch(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project_id}: {self.number}"
+
+
+class ShownTurn(models.Model):
+    """How many comparisons of so many responses one person was given: their sides are balanced over these turns."""
+
+    rater = models.ForeignKey("feedback.Rater", on_delete=models.CASCADE, related_name="shown_turns")
+    responses = models.PositiveSmallIntegerField()
+    turns = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=("rater", "responses"), name="shown_turn_once"),
+            TableStorage(name="shown_turn_storage", fillfactor=50),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.rater_id}: {self.turns} of {self.responses}"

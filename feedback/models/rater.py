@@ -17,8 +17,9 @@ class RaterKind(models.TextChoices):
 class Rater(models.Model):
     """One who judges in one project. ``simulated`` marks a person played by a program; every page says so.
 
-    A person who was ``stopped_at`` is given nothing more until a lead lets them go on; ``stopped_because`` says why.
-    ``practised_at`` is set once they have been through the project's practice items.
+    A person who was ``stopped_at`` is given nothing more until a lead lets them go on; ``stopped_because`` says why,
+    and their answers to gold before ``measured_from`` do not count against them again. ``practised_at`` is set once
+    they have been through the project's practice items. ``answered`` counts the comparisons they have answered.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="raters")
@@ -30,7 +31,9 @@ class Rater(models.Model):
     simulated = models.BooleanField(default=False)
     stopped_at = models.DateTimeField(null=True, blank=True)
     stopped_because = models.CharField(max_length=300, blank=True)
+    measured_from = models.DateTimeField(null=True, blank=True)
     practised_at = models.DateTimeField(null=True, blank=True)
+    answered = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -65,7 +68,9 @@ class Qualification(models.Model):
         ordering = ("kind", "name")
         constraints = (
             models.UniqueConstraint(fields=("rater", "kind", "name"), name="qualification_once"),
-            models.CheckConstraint(condition=Q(kind__in=("language", "skill")), name="qualification_kind_known"),
+            models.CheckConstraint(
+                condition=Q(kind__in=("language", "skill")), name="qualification_kind_known"
+            ),
         )
 
     def __str__(self) -> str:

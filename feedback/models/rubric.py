@@ -55,7 +55,9 @@ class Criterion(FrozenRow):
         constraints = (
             models.UniqueConstraint(fields=("rubric", "name"), name="criterion_once_per_rubric"),
             models.CheckConstraint(condition=Q(scale_min__lt=F("scale_max")), name="criterion_scale_ascends"),
-            models.CheckConstraint(condition=Q(scored_by__in=ScoredBy.values), name="criterion_scored_by_known"),
+            models.CheckConstraint(
+                condition=Q(scored_by__in=ScoredBy.values), name="criterion_scored_by_known"
+            ),
             models.CheckConstraint(condition=Q(weight__gte=0), name="criterion_weight_not_negative"),
         )
 

@@ -1,23 +1,32 @@
 """The projects of one person, with what each of them waits for, and making a new one."""
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
 from feedback.forms import ProjectForm
 from feedback.people import logged_in
+from feedback.permissions import may_create_projects
 from feedback.queries import project_cards
 
 
 @require_GET
 def project_list(request: HttpRequest) -> HttpResponse:
-    return render(request, "feedback/projects.html", {"cards": project_cards(logged_in(request.user))})
+    user = logged_in(request.user)
+    context = {"cards": project_cards(user), "may_create": may_create_projects(user)}
+    return render(request, "feedback/projects.html", context)
 
 
 @require_http_methods(["GET", "POST"])
 def project_new(request: HttpRequest) -> HttpResponse:
+    if not may_create_projects(request.user):
+        raise PermissionDenied(
+            _("Only administrators, and people whom they allow it, make new projects here.")
+        )
     form = ProjectForm(request.POST or None)
     if form.is_valid():
         try:

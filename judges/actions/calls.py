@@ -8,11 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
+from asgiref.sync import async_to_sync, sync_to_async
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from judges.core.prices import cost
+from judges.core.prices import price_table
 from judges.core.providers import Provider, Reply
 from judges.core.request import Request
 from judges.models import JudgeCall, JudgeRun
@@ -56,19 +58,22 @@ def replies_to(
     for group in _groups(missing, len(missing) if provider.free else 1):
         heartbeat()
         _note_sent(run, group)
-        answered = list(_asked(group, provider, heartbeat))
+        answered = async_to_sync(_asked)(group, provider, heartbeat)
         rows = _note_answered(run, provider, answered)
         replies |= {row.request_sha256: StoredReply(row.reply, row.stop_reason) for row in rows}
     return replies
 
 
-def _asked(
+async def _asked(
     calls: Sequence[Call], provider: Provider, heartbeat: Callable[[], None]
-) -> Iterator[tuple[Call, Reply]]:
-    for place, call in enumerate(calls):
-        if place:
-            heartbeat()
-        yield call, provider.ask(call.request)
+) -> list[tuple[Call, Reply]]:
+    answered = []
+    async with provider:
+        for place, call in enumerate(calls):
+            if place:
+                await sync_to_async(heartbeat)()
+            answered.append((call, await provider.ask(call.request)))
+    return answered
 
 
 def _stored(run: JudgeRun, calls: dict[str, Call]) -> dict[str, StoredReply]:
@@ -121,14 +126,15 @@ def _answered_row(row: JudgeCall, provider: Provider, reply: Reply, now: datetim
     row.stop_reason = _storable(reply.stop_reason)[:40]
     row.served_model = _storable(reply.served_model)[:100]
     row.request_id = _storable(reply.request_id)[:100]
-    row.input_tokens, row.output_tokens = reply.input_tokens, reply.output_tokens
-    row.cost = (
-        Decimal(0)
-        if provider.free
-        else cost(reply.served_model, reply.input_tokens, reply.output_tokens, on=now.date())
-    )
+    row.input_tokens, row.output_tokens = reply.usage.prompt, reply.usage.output
+    row.cost = Decimal(0) if provider.free else _cost(reply, now)
     row.answered_at = now
     return row
+
+
+def _cost(reply: Reply, now: datetime) -> Decimal | None:
+    prices = price_table(settings.VAR / "prices.toml")
+    return prices.cost(reply.usage, model=reply.served_model, on=now.date())
 
 
 def _storable(text: str) -> str:

@@ -13,7 +13,8 @@ from django.db import transaction
 
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, cancel_job, queue_job, resume_job
-from feedback.actions.judgments import MachineVerdict, Verdict, store_verdicts
+from feedback.actions.judgments import MachineVerdict, store_verdicts
+from feedback.answers import Verdict
 from feedback.errors import Refused
 from feedback.models import Comparison, Purpose, Tag
 from feedback.people import Person

@@ -8,7 +8,7 @@ from django.conf import settings
 from alignment.actions.imports import import_file
 from alignment.actions.labels import apply_policy, carry_out_labelling
 from alignment.actions.policies import create_policy
-from alignment.formats.pairs import parse_mapping
+from alignment.formats.mapping import parse_mapping
 from feedback.actions.imports import store_records
 from feedback.actions.jobs import perform_job
 from feedback.actions.projects import create_project

@@ -13,11 +13,12 @@ from alignment.formats.concord import row_from
 from alignment.formats.dataset_folder import read_split
 from alignment.queries import snapshot_named
 from feedback.actions.imports import store_records
-from feedback.actions.judgments import Verdict, submit_judgment
+from feedback.actions.judgments import submit_judgment
 from feedback.actions.projects import create_project, rater_of
+from feedback.answers import Verdict
 from feedback.errors import Refused
-from feedback.models import AuditEntry, Criterion, Rubric
-from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
+from feedback.models import AuditEntry, Criterion, Flag, Rubric
+from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord, SpanRecord
 
 
 @pytest.fixture
@@ -54,9 +55,14 @@ def rich(project, make_user, new_id):
                 shown=["c", "a", "b"],
                 scores={"b": {"clarity": 5}, "a": {"clarity": 1}},
                 rationale="So.",
+                all_bad=True,
+                spans=[SpanRecord("b", 0, 1, "Só."), SpanRecord("c", 1, 3, "A line's end.")],
+                flags=["broken", "unsafe"],
                 seconds=31.5,
+                simulated=True,
             ),
             JudgmentRecord("bot", kind="judge", outcome="refused"),
+            JudgmentRecord("rob", ranking={"a": 2, "b": 1, "c": 3}, rationale="Decided.", adjudicates=True),
         ],
     )
     evaluation = ComparisonRecord(
@@ -81,10 +87,11 @@ def test_a_backup_comes_back_as_the_same_content_and_home_as_nothing_new(rich, t
     other = create_project(name="Restored", by=None)
     rubric_in(other)
     report = import_file(project=other, path=path, by=None)
-    assert (report.stored.comparisons_new, report.stored.judgments_new, report.rejected) == (2, 3, 0)
+    assert (report.stored.comparisons_new, report.stored.judgments_new, report.rejected) == (2, 4, 0)
     assert rows_of(other) == rows_of(rich)
+    assert other.raters.get(name="ana").simulated
     home = import_file(project=rich, path=path, by=None)
-    assert (home.stored.changed, home.stored.judgments_unchanged, home.rejected) == (False, 3, 0)
+    assert (home.stored.changed, home.stored.judgments_unchanged, home.rejected) == (False, 4, 0)
 
 
 def test_a_backup_goes_on_after_a_page(project, make_comparisons, tmp_path):
@@ -96,13 +103,17 @@ def test_a_backup_goes_on_after_a_page(project, make_comparisons, tmp_path):
 
 
 def test_what_a_backup_can_not_hold_is_named(rich, tmp_path, new_id):
-    rich.raters.filter(name="ana").update(simulated=True)
+    Flag.objects.filter(kind="unsafe").update(settled_at="2026-05-01T10:00:00Z")
     rater, comparison = rich.raters.get(name="cy"), rich.comparisons.get(external_id="q1")
     submit_judgment(
         rater=rater, comparison=comparison, submission_id=new_id(), verdict=Verdict(ranking=(2, 1, 3))
     )
     left_out = " ".join(export(project=rich, format="concord", path=tmp_path / "x.jsonl", by=None).left_out)
-    for part in ("1 judgments that later ones superseded", "1 raters that they are simulated", "the rubric"):
+    for part in (
+        "1 judgments that later ones superseded",
+        "1 flags that reviewers have settled",
+        "the rubric",
+    ):
         assert part in left_out
 
 

@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from alignment.actions.imports import import_file
-from alignment.formats.pairs import parse_mapping
+from alignment.formats.mapping import parse_mapping
 from feedback.errors import Refused
 from feedback.models import AuditEntry, Comparison, Judgment, Project, Prompt, Rater
 

@@ -11,8 +11,11 @@ from alignment.queries import decision_counts, settled_labelling
 from alignment.tasks import perform_labelling
 from feedback.actions.imports import store_records
 from feedback.actions.jobs import cancel_job, perform_job, resume_job
+from feedback.actions.reviews import adjudicate
+from feedback.answers import Verdict
 from feedback.errors import Refused
 from feedback.models import Comparison, JobState, Judgment, RaterKind
+from feedback.review_queue import review_state
 from tests.alignment.conftest import pair, said
 
 
@@ -179,3 +182,45 @@ def test_applying_again_while_a_labelling_waits_is_the_same_labelling(judged):
     assert apply_policy(policy=policy, by=None) == first
     perform_job(first.job_id, carry_out_labelling)
     assert apply_policy(policy=policy, by=None) != first
+
+
+@pytest.fixture
+def decide(make_user):
+    """A reviewer decides a comparison against what most people said."""
+
+    def decided(key, ranking=(2, 1)):
+        comparison = Comparison.objects.get(external_id=key)
+        reviewer = make_user(f"reviewer of {key}")
+        said = Verdict(ranking=ranking, rationale="Because.")
+        return adjudicate(comparison=comparison, verdict=said, seen=review_state(comparison.pk), by=reviewer)
+
+    return decided
+
+
+def test_a_reviewers_decision_becomes_the_label_and_nothing_else_is_written(policy, label, decide):
+    first = label(policy)
+    before = Label.objects.get(policy=policy, comparison__external_id="q010")
+    against = tuple(3 - rank for rank in before.ranking)
+    decision = decide("q010", against)
+    second = label(policy)
+    now = Label.objects.get(policy=policy, comparison__external_id="q010")
+    assert (now.decision, now.ranking, now.reason, now.weight) == ("used", against, "adjudicated", 1.0)
+    assert list(now.sources.values_list("judgment", flat=True)) == [decision.pk]
+    assert Label.objects.filter(labelling=second).count() == 1
+    assert second.report == first.report  # agreement between people does not see the decision
+    assert second.certificates == first.certificates
+
+
+def test_a_decision_on_what_nobody_else_judged_is_a_label(policy, label, decide):
+    only = pair("alone", [])
+    store_records(project=policy.project, records=[only], by=None)
+    decide("alone")
+    label(policy)
+    assert Label.objects.get(comparison__external_id="alone").reason == "adjudicated"
+
+
+def test_a_decision_on_a_retired_comparison_is_no_label(policy, label, decide):
+    decision = decide("q010")
+    Comparison.objects.filter(pk=decision.comparison_id).update(retired_at=decision.at)
+    label(policy)
+    assert not Label.objects.filter(reason="adjudicated").exists()

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.policy.certificates import Certificate, certify, certify_judges, gather
-from alignment.policy.decisions import decide
+from alignment.policy.decisions import Adjudication, decide
 from alignment.policy.document import PolicyDocument, PolicyError
 from alignment.policy.verdicts import ALL, Verdicts
 from alignment.statistics.intervals import Resampling
@@ -403,3 +403,43 @@ def test_a_hundred_thousand_comparisons_take_seconds():
     codes = {A: FIRST, B: SECOND}
     right = [codes.get(label.ranking, 2) == truth[label.comparison] for label in labels if label.ranking]
     assert np.mean(right) > 0.93
+
+
+class TestAdjudications:
+    """A reviewer's decision is final, whatever the votes say."""
+
+    def final(self, rows, ranking, document=None):
+        verdicts = verdicts_of([*BASE, *((20, rater, said) for rater, said in rows)])
+        decided = [Adjudication(comparison=20, judgment=900, ranking=ranking)]
+        return decide(document or PolicyDocument(), [certificate(GOOD)], verdicts, decided)
+
+    def test_it_stands_against_everybody_and_rests_on_itself_alone(self):
+        decisions = self.final([(0, A), (1, A), (2, A), (GOOD, A)], B)
+        last = decisions[20]
+        assert (last.decision, last.ranking, last.reason) == ("used", B, "adjudicated")
+        assert (last.sources, last.confidence, last.weight) == ((900,), 1.0, 1.0)
+        assert [decision.comparison for decision in decisions] == list(range(21))
+
+    def test_the_votes_on_it_still_tell_how_good_raters_are(self):
+        rows = [(0, A), (1, B)]
+        verdicts = verdicts_of([*BASE, *((20, rater, said) for rater, said in rows)])
+        without = decide(PolicyDocument(), [certificate(GOOD)], verdicts)
+        assert self.final(rows, B)[:20] == without[:20]
+
+    def test_a_conflict_and_too_little_confidence_are_settled_by_it(self):
+        rows = [(0, A), (1, A), (GOOD, B)]
+        assert decide_last(rows, PolicyDocument(conflict="drop")).reason == "conflict"
+        assert self.final(rows, B, PolicyDocument(conflict="drop", min_confidence=0.999))[20].ranking == B
+
+    @pytest.mark.parametrize(
+        ("ties", "said"), [("keep", ("used", BOTH, 1.0)), ("drop", ("dropped", None, 0.0))]
+    )
+    def test_whether_a_tie_is_used_is_the_policys_to_say(self, ties, said):
+        last = self.final([(0, A)], BOTH, PolicyDocument(ties=ties))[20]
+        assert (last.decision, last.ranking, last.weight) == said
+        assert last.sources == (900,)
+
+    def test_a_comparison_that_nobody_else_judged_is_labelled_by_it(self):
+        verdicts = verdicts_of(BASE)
+        decisions = decide(PolicyDocument(), [], verdicts, [Adjudication(-1, 900, (2, 1, 3))])
+        assert (decisions[0].comparison, decisions[0].ranking, len(decisions)) == (-1, (2, 1, 3), 21)

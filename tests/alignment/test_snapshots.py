@@ -16,6 +16,7 @@ from alignment.actions.policies import create_policy
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder, verify_snapshot
 from alignment.formats.dataset_folder import read_split
 from alignment.models import Label, Labelling, Snapshot
+from feedback.actions.bulk import change_comparisons
 from feedback.actions.imports import store_records
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
@@ -384,3 +385,16 @@ def test_a_simulated_rater_is_marked_in_manifest_and_card(freeze, labelled):
     snapshot = freeze()
     assert {rater["name"]: rater["simulated"] for rater in snapshot.manifest["raters"]}["ana"] is True
     assert "| ana | human, simulated |" in (snapshot_folder(snapshot) / "README.md").read_text()
+
+
+def test_a_comparison_that_is_retired_leaves_the_next_snapshot_and_the_next_labels(freeze, labelled, label):
+    before = {row["comparison"] for row in all_rows(freeze())}
+    gone = labelled.project.comparisons.get(external_id=min(before))
+    change_comparisons(project=labelled.project, verb="retire", value="", ids=[gone.pk], by=None)
+    assert {row["comparison"] for row in all_rows(freeze())} == before - {gone.external_id}
+    assert Label.objects.filter(comparison=gone).exists()
+    label(labelled)
+    assert not Label.objects.filter(comparison=gone).exists()
+    change_comparisons(project=labelled.project, verb="bring_back", value="", ids=[gone.pk], by=None)
+    label(labelled)
+    assert {row["comparison"] for row in all_rows(freeze())} == before

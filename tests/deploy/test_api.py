@@ -12,9 +12,15 @@ SNAPSHOT = f"snapshots/{'0' * 64}"
 # Each operation: method, address after the project's, and the lowest role that may call it.
 OPERATIONS = {
     "get_project": ("GET", "", Role.ANNOTATOR),
-    "take_next_assignment": ("POST", "/assignments/next", Role.ANNOTATOR),
+    "take_assignments": ("POST", "/assignments/take", Role.ANNOTATOR),
+    "renew_assignments": ("POST", "/assignments/renew", Role.ANNOTATOR),
+    "release_assignments": ("POST", "/assignments/release", Role.ANNOTATOR),
+    "undo_judgment": ("POST", "/judgments/undo", Role.ANNOTATOR),
     "submit_judgment": ("POST", "/judgments/submit", Role.ANNOTATOR),
     "list_own_judgments": ("GET", "/judgments/mine", Role.ANNOTATOR),
+    "list_review_items": ("GET", "/review", Role.REVIEWER),
+    "get_review_item": ("GET", "/review/1", Role.REVIEWER),
+    "decide_review_item": ("POST", "/review/1/decide", Role.REVIEWER),
     "list_prompts": ("GET", "/prompts", Role.REVIEWER),
     "list_responses": ("GET", "/responses", Role.REVIEWER),
     "list_comparisons": ("GET", "/comparisons", Role.REVIEWER),

@@ -16,7 +16,7 @@ from feedback.models import Role
 from feedback.permissions import Permission
 
 VALUES = {"slug": "help-desk", "sha256": "0" * 64}
-OPEN = {"login", "logout"}
+OPEN = {"login", "logout", "language"}
 
 
 def pages(resolver: URLResolver, namespace: str = "") -> Iterator[tuple[str, list[str]]]:

@@ -9,8 +9,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from feedback.actions.imports import store_records
-from feedback.actions.judgments import MachineVerdict, Verdict, store_verdicts, submit_judgment
+from feedback.actions.judgments import MachineVerdict, store_verdicts, submit_judgment
 from feedback.actions.projects import rater_of
+from feedback.answers import Verdict
 from feedback.models import (
     AuditEntry,
     Comparison,
@@ -260,7 +261,7 @@ def test_what_a_reader_rejected_passes_through_and_can_be_told_one_by_one(store)
         Rejection(2, "broken"),
         record("", texts=("\x00", "b"), line=3),
         reject=told.append,
-        progress=lines.append,
+        progress=lambda line, _: lines.append(line),
     )
     assert {rejection.line for rejection in told} == {2, 3}
     assert summary.rejections == []
@@ -286,7 +287,8 @@ def test_a_failure_in_the_middle_keeps_whole_batches_and_the_audit_trail_says_so
 def test_long_responses_make_smaller_batches(store):
     lines = []
     store(
-        *(record(f"q{n}", texts=("x" * 5_000_000, str(n)), line=n) for n in range(5)), progress=lines.append
+        *(record(f"q{n}", texts=("x" * 5_000_000, str(n)), line=n) for n in range(5)),
+        progress=lambda line, _: lines.append(line),
     )
     assert lines == [1, 3, 4]
 

@@ -9,7 +9,7 @@ from alignment.actions.labels import apply_policy, carry_out_labelling
 from alignment.actions.policies import create_policy
 from alignment.actions.reports import compute_report
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder
-from alignment.formats.pairs import parse_mapping
+from alignment.formats.mapping import parse_mapping
 from deploy.demo.world import write_untrained_model
 from feedback.actions.jobs import perform_job
 from feedback.actions.projects import create_project

@@ -1,17 +1,20 @@
 """Rubrics, judges and a provider that fails on command."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from feedback.models import Project, Rubric
 from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
 from judges.core.providers import PROVIDERS, Reply
 from judges.core.request import Request
+from judges.core.usage import Usage
 from judges.models import Judge, JudgeRun
 from judges.tasks import perform_judge_run
+from tests.fake_api.running import FakeApi, running_api
 
 RULES = {"rules": [{"pattern": "of x", "weight": 1.0}]}
 
@@ -28,13 +31,24 @@ class ScriptedProvider:
         self.asked: list[str] = []
         self.answered: list[str] = []
         self.stop_reason = "end_turn"
+        self.served_model = "claude-opus-5-5"
         self.answer: Callable[[Request], str] = prefer_the_first
 
-    def ask(self, request: Request) -> Reply:
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *raised) -> None:
+        pass
+
+    async def ask(self, request: Request) -> Reply:
+        # In the test's own thread, since answers may look into the database.
+        return await sync_to_async(self._reply)(request)
+
+    def _reply(self, request: Request) -> Reply:
         self.asked.append(request.sha256())
         text = self.answer(request)
         self.answered.append(request.sha256())
-        return Reply(text, self.stop_reason, "claude-opus-5-5", f"req_{len(self.asked)}", 1000, 100)
+        return Reply(text, self.stop_reason, self.served_model, f"req_{len(self.asked)}", Usage(1000, 100))
 
 
 def prefer_the_first(request: Request) -> str:
@@ -43,10 +57,23 @@ def prefer_the_first(request: Request) -> str:
     return json.dumps({"rationale": f"{label} is better.", "verdict": label})
 
 
+@pytest.fixture(scope="session")
+def _api_server() -> Iterator[FakeApi]:
+    with running_api() as api:
+        yield api
+
+
+@pytest.fixture
+def fake_api(_api_server: FakeApi) -> FakeApi:
+    """The APIs of the providers, played by a server of ours; as new for each test."""
+    _api_server.reset()
+    return _api_server
+
+
 @pytest.fixture
 def scripted(monkeypatch) -> ScriptedProvider:
     provider = ScriptedProvider()
-    monkeypatch.setitem(PROVIDERS, "scripted", lambda settings: provider)
+    monkeypatch.setitem(PROVIDERS, "scripted", lambda settings, key: provider)
     return provider
 
 

@@ -1,8 +1,10 @@
 """The judges' pages: who may see and do what, and what they show."""
 
 import pytest
+from django.contrib.auth.models import User
 from django.urls import reverse
 
+from feedback.actions.projects import create_project, set_member
 from feedback.models import JobState, Role
 from judges.actions.runs import cancel_judge_run, start_judge_run
 from judges.models import Judge, JudgeRun
@@ -111,9 +113,9 @@ def test_the_progress_asks_for_itself_until_the_run_ends(project, judge, as_role
 
 
 def test_a_judge_of_another_project_is_not_found(project, judge, as_role, make_user, client):
+    other = create_project(name="Other", by=None)
     client = as_role(Role.ENGINEER)
-    other = client.post(reverse("feedback:project-new"), {"name": "Other", "overlap": 1})
-    assert other.status_code == 302
+    set_member(project=other, user=User.objects.get(), role=Role.ENGINEER, by=None)
     assert client.get(f"/p/other/judges/{judge.pk}/").status_code == 404
 
 

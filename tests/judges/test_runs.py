@@ -120,10 +120,10 @@ def test_the_raw_reply_is_kept_with_its_usage_and_cost(project, make_comparisons
 
 
 def test_an_unknown_price_is_counted_and_not_added(
-    project, make_comparisons, make_judge, scripted, carry_out, monkeypatch
+    project, make_comparisons, make_judge, scripted, carry_out
 ):
     make_comparisons(project, 1)
-    monkeypatch.setattr("judges.core.prices.PRICES", ())
+    scripted.served_model = "our-own-model"
     judge = make_judge("scripted", provider="scripted", model="m", settings={})
     carry_out(start_judge_run(judge=judge, by=None))
     summary = judge_summary(judge)
@@ -318,4 +318,7 @@ def test_a_provider_that_is_gone_fails_with_one_sentence(
     monkeypatch.undo()
     run = carry_out(run)
     assert run.job.state == JobState.FAILED
-    assert run.job.message == "The judge's provider 'scripted' is not known; use one of rules."
+    assert (
+        run.job.message
+        == "The judge's provider 'scripted' is not known; use one of anthropic, openai, rules."
+    )

@@ -9,9 +9,10 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from alignment.actions.imports import ImportReport, import_file, sentence
-from alignment.formats.pairs import Mapped, parse_mapping
+from alignment.formats.mapping import Mapped, parse_mapping
 from alignment.formats.registry import AUTO, PAIRS, READERS
 from alignment.formats.source import FormatError
+from feedback.actions.imports import ImportSummary
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
 from feedback.models import Project
@@ -75,7 +76,7 @@ class Command(BaseCommand):
         except Refused:
             return create_project(name=name, by=None), True
 
-    def _progress(self, line: int) -> None:
+    def _progress(self, line: int, _: ImportSummary) -> None:
         self.stderr.write(f"\rline {line}", ending="")
 
     def _tell(self, path: Path, project: Project, report: ImportReport) -> None:

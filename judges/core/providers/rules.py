@@ -13,14 +13,16 @@ import math
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import re2
 
 from feedback.records import BadRecord, check_text
-from judges.core.providers.provider import BadSettings, Reply
+from judges.core.providers.keys import Key
+from judges.core.providers.provider import BadSettings, Reply, TokenCount
 from judges.core.rendering import TIE, sections_of
 from judges.core.request import Request
+from judges.core.usage import NOTHING
 
 READ = 20_000  # characters of a text
 # Together they bound a request to some 15 seconds at the very worst, which is half of what a lease lasts.
@@ -55,7 +57,7 @@ class RulesProvider:
 
     free = True
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
+    def __init__(self, settings: Mapping[str, Any], key: Key | None = None) -> None:  # noqa: ARG002
         _only("", settings, _SETTINGS)
         rules = settings.get("rules")
         if not isinstance(rules, list):
@@ -72,7 +74,16 @@ class RulesProvider:
                 "seed", f"must be a whole number of at most {LARGEST_SEED}, not {self.seed!r:.80}"
             )
 
-    def ask(self, request: Request) -> Reply:
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *raised: object) -> None:
+        pass
+
+    async def count_tokens(self, request: Request) -> TokenCount:  # noqa: ARG002
+        return TokenCount(0, exact=True)
+
+    async def ask(self, request: Request) -> Reply:
         scores = self._scores(request)
         reply = {
             "rationale": "Scores by rule: "
@@ -84,8 +95,7 @@ class RulesProvider:
             text=json.dumps(reply),
             stop_reason="end_turn",
             served_model=request.model,
-            input_tokens=0,
-            output_tokens=0,
+            usage=NOTHING,
         )
 
     def _scores(self, request: Request) -> dict[str, float]:

@@ -5,16 +5,25 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alignment.formats import concord
 from alignment.formats.concord import SCHEMA, judgment_from, parquet_row, record_from, row_from
 from alignment.formats.target import write_rows
-from feedback.records import BadRecord, ComparisonRecord, JudgmentRecord, Rejection, ResponseRecord
+from feedback.records import (
+    BadRecord,
+    ComparisonRecord,
+    GoldRecord,
+    JudgmentRecord,
+    Rejection,
+    ResponseRecord,
+    SpanRecord,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 NAME = TEXT.filter(bool)
+NUMBER = st.integers(0, 2**31 - 1)
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -41,6 +50,11 @@ def judgments(draw, keys):
         shown=draw(st.just([]) | st.permutations(keys)),
         scores=scores,
         rationale=draw(TEXT),
+        all_bad=draw(st.booleans()),
+        spans=draw(st.lists(st.builds(SpanRecord, st.sampled_from(keys), NUMBER, NUMBER, TEXT), max_size=2)),
+        flags=draw(st.lists(TEXT, max_size=2)),
+        simulated=draw(st.booleans()),
+        adjudicates=draw(st.booleans()),
         seconds=draw(st.none() | st.floats(0, 1e6)),
         at=draw(st.none() | st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))),
     )
@@ -49,6 +63,7 @@ def judgments(draw, keys):
 @st.composite
 def records(draw):
     keys = draw(st.lists(NAME, min_size=2, max_size=4, unique=True))
+    ranks = {key: draw(st.integers(1, 4)) for key in keys}
     return ComparisonRecord(
         key=draw(st.none() | NAME),
         prompt=draw(
@@ -64,15 +79,17 @@ def records(draw):
         metadata=draw(st.dictionaries(TEXT, JSON, max_size=3)),
         judgments=draw(st.lists(judgments(keys), max_size=3)),
         purpose=draw(st.sampled_from(["train", "evaluate"])),
+        gold=draw(st.none() | st.builds(GoldRecord, st.just(ranks), NAME, TEXT)),
     )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw builds tables of characters
 @given(records())
 def test_a_record_comes_back_from_json(record):
     assert record_from(json.loads(json.dumps(row_from(record)))) == record
 
 
-@settings(deadline=None)  # Arrow takes a second to wake up
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # Arrow takes a second to wake up
 @given(records())
 def test_a_record_comes_back_from_parquet(record):
     batch = pa.RecordBatch.from_pylist([parquet_row(row_from(record))], SCHEMA)
@@ -143,6 +160,29 @@ def test_a_time_without_a_zone_is_utc_and_others_are_brought_there(pair_row):
             "must be a time",
         ),
         ({"judgments": [{"rater": "a", "at": 5}]}, "judgments[0].at", "must be a time"),
+        (
+            {"judgments": [{"rater": "a", "all_bad": 1}]},
+            "judgments[0].all_bad",
+            "true or false, not a number",
+        ),
+        ({"judgments": [{"rater": "a", "simulated": "no"}]}, "judgments[0].simulated", "not text"),
+        ({"judgments": [{"rater": "a", "flags": [1]}]}, "judgments[0].flags", "list of texts"),
+        ({"judgments": [{"rater": "a", "spans": [{}]}]}, "judgments[0].spans[0].response", "missing"),
+        (
+            {"judgments": [{"rater": "a", "spans": [{"response": "a", "end": 2, "comment": "x"}]}]},
+            "judgments[0].spans[0].start",
+            "missing",
+        ),
+        (
+            {
+                "judgments": [
+                    {"rater": "a", "spans": [{"response": "a", "start": 0, "end": "2", "comment": ""}]}
+                ]
+            },
+            "judgments[0].spans[0].end",
+            "whole number",
+        ),
+        ({"judgments": [{"rater": "a", "spans": [{"by": 1}]}]}, "judgments[0].spans[0].by", "no such field"),
     ],
 )
 def test_what_is_wrong_names_its_field(pair_row, change, field, reason):

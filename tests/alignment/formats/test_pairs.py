@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from alignment.formats import pairs
-from alignment.formats.pairs import parse_mapping, record_from
+from alignment.formats.mapping import parse_mapping
+from alignment.formats.pairs import record_from
 from alignment.formats.source import FormatError
 from feedback.records import BadRecord, ComparisonRecord, check_record
 
@@ -132,7 +133,7 @@ def test_a_path_into_what_is_no_object_and_a_star_that_fits_nothing_are_told():
         ("{", "not JSON"),
         ("[]", "mapping: it must be an object"),
         ('{"prompt": ["a"]}', "responses: it is missing"),
-        (json.dumps(BASE | {"responses": [{"text": "one"}]}), "exactly 2 are needed, not 1"),
+        (json.dumps(BASE | {"responses": [{"text": "one"}]}), "2 to 26 are needed, not 1"),
         (json.dumps(BASE | {"prompt": []}), "prompt: it must name at least one column"),
         (json.dumps(BASE | {"promt": []}), "promt: there is no such field"),
         (
@@ -226,3 +227,68 @@ def test_a_row_that_does_not_fit_is_a_rejection_with_its_line(json_lines):
         (4, True),
     ]
     assert found[1].field == "one"
+
+
+def test_a_column_can_name_the_rater_and_another_the_rationale():
+    columns = {"path": "winner", "rater_column": "who", "rationale": "why"}
+    record = record_from(ROW | {"winner": "2", "who": "ana", "why": "Short."}, mapping(judgments=[columns]))
+    (said,) = record.judgments
+    assert (said.rater, said.ranking, said.rationale) == ("ana", {"1": 2, "2": 1}, "Short.")
+
+
+def test_a_value_can_mean_no_verdict():
+    fields = {"verdicts": {"A": "1", "?": "none"}}
+    assert judged({"w": "?"}, {"path": "w", "rater": "x"}, **fields) == {}
+    machine = {"path": "w", "rater": "x", "kind": "judge"}
+    assert judged({"w": "?"}, machine, **fields) == {"x": ("unparseable", {})}
+
+
+THREE = {
+    "responses": [{"text": "one"}, {"text": "two"}, {"text": "three"}],
+    "judgments": [{"ranks": ["k1", "k2", "k3"], "rater": "ana"}],
+}
+
+
+def test_ranks_of_several_responses_make_a_ranking_with_ties():
+    row = ROW | {"three": "Maybe.", "k1": 2, "k2": "1", "k3": " 2 "}
+    (said,) = record_from(row, mapping(**THREE)).judgments
+    assert said.ranking == {"1": 2, "2": 1, "3": 2}
+
+
+@pytest.mark.parametrize("rank", ["0", "4", "first", "", "-1", 1.5, "²"])
+def test_a_rank_that_is_none_rejects_the_row(rank):
+    row = ROW | {"three": "Maybe.", "k1": "1", "k2": "1", "k3": rank}
+    with pytest.raises(BadRecord, match="no rank from 1 to 3"):
+        record_from(row, mapping(**THREE))
+
+
+def test_no_rank_at_all_is_no_judgment():
+    row = ROW | {"three": "Maybe.", "k1": "", "k2": None, "k3": ""}
+    assert record_from(row, mapping(**THREE)).judgments == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "part"),
+    [
+        (THREE | {"judgments": [{"path": "w", "rater": "x"}]}, "a verdict says who wins of two"),
+        (THREE | {"judgments": [{"ranks": ["k1"], "rater": "x"}]}, "3 responses and 1 ranks"),
+        ({"judgments": [{"path": "w", "ranks": ["a", "b"], "rater": "x"}]}, "the path to a verdict, or"),
+        ({"judgments": [{"path": "w", "rater": "x", "rater_column": "y"}]}, "name the rater or its column"),
+    ],
+)
+def test_a_judgment_is_described_one_way_only(fields, part):
+    with pytest.raises(FormatError, match=part):
+        mapping(**fields)
+
+
+def test_a_prompt_can_be_a_conversation_and_columns_can_be_kept():
+    talk = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": "Ho"},
+        {"role": "user", "content": "?"},
+    ]
+    record = record_from(ROW | {"ask": talk, "licence": "MIT", "n": None}, mapping(metadata=["licence", "n"]))
+    assert record.prompt == talk
+    assert record.metadata == {"licence": "MIT"}
+    with pytest.raises(BadRecord, match="must hold messages"):
+        record_from(ROW | {"ask": ["Hi"]}, mapping())

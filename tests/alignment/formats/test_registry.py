@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from alignment.formats.pairs import parse_mapping
+from alignment.formats.mapping import parse_mapping
 from alignment.formats.registry import detect, open_records
 from alignment.formats.source import FormatError
 

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from alignment.formats import rows as rows_module
+from alignment.formats import source
 from alignment.formats.rows import MAX_LINE, Row, read_rows
 from alignment.formats.source import FormatError, check_source
 from feedback.records import Rejection
@@ -172,3 +173,43 @@ def test_parquet_rows_are_counted(tmp_path):
 def test_a_damaged_parquet_file_is_refused(tmp_path):
     with pytest.raises(FormatError, match="can not be read as Parquet after row 0"):
         read(write(tmp_path, b"PAR1 and then nothing", "rows.parquet"))
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_the_first_row_of_a_table_tells_what_parts_its_columns(delimiter, tmp_path):
+    cells = ['"a, or b; or"', "text", "n"], ["x", '"1,5;6"', "2"]
+    table = "\n".join(delimiter.join(row) for row in cells).encode()
+    assert values(write(tmp_path, table, "t.csv")) == [{"a, or b; or": "x", "text": "1,5;6", "n": "2"}]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress], ids=["gzip", "zstd"])
+def test_a_file_that_unpacks_to_far_more_than_data_does_is_refused_in_little_memory(
+    pack, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(source, "ALWAYS_ALLOWED", 1 << 20)
+    path = write(tmp_path, pack(b" " * (300 << 20)), "bomb")
+    tracemalloc.start()
+    for use in (check_source, read):
+        with pytest.raises(FormatError, match="100 times its size"):
+            use(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 200 << 20
+
+
+def test_a_parquet_file_that_unpacks_to_far_more_is_refused_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows_module, "ALWAYS_ALLOWED", 1 << 20)
+    path = tmp_path / "bomb.parquet"
+    texts = pa.table({"a": [f"{number:06d}" + " " * 20_000 for number in range(5000)]})
+    pq.write_table(texts, path, compression="zstd", use_dictionary=False)
+    with pytest.raises(FormatError, match="100 times its size"):
+        read(path)
+
+
+def test_the_lines_of_a_file_and_the_rows_of_a_parquet_file_are_counted(tmp_path):
+    assert check_source(write(tmp_path, b"a\nb\nc\n")) == 3
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"a": [1, 2]}), path)
+    assert rows_module.count_rows(path) == 2
+    with pytest.raises(FormatError, match="can not be read as Parquet"):
+        rows_module.count_rows(write(tmp_path, b"PAR1 no"))

@@ -4,11 +4,20 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from feedback.actions.audit import record
+from feedback.actions.bulk import change_comparisons
 from feedback.actions.imports import store_records
 from feedback.actions.projects import create_project
-from feedback.models import Rater
-from feedback.queries import PAGE, ComparisonFilter, comparison_page, find_comparisons
+from feedback.models import Assignment, Comparison, Flag, Judgment, Rater
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
+from feedback.search import (
+    PAGE,
+    ComparisonFilter,
+    comparison_page,
+    count_comparisons,
+    few_comparisons,
+    matching,
+)
 
 
 @pytest.fixture
@@ -19,8 +28,8 @@ def client(project, make_user):
 
 
 def found(project, **wanted) -> list[str]:
-    rows = find_comparisons(project, ComparisonFilter(**wanted)).order_by("pk")
-    return [row.external_id for row in rows]
+    rows = project.comparisons.in_bulk(ids := matching(project, ComparisonFilter(**wanted)))
+    return [rows[pk].external_id for pk in ids]
 
 
 def test_pages_follow_each_other_and_lead_back(project, make_comparisons):
@@ -67,8 +76,150 @@ def test_the_list_keeps_its_filter_while_paging(client, project, make_comparison
     assert "?tag=even&amp;after=" in html
 
 
+def both(first, second):
+    return [
+        JudgmentRecord("ana", ranking=dict(zip("ab", first, strict=True))),
+        JudgmentRecord("ben", ranking=dict(zip("ab", second, strict=True))),
+        JudgmentRecord("opus", kind="judge", ranking={"a": 1, "b": 2}),
+    ]
+
+
+def test_filters_find_whom_and_what_they_name(project, make_comparisons):
+    make_comparisons(project, 1, both((1, 2), (1, 2)))
+    make_comparisons(project, 1, both((1, 2), (2, 1)))
+    make_comparisons(project, 1, both((1, 1), (1, 1)))
+    make_comparisons(project, 1)
+    ana, opus = (str(Rater.objects.get(name=name).pk) for name in ("ana", "opus"))
+    assert found(project, disagreement="people") == ["q1"]
+    assert found(project, disagreement="judges") == ["q1", "q2"]
+    assert found(project, rater=ana) == ["q0", "q1", "q2"]
+    assert found(project, outcome="tie") == ["q2"]
+    assert found(project, outcome="tie", rater=opus) == []
+    assert found(project, outcome="none", rater=ana) == ["q3"]
+    assert found(project, source="model-x") == ["q0", "q1", "q2", "q3"]
+    assert found(project, source="model") == []
+    assert found(project, state="open") == ["q3"]
+    assert found(project, state="full") == ["q0", "q1", "q2"]
+    assert found(project, purpose="train", tag="odd") == ["q1", "q3"]
+    assert found(project, purpose="gold") == []
+
+
+def test_retired_and_flagged_ones_are_states_of_their_own(project, make_comparisons):
+    first, second, _ = make_comparisons(project, 3, both((1, 2), (1, 2)))
+    change_comparisons(project=project, verb="retire", value="", ids=[first.pk], by=None)
+    Flag.objects.create(judgment=second.judgments.first(), comparison=second, kind="broken")
+    assert found(project, state="retired") == ["q0"]
+    assert found(project, state="flagged") == ["q1"]
+    assert found(project, state="full") == ["q1", "q2"]
+    assert len(found(project)) == 3
+
+
+def test_a_search_whose_time_is_up_says_how_far_it_came_and_goes_on_from_there(
+    project, make_comparisons, monkeypatch
+):
+    monkeypatch.setattr("feedback.search.FIRST_STRETCH", 4)
+    last = make_comparisons(project, 30)[-1]
+    wanted = ComparisonFilter(q="Answer 29 of x")
+    page, steps = comparison_page(project, wanted, seconds=0), 1
+    assert page.rows == []
+    assert 0 < page.searched < 1
+    while page.searched is not None:
+        page, steps = comparison_page(project, wanted, after=page.after, seconds=0), steps + 1
+    assert [row.pk for row in page.rows] == [last.pk]
+    assert steps > 2
+    assert comparison_page(project, wanted).rows == page.rows
+    back = comparison_page(project, ComparisonFilter(q="Answer 0 of x"), before=last.pk, seconds=0)
+    assert back.rows == []
+    assert back.before is not None
+
+
+def test_counts_stop_at_a_number_and_say_whether_they_are_whole(project, make_comparisons):
+    make_comparisons(project, 12)
+    everything = ComparisonFilter()
+    assert count_comparisons(project, everything) == (counted := count_comparisons(project, everything))
+    assert (counted.count, counted.exact) == (12, True)
+    few = count_comparisons(project, everything, most=5)
+    assert (few.count, few.exact) == (5, False)
+    assert len(few_comparisons(project, everything, 12)) == 12
+    assert few_comparisons(project, everything, 11) is None
+
+
+def test_every_filter_is_in_the_address_of_the_next_page(client, project, make_comparisons):
+    make_comparisons(project, 2 * PAGE + 2)
+    wanted = {"q": "Question", "tag": "even", "source": "model-x", "purpose": "train", "state": "open"}
+    html = client.get(reverse("feedback:comparisons", args=[project.slug]), wanted).content.decode()
+    link = next(part for part in html.split('"') if part.startswith("?") and "after=" in part)
+    assert all(f"{name}={value}" in link for name, value in wanted.items())
+    assert 'rel="next"' in html
+
+
+def test_only_who_may_change_them_sees_how(client, project, make_comparisons, make_user):
+    comparison = make_comparisons(project, 1)[0]
+    urls = [
+        reverse("feedback:comparisons", args=[project.slug]),
+        reverse("feedback:comparison", args=[project.slug, comparison.pk]),
+    ]
+    engineer = Client()
+    engineer.force_login(make_user("eva", project=project, role="engineer"))
+    for url in urls:
+        assert 'value="retire"' not in client.get(url).content.decode()
+        assert 'value="retire"' in engineer.get(url).content.decode()
+
+
+def test_the_history_tells_all_in_the_order_in_which_it_happened(
+    client, project, make_comparisons, make_user
+):
+    comparison = make_comparisons(
+        project, 1, [JudgmentRecord("opus", kind="judge", ranking={"a": 1, "b": 2}, rationale="Plain.")]
+    )[0]
+    ana = Rater.objects.create(project=project, kind="human", name="ana")
+    first = Judgment.objects.create(
+        comparison=comparison,
+        rater=ana,
+        submission_id="6f0f7a3e-3f0e-5d6c-9d0b-000000000001",
+        outcome="ranked",
+        ranking=(2, 1),
+        current=False,
+        rationale="<i>Before</i>",
+        at="2030-01-01T10:00:00Z",
+    )
+    Judgment.objects.create(
+        comparison=comparison,
+        rater=ana,
+        submission_id="6f0f7a3e-3f0e-5d6c-9d0b-000000000002",
+        outcome="ranked",
+        ranking=(1, 2),
+        rationale="After.",
+        at="2030-01-02T10:00:00Z",
+    )
+    Assignment.objects.create(comparison=comparison, rater=ana, shown=(0, 1), done_at="2030-01-01T10:00:00Z")
+    Flag.objects.create(judgment=first, comparison=comparison, kind="broken")
+    record(by=make_user("lead"), verb="retire", target=comparison, project=project, value="old")
+    html = client.get(reverse("feedback:comparison", args=[project.slug, comparison.pk])).content.decode()
+    history = html.split("history-title")[-1]
+    told = ("came into the project", "Plain.", "was given it, and finished", "lead", "flagged it", "After.")
+    places = [history.index(each) for each in told]
+    assert places[0] == min(places)
+    assert places[-1] == max(places)
+    assert "superseded" in history
+    assert "&lt;i&gt;Before&lt;/i&gt;" in history
+    assert Comparison.objects.count() == 1
+
+
 @pytest.mark.parametrize(
-    "query", [{"after": "x"}, {"before": "-1"}, {"after": "9" * 40}, {"outcome": "zzz"}, {"tag": "?"}]
+    "query",
+    [
+        {"after": "x"},
+        {"before": "-1"},
+        {"after": "9" * 40},
+        {"outcome": "zzz"},
+        {"tag": "?"},
+        {"rater": "x"},
+        {"rater": "9" * 30},
+        {"state": "?"},
+        {"disagreement": "?"},
+        {"q": "\x00"},
+    ],
 )
 def test_nonsense_in_the_address_is_no_error(query, client, project, make_comparisons):
     make_comparisons(project, 1)

@@ -11,14 +11,21 @@ REVIEWERS = MEMBERS - {Role.ANNOTATOR}
 EVERYBODY = {*MEMBERS, "outsider", "administrator"}
 PAGES = {
     "feedback:projects": EVERYBODY,
-    "feedback:project-new": EVERYBODY,
+    "feedback:project-new": {"administrator"},
     "feedback:tokens": EVERYBODY,
     "loop": MEMBERS | {"administrator"},
     "feedback:annotate": MEMBERS | {"administrator"},
+    "feedback:guidelines": MEMBERS | {"administrator"},
+    "feedback:guideline-changes": MEMBERS | {"administrator"},
+    "feedback:guideline-edit": {Role.OWNER, "administrator"},
+    "feedback:guideline-readers": {Role.OWNER, "administrator"},
+    "feedback:review": REVIEWERS | {"administrator"},
+    "feedback:review-item": REVIEWERS | {"administrator"},
     "feedback:comparisons": REVIEWERS | {"administrator"},
     "feedback:comparison": REVIEWERS | {"administrator"},
     "feedback:members": {Role.OWNER, "administrator"},
 }
+OF_A_COMPARISON = {"feedback:comparison", "feedback:review-item"}
 WITHOUT_PROJECT = {"feedback:projects", "feedback:project-new", "feedback:tokens"}
 
 
@@ -29,19 +36,20 @@ def url_of(project, make_comparisons):
     def url(page: str) -> str:
         if page in WITHOUT_PROJECT:
             return reverse(page)
-        return reverse(page, args=[project.slug, *([comparison.pk] if page == "feedback:comparison" else [])])
+        return reverse(page, args=[project.slug, *([comparison.pk] if page in OF_A_COMPARISON else [])])
 
     return url
 
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("who", sorted(EVERYBODY))
-def test_page_opens_for_those_who_may_and_is_not_there_for_others(page, who, url_of, project, make_user):
+def test_page_opens_for_those_who_may_and_for_nobody_else(page, who, url_of, project, make_user):
     role = who if who in MEMBERS else None
     user = make_user("somebody", project=project, role=role, is_superuser=who == "administrator")
     client = Client()
     client.force_login(user)
-    assert client.get(url_of(page)).status_code == (200 if who in PAGES[page] else 404)
+    hidden = 403 if page in WITHOUT_PROJECT else 404
+    assert client.get(url_of(page)).status_code == (200 if who in PAGES[page] else hidden)
 
 
 @pytest.mark.parametrize("page", PAGES)

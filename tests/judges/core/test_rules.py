@@ -1,10 +1,13 @@
 """The offline judge scores by its rules, says so as a language model would, and refuses settings it can not use."""
 
+import asyncio
+
 import pytest
 
 from judges.core.providers import PROVIDERS, BadSettings, provider_for
 from judges.core.providers.rules import READ, RulesProvider
 from judges.core.rendering import JudgeText, render
+from judges.core.usage import NOTHING
 from judges.core.verdict import read_verdict
 
 POLITE = {"pattern": r"(?i)\bsorry\b", "weight": 1.0}
@@ -19,8 +22,8 @@ def ranking(
         [first, second],
         shown=shown,
     )
-    reply = RulesProvider(settings).ask(request)
-    assert (reply.input_tokens, reply.output_tokens, reply.served_model) == (0, 0, "rules")
+    reply = asyncio.run(RulesProvider(settings).ask(request))
+    assert (reply.usage, reply.served_model) == (NOTHING, "rules")
     return read_verdict(request, reply.text, reply.stop_reason).ranking
 
 
@@ -51,7 +54,7 @@ def test_the_condition_ignores_earlier_turns():
         ["Sorry.", "No."],
         shown=(0, 1),
     )
-    assert '"tie"' in RulesProvider(settings).ask(request).text
+    assert '"tie"' in asyncio.run(RulesProvider(settings).ask(request)).text
 
 
 def test_length_counts_by_the_word():
@@ -113,9 +116,9 @@ def test_settings_that_can_not_be_used_are_refused_by_name(given, field):
 
 
 def test_an_unknown_provider_is_refused_with_those_that_are_known():
-    with pytest.raises(BadSettings, match="'oracle' is not known; use one of rules"):
+    with pytest.raises(BadSettings, match="'oracle' is not known; use one of anthropic, openai, rules"):
         provider_for("oracle", {})
-    assert set(PROVIDERS) == {"rules"}
+    assert set(PROVIDERS) == {"anthropic", "openai", "rules"}
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*)*x", r"(A\d*|A.*|.)*S$"])

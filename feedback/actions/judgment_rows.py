@@ -1,0 +1,206 @@
+"""One judgment of a file becomes rows that are not stored yet: checked, its response keys turned into positions."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from django.utils import timezone
+
+from feedback.answers import LONGEST_COMMENT, MOST_SPANS, dense_ranks, verdict_problem
+from feedback.hashing import content_sha256
+from feedback.models import (
+    Comparison,
+    Criterion,
+    Flag,
+    FlagKind,
+    Judgment,
+    Outcome,
+    Project,
+    Rater,
+    RaterKind,
+    Score,
+    Span,
+)
+from feedback.queries import current_criteria
+from feedback.records import (
+    KINDS,
+    BadRecord,
+    ComparisonRecord,
+    JudgmentRecord,
+    ResponseRecord,
+    SpanRecord,
+    check_text,
+)
+
+SUBMISSIONS = UUID("6f0f7a3e-3f0e-5d6c-9d0b-6d2f5b6a9c11")  # namespace of the ids made for imported judgments
+MAX_STRENGTH = 100
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A record, its stored comparison, and the canonical position of each of the record's response keys."""
+
+    record: ComparisonRecord
+    comparison: Comparison
+    positions: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class JudgmentRows:
+    """One judgment with its parts, none of them stored."""
+
+    judgment: Judgment
+    scores: list[Score]
+    spans: list[Span]
+    flags: list[Flag]
+
+
+class JudgmentReader:
+    """One import's raters met so far, and the criteria that scores may name."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.raters: dict[tuple[str, str], Rater] = {}
+        self.criteria = {criterion.name: criterion for criterion in current_criteria(project.pk)}
+
+    def read(self, placed: Placed, record: JudgmentRecord) -> JudgmentRows:
+        """Raises BadRecord, which names the field, for what can not be stored."""
+        _check_values(record)
+        judgment = Judgment(
+            comparison=placed.comparison,
+            rater=self._rater(record),
+            outcome=record.outcome,
+            ranking=_ranking(record, placed.positions),
+            strength=record.strength,
+            shown=_shown(record, placed.positions),
+            rationale=record.rationale,
+            all_bad=record.all_bad,
+            adjudicates=record.adjudicates,
+            seconds=record.seconds,
+            at=record.at or timezone.now(),
+        )
+        scores = self._scores(judgment, placed.positions, record)
+        spans = _spans(judgment, placed.positions, record.spans, placed.record.responses)
+        flags = [Flag(judgment=judgment, comparison=placed.comparison, kind=kind) for kind in record.flags]
+        judgment.submission_id = content_id(judgment, scores, spans)
+        return JudgmentRows(judgment, scores, spans, flags)
+
+    def _rater(self, record: JudgmentRecord) -> Rater:
+        identity = (record.kind, record.rater)
+        if identity not in self.raters:
+            if record.kind not in KINDS:
+                raise BadRecord(f"{record.kind!r} is none of {', '.join(KINDS)}", "kind")
+            check_text(record.rater, "rater", 200)
+            if not record.rater:
+                raise BadRecord("it must name who judged", "rater")
+            if record.simulated and record.kind != RaterKind.HUMAN:
+                raise BadRecord("only a person can be simulated", "simulated")
+            self.raters[identity], _ = Rater.objects.get_or_create(
+                project=self.project,
+                kind=record.kind,
+                name=record.rater,
+                defaults={"simulated": record.simulated},
+            )
+        return self.raters[identity]
+
+    def _scores(
+        self, judgment: Judgment, positions: Mapping[str, int], record: JudgmentRecord
+    ) -> list[Score]:
+        scores = []
+        for key, levels in record.scores.items():
+            position = _position(key, positions, "scores")
+            for name, value in levels.items():
+                criterion = self._criterion(name, value)
+                scores.append(Score(judgment=judgment, criterion=criterion, position=position, value=value))
+        return scores
+
+    def _criterion(self, name: str, value: object) -> Criterion:
+        criterion = self.criteria.get(name)
+        if criterion is None:
+            raise BadRecord(f"the project's rubric has no criterion {name!r}; add it first", "scores")
+        low, high = criterion.scale_min, criterion.scale_max
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise BadRecord(f"{name} is {value!r}, the scale goes from {low} to {high}", "scores")
+        return criterion
+
+
+def content_id(judgment: Judgment, scores: Sequence[Score], spans: Sequence[Span]) -> UUID:
+    """The same words about the same comparison by the same rater have the same id in every file.
+
+    Flags are no part of what was said: a reviewer settles them, and the judgment stays.
+    """
+    rater = judgment.rater
+    said: list[object] = [
+        judgment.outcome,
+        judgment.ranking,
+        judgment.strength,
+        judgment.rationale,
+        sorted((score.position, score.criterion.name, score.value) for score in scores),
+    ]
+    said += [sorted((span.position, span.start, span.end, span.comment) for span in spans)] if spans else []
+    said += [name for name in ("all_bad", "adjudicates") if getattr(judgment, name)]
+    return uuid5(SUBMISSIONS, content_sha256([judgment.comparison.external_id, rater.kind, rater.name, said]))
+
+
+def _check_values(record: JudgmentRecord) -> None:
+    if record.seconds is not None and not (math.isfinite(record.seconds) and record.seconds >= 0):
+        raise BadRecord("it must be a number of seconds from 0", "seconds")
+    if record.strength is not None and not 0 <= record.strength <= MAX_STRENGTH:
+        raise BadRecord(f"it must be a whole number from 0 to {MAX_STRENGTH}", "strength")
+    check_text(record.rationale, "rationale")
+    ranked = record.outcome == Outcome.RANKED
+    if record.all_bad and not ranked:
+        raise BadRecord("only a verdict can say that all are bad", "all_bad")
+    if record.adjudicates and not (ranked and record.kind == RaterKind.HUMAN):
+        raise BadRecord("only a person's verdict adjudicates", "adjudicates")
+    unknown = [kind for kind in record.flags if kind not in FlagKind.values]
+    if unknown or len(set(record.flags)) < len(record.flags):
+        raise BadRecord(f"flags are {', '.join(FlagKind.values)}, each at most once", "flags")
+
+
+def _ranking(record: JudgmentRecord, positions: Mapping[str, int]) -> tuple[int, ...]:
+    if record.ranking and set(record.ranking) != set(positions):
+        raise BadRecord(
+            f"it ranks {sorted(record.ranking)}, the responses are {sorted(positions)}", "ranking"
+        )
+    by_position = {positions[key]: rank for key, rank in record.ranking.items()}
+    ranking = tuple(by_position[position] for position in sorted(by_position))
+    problem = verdict_problem(record.outcome, ranking, len(positions))
+    if problem:
+        raise BadRecord(problem.reason, problem.field)
+    return dense_ranks(ranking)
+
+
+def _shown(record: JudgmentRecord, positions: Mapping[str, int]) -> tuple[int, ...]:
+    if record.shown and sorted(record.shown) != sorted(positions):
+        raise BadRecord(f"it must name each response once, not {list(record.shown)}", "shown")
+    return tuple(positions[key] for key in record.shown)
+
+
+def _spans(
+    judgment: Judgment,
+    positions: Mapping[str, int],
+    spans: Sequence[SpanRecord],
+    responses: Sequence[ResponseRecord],
+) -> list[Span]:
+    if len(spans) > MOST_SPANS:
+        raise BadRecord(f"there are {len(spans)} spans; at most {MOST_SPANS} fit", "spans")
+    lengths = {response.key: len(response.text) for response in responses}
+    rows = []
+    for index, span in enumerate(spans):
+        position = _position(span.response, positions, f"spans[{index}].response")
+        if not 0 <= span.start < span.end <= lengths[span.response]:
+            reason = f"{span.start} to {span.end} is no part of {lengths[span.response]} characters"
+            raise BadRecord(reason, f"spans[{index}]")
+        check_text(span.comment, f"spans[{index}].comment", LONGEST_COMMENT)
+        rows.append(
+            Span(judgment=judgment, position=position, start=span.start, end=span.end, comment=span.comment)
+        )
+    return rows
+
+
+def _position(key: str, positions: Mapping[str, int], where: str) -> int:
+    if key not in positions:
+        raise BadRecord(f"{key!r} is none of the responses {sorted(positions)}", where)
+    return positions[key]

@@ -1,0 +1,67 @@
+"""A reviewer at work by keys alone, and the guidelines' preview, in a real browser."""
+
+import pytest
+from playwright.sync_api import expect
+
+from feedback.actions.guidelines import publish_guidelines
+from feedback.actions.reviews import raise_doubt
+from feedback.models import Judgment
+from feedback.records import JudgmentRecord
+
+from .test_annotate_accessible import findings
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SPLIT = [
+    JudgmentRecord(rater="ana", kind="human", ranking={"a": 1, "b": 2}),
+    JudgmentRecord(rater="ben", kind="human", ranking={"a": 2, "b": 1}),
+]
+
+
+def test_a_reviewer_decides_and_goes_on_by_keys_alone(project, make_user, make_comparisons, new_page, log_in):
+    first, second = make_comparisons(project, 2, SPLIT)
+    make_user("rita", project=project, role="reviewer")
+    page = new_page()
+    log_in(page, "rita")
+    page.goto(f"/p/{project.slug}/review/")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(first.external_id)
+    expect(page.locator("main")).not_to_contain_text("model-x")
+    page.keyboard.press("s")
+    expect(page.locator("main")).to_contain_text("model-x")
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", level=1)).to_have_text(second.external_id)
+    page.keyboard.press("k")
+    expect(page.get_by_role("heading", level=1)).to_have_text(first.external_id)
+    page.keyboard.press("2")
+    page.keyboard.press("r")
+    page.keyboard.type("j and k are only letters here.")
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text(second.external_id)
+    decision = Judgment.objects.get(adjudicates=True)
+    assert (decision.comparison, decision.ranking) == (first, (2, 1))
+    assert decision.rationale == "j and k are only letters here."
+
+
+def test_the_preview_follows_what_is_written(project, make_user, new_page, log_in):
+    make_user("olga", project=project, role="owner")
+    page = new_page(width=390, height=844)
+    log_in(page, "olga")
+    page.goto(f"/p/{project.slug}/guidelines/edit/")
+    page.get_by_label("Text, in Markdown").fill("Prefer the **kind** answer.")
+    expect(page.locator("#preview-en strong")).to_have_text("kind")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_axe_finds_nothing_on_any_of_these_pages(project, make_user, make_comparisons, new_page, enter):
+    comparison = make_comparisons(project, 2, SPLIT)[0]
+    olga = make_user("olga", project=project, role="owner")
+    raise_doubt(comparison=comparison, note="Which tone?", by=olga)
+    publish_guidelines(project=project, texts={"en": "Kind.", "fr": "Aimable."}, change="Kind.", by=olga)
+    page = new_page()
+    enter(page, olga)
+    pages = ["review", f"review/{comparison.pk}", "guidelines", "guidelines/edit", "guidelines/readers"]
+    for path in [*pages, "guidelines/changes"]:
+        page.goto(f"/p/{project.slug}/{path}/")
+        assert findings(page) == [], path
