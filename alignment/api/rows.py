@@ -50,6 +50,14 @@ class JudgmentRowSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField(required=False)
 
 
+class GoldRowSerializer(serializers.Serializer[Any]):
+    """The known answer of a comparison that measures people."""
+
+    ranking = serializers.DictField(child=serializers.IntegerField(), help_text="As in a judgment.")
+    use = serializers.ChoiceField(choices=("gold", "attention", "practice"), default="gold")
+    explanation = serializers.CharField(required=False, help_text="Markdown, shown after a practice item.")
+
+
 class ComparisonRowSerializer(serializers.Serializer[Any]):
     """A comparison in our own format, as ``alignment.formats.concord`` reads it."""
 
@@ -63,6 +71,7 @@ class ComparisonRowSerializer(serializers.Serializer[Any]):
     purpose = serializers.ChoiceField(choices=Purpose.choices, default=Purpose.TRAIN)
     responses = ResponseRowSerializer(many=True)
     judgments = JudgmentRowSerializer(many=True, required=False)
+    gold = GoldRowSerializer(required=False)
 
 
 def parsed_rows(

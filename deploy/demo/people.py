@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 from deploy.demo.helpdesk import true_ranking
 from feedback.actions.assignments import take_next
+from feedback.actions.guidelines import mark_read
 from feedback.actions.judgments import submit_judgment
 from feedback.answers import Verdict
 from feedback.models import Outcome, Project, Rater, RaterKind
+from feedback.queries import current_guideline
 
 SKILL = {
     "Amina": 0.97,
@@ -49,22 +51,22 @@ class Annotator:
     def _verdict(self, texts: list[str]) -> Verdict:
         seconds = round(self.chance.lognormvariate(2.2, 0.5), 1)
         if self.chance.random() < SKIPPED:
-            return Verdict(outcome=Outcome.SKIPPED, seconds=seconds)
+            return Verdict(outcome=Outcome.SKIPPED, rationale="unsure", seconds=seconds)
         careful = self.chance.random() < self.skill
         ranking = true_ranking(*texts) if careful else self.chance.choice(((1, 2), (2, 1), (1, 1)))
         return Verdict(ranking=ranking, seconds=seconds)
 
 
 def hire(project: Project, seed: int) -> list[Annotator]:
-    """The simulated annotators as raters of the project."""
-    return [
-        Annotator(
-            rater=Rater.objects.create(project=project, kind=RaterKind.HUMAN, name=name, simulated=True),
-            skill=skill,
-            chance=random.Random(f"{seed}:{name}"),
-        )
-        for name, skill in SKILL.items()
-    ]
+    """The simulated annotators as raters of the project, who have read its guidelines."""
+    guideline = current_guideline(project)
+    people = []
+    for name, skill in SKILL.items():
+        rater = Rater.objects.create(project=project, kind=RaterKind.HUMAN, name=name, simulated=True)
+        if guideline:
+            mark_read(rater=rater, version=guideline.version)
+        people.append(Annotator(rater=rater, skill=skill, chance=random.Random(f"{seed}:{name}")))
+    return people
 
 
 def work_through_queue(annotators: list[Annotator]) -> int:

@@ -53,10 +53,18 @@ def for_annotators(view: View) -> Callable[[HttpRequest, str], HttpResponse]:
     def handle(request: HttpRequest, slug: str) -> HttpResponse:
         if not request.user.is_authenticated:
             return _log_in_first(request)
+        if _is_anothers(request):
+            return JsonResponse({"refused": _("Somebody else is logged in on this browser now.")}, status=403)
         project = project_for(request.user, slug, Permission.ANNOTATE)
         return view(request, rater_of(project=project, user=logged_in(request.user)))
 
     return login_not_required(never_cache(handle))
+
+
+def _is_anothers(request: HttpRequest) -> bool:
+    """Is this from a page that was opened by somebody else, who was logged in on this browser before?"""
+    opened_by = request.POST.get("person") or request.GET.get("person")
+    return opened_by is not None and opened_by != str(logged_in(request.user).pk)
 
 
 def _log_in_first(request: HttpRequest) -> HttpResponse:

@@ -266,4 +266,5 @@ def test_what_the_page_holds_ahead_is_leased_to_the_person(workspace, project, a
     expect_stored(1, page)
     press(page, "2")
     expect_stored(2, page)
+    expect(page.locator("#workspace")).to_have_attribute("data-ahead", "1")
     assert Assignment.objects.filter(done_at=None, expires_at__isnull=False).count() == 2

@@ -16,7 +16,8 @@ from feedback.models import Role
 from feedback.permissions import Permission
 
 VALUES = {"slug": "help-desk", "sha256": "0" * 64}
-OPEN = {"login", "logout", "language"}
+# An invitation is for people without an account; what is no invitation is not found.
+OPEN = {"login", "logout", "language", "join"}
 
 
 def pages(resolver: URLResolver, namespace: str = "") -> Iterator[tuple[str, list[str]]]:

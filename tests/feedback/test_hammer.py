@@ -21,7 +21,7 @@ from feedback.models import Assignment, Project, QueueItem, Rater
 
 PROCESSES = 4
 PEOPLE = {"postgresql": 64, "sqlite": 8}
-OPERATIONS = int(os.environ.get("HAMMER_OPERATIONS", "0")) or {"postgresql": 2500, "sqlite": 500}
+OPERATIONS = int(os.environ.get("HAMMER_OPERATIONS", "0")) or {"postgresql": 800, "sqlite": 300}
 # By what they say, so that a database that loses a rule is found out by its rows, whatever the rule was called.
 VIOLATIONS = {
     "free slots, leases and verdicts do not add up to the overlap": """

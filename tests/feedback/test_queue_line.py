@@ -20,7 +20,7 @@ from feedback.actions.assignments import (
 )
 from feedback.actions.judgments import submit_judgment
 from feedback.answers import Verdict
-from feedback.models import Assignment, Comparison, Pool, QueueCursor, QueueItem, Rater
+from feedback.models import Assignment, Comparison, Pool, QueueCursor, QueueItem
 
 
 def answer(rater, comparison, verdict=None):
@@ -273,25 +273,19 @@ def test_the_database_refuses_the_same_comparison_for_one_person_twice(project, 
         Assignment.objects.create(comparison=taken.comparison, rater=taken.rater, shown=(0, 1))
 
 
-def test_another_persons_take_does_not_wait_for_one_that_is_under_way(project, make_comparisons, make_rater):
-    """The rows that a take has locked are passed over, not waited for; on SQLite there is one writer."""
-    comparisons = make_comparisons(project, 2)
-    taken = [take_next(rater=make_rater(project, name)).comparison for name in ("ana", "ben", "cleo")]
-    assert taken == [comparisons[0], comparisons[0], comparisons[1]]
-
-
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="about the planner of PostgreSQL")
-def test_a_take_walks_along_the_line_whatever_the_statistics_say(project, make_comparisons, make_rater):
+def test_a_take_walks_along_the_line_and_sorts_nothing(project, make_comparisons, make_rater):
     make_comparisons(project, 30)
     ana = make_rater(project, "ana")
     judge(ana, 5)
+    explain, lock = "EXPLAIN QUERY PLAN ", ""
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        if connection.vendor == "postgresql":
+            explain, lock = "EXPLAIN ", "FOR UPDATE OF q SKIP LOCKED"
+            cursor.execute("SET LOCAL enable_seqscan = off")  # which is quickest on so few rows
         stretch = line._Stretch(line._Cursor(Pool.objects.get().pk, 0, None, None), 0, line.END, ahead=True)
-        sql = stretch.sql(0, "WHEN 2 THEN '0,1'", "FOR UPDATE OF q SKIP LOCKED")
-        cursor.execute("EXPLAIN " + sql, stretch.parameters(0) | {"rater": ana.pk})
-        plan = "\n".join(row[0] for row in cursor.fetchall())
-    assert "Index Scan using queue_line" in plan
+        sql = stretch.sql(0, "WHEN 2 THEN '0,1'", lock)
+        cursor.execute(explain + sql, stretch.parameters(0) | {"rater": ana.pk})
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+    assert "queue_line" in plan
     assert "Sort" not in plan
-    assert Rater.objects.count() == 1
+    assert "B-TREE" not in plan

@@ -31,7 +31,7 @@ function beat(forms) {
 function giveBack(forms) {
   const ids = forms.filter((form) => !isTouched(form)).map(comparisonOf);
   if (!ids.length) return;
-  const body = new URLSearchParams({ csrfmiddlewaretoken: page.csrf, held: ids.join(",") });
+  const body = new URLSearchParams({ csrfmiddlewaretoken: page.csrf, person: page.person, held: ids.join(",") });
   navigator.sendBeacon(page.urls.release, body);
   try {
     sessionStorage.setItem(left, ids.join(","));

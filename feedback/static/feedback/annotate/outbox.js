@@ -15,7 +15,7 @@ let timer = 0;
 let state = { kind: "idle", count: 0, retryAt: 0 };
 
 /* {held(entry), stored(entry, reply), declined(entry, reply), changed(state), elsewhere(entry)} */
-export function start(callbacks) {
+export function listen(callbacks) {
   listener = callbacks;
   tabs?.addEventListener("message", ({ data }) => {
     if (data.owner !== page.owner) return;
@@ -23,7 +23,6 @@ export function start(callbacks) {
     report(state.kind);
   });
   window.addEventListener("online", sendNow);
-  return sendNow();
 }
 
 export const waiting = () => store.rowsOf("outbox", page.owner);

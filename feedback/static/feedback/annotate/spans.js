@@ -92,11 +92,14 @@ function quote() {
   editor.querySelector("blockquote").hidden = !place;
 }
 
-whole.addEventListener("select", () => {
+function choosePart() {
   if (!open || whole.selectionStart === whole.selectionEnd) return;
   open.place = { start: unfold(open.text, whole.selectionStart), end: unfold(open.text, whole.selectionEnd) };
   quote();
-});
+}
+for (const event of ["select", "keyup", "pointerup"]) whole.addEventListener(event, choosePart);
+// In a field that is read only, keys select nothing; this one takes no change instead.
+whole.addEventListener("beforeinput", (event) => event.preventDefault());
 
 editor.addEventListener("submit", (event) => {
   event.preventDefault();

@@ -176,6 +176,7 @@ export const callbacks = {
     const waited = tellReply(entry.comparison, reply);
     await take(reply);
     if (reply.after && !waited) showAfter(reply.after, () => undefined);
+    if (!state) fill();
   },
   async declined(entry, reply) {
     if (entry.kind !== "answer") return notice(reply.refused, "warning");
@@ -237,6 +238,7 @@ function bring(form) {
 
 /* Starts with the item that came with the page, unless it is answered already. */
 export async function begin(form, wasGivenBack) {
+  outbox.listen(callbacks); // before anything else: somebody may answer while the page is still being prepared
   current = form;
   state = form ? null : place.innerHTML;
   const prepared = form && prepare(form);
@@ -245,14 +247,15 @@ export async function begin(form, wasGivenBack) {
   await prepared;
   if (form && pending.has(comparisonOf(form))) waitForNext();
   else if (wasGivenBack) await takeAgain();
-  outbox.start(callbacks).then(fill);
+  outbox.sendNow().then(fill);
 }
 
 /* What the page before this one gave back is asked for anew; mostly it is the same item. */
 async function takeAgain() {
   const { kind, reply } = await get(page.urls.next, { held: "" });
-  const form = kind === "answered" && reply.next && parse(reply.next);
-  if (kind !== "answered" || (form && comparisonOf(form) === comparisonOf(current)) || isTouched(current)) return;
+  if (kind !== "answered") return;
+  const form = reply.next && parse(reply.next);
+  if (current && ((form && comparisonOf(form) === comparisonOf(current)) || isTouched(current))) return;
   waitForNext();
   await take(reply);
 }
