@@ -164,7 +164,7 @@ def project_cards(user: User) -> list[ProjectCard]:
     return [
         ProjectCard(
             project,
-            Role(roles[project.pk]).label if project.pk in roles else gettext("Administrator"),
+            str(Role(roles[project.pk]).label) if project.pk in roles else gettext("Administrator"),
             progress_in(project, user),
         )
         for project in projects_of(user)

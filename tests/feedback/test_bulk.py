@@ -214,7 +214,8 @@ def test_a_change_that_was_stopped_goes_on_and_counts_each_once(many, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         perform_job(many.job_id, carry_out_bulk_change)
     many.refresh_from_db()
-    assert many.changed == Comparison.objects.exclude(retired_at=None).count() == 12
+    before = sum(len(ids) for _, _, ids, _ in done)
+    assert many.changed == Comparison.objects.exclude(retired_at=None).count() == before > 0
     monkeypatch.setattr(bulk, "_change", chunks)
     job = many.job
     type(job).objects.filter(pk=job.pk).update(state=JobState.INTERRUPTED)
