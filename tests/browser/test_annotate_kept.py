@@ -72,6 +72,7 @@ def test_a_browser_that_is_closed_sends_what_is_pending_when_it_is_opened_again(
     expect(banner(page)).to_contain_text("1 answer is kept in this browser, also when you close it.")
     page.keyboard.press("r")
     page.keyboard.type("A thought half")
+    expect(page.locator("#workspace")).to_have_attribute("data-writing", "0")
     context.close()
     assert not Judgment.objects.exists()
 

@@ -6,9 +6,13 @@ import * as store from "./store.js";
 const KEPT = 30 * 24 * 3600 * 1000; // milliseconds; an item left for longer has long been somebody else's
 const idOf = (comparison) => `${page.owner}:${comparison}`;
 
-export function keepDraft(form) {
+/* How many keystrokes are not on the disk yet stands on the page, as what is on its way does. */
+let writing = 0;
+export async function keepDraft(form) {
   form.dataset.touched = "";
-  return keep(comparisonOf(form), fieldsOf(form));
+  page.root.dataset.writing = ++writing;
+  await keep(comparisonOf(form), fieldsOf(form));
+  page.root.dataset.writing = --writing;
 }
 
 export function keep(comparison, fields) {
