@@ -381,7 +381,7 @@ def test_practice_is_explained_after_the_answer_in_the_letters_shown(
     assert "Because" not in html
     workspace.show(1, 0)
     after = workspace.answer(choice=choice)["after"]
-    assert f"<h2>{said}</h2>" in after
+    assert re.search(rf"<h2>\s*{said}\s*</h2>", after)
     assert "it is meant as B &gt; A." in after
     assert "Because it is <em>kind</em>." in after
 
