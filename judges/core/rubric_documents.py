@@ -106,7 +106,7 @@ def _criterion(document: object, where: str) -> CriterionText:
         scale_max=scale[1],
         anchors=_anchors(values.get("anchors", {}), f"{where}.anchors"),
         weight=_weight(values.get("weight", 1.0), f"{where}.weight"),
-        scored_by=_text({"scored_by": "both"} | values, "scored_by", where),
+        scored_by=_text({"scored_by": "both", **values}, "scored_by", where),
     )
 
 
