@@ -14,7 +14,7 @@ from feedback.actions.imports import store_records
 from feedback.actions.projects import create_project, set_member
 from feedback.actions.tokens import create_token
 from feedback.models import Comparison, Project, Rater
-from feedback.queries import unread_guideline
+from feedback.queries.guidelines import unread_guideline
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

@@ -13,7 +13,7 @@ from feedback.actions.guidelines import mark_read
 from feedback.actions.judgments import submit_judgment
 from feedback.answers import Verdict
 from feedback.models import Outcome, Project, Rater, RaterKind
-from feedback.queries import current_guideline
+from feedback.queries.guidelines import current_guideline
 
 SKILL = {
     "Amina": 0.97,

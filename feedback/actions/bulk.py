@@ -27,8 +27,8 @@ from feedback.errors import Refused
 from feedback.models import BulkChange, Comparison, Project, QueueItem, ReviewItem, Tag
 from feedback.models.queue import MOST_URGENT_PRIORITY
 from feedback.people import Person
+from feedback.queries.search import ComparisonFilter, few_comparisons, last_comparison, matching
 from feedback.records import BadRecord, check_text
-from feedback.search import ComparisonFilter, few_comparisons, last_comparison, matching
 
 TASK = "feedback.tasks.perform_bulk_change"
 FEW = 300  # comparisons that are changed while one waits for the page

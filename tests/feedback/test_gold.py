@@ -10,9 +10,9 @@ from feedback.actions.gold import make_gold, make_gold_of_adjudication, remove_g
 from feedback.actions.imports import store_records
 from feedback.actions.slices import set_slice_rule
 from feedback.errors import Refused
-from feedback.measuring import gold_page
 from feedback.models import Assignment, AuditEntry, GoldAnswer, Judgment, Purpose, QueueEpoch, QueueItem
-from feedback.queries import current_judgments
+from feedback.queries.judgments import current_judgments
+from feedback.queries.measuring import gold_page
 from feedback.records import ComparisonRecord, GoldRecord, JudgmentRecord, ResponseRecord
 
 ANA_AND_BEN = [JudgmentRecord(rater=name, ranking={"a": 1, "b": 2}) for name in ("ana", "ben")]

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from django.conf.locale import LANG_INFO
 from django.contrib.auth.models import User
-from django.db.models import Max, QuerySet
+from django.db.models import Exists, Max, OuterRef, QuerySet
 from django.utils.translation import get_language_info
 
-from feedback.models import Doubt, Guideline, GuidelineReading, Project
+from feedback.models import Doubt, Guideline, GuidelineReading, Project, Rater
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,22 @@ def versions(project: Project) -> list[Version]:
     for text in project.guidelines.select_related("created_by").order_by("-version", "language"):
         found.setdefault(text.version, {})[text.language] = text
     return [Version(number, texts) for number, texts in found.items()]
+
+
+def current_guideline(project: Project, language: str = "en") -> Guideline | None:
+    """The newest guidelines, in ``language`` where there is such a text, else in English, else in any language."""
+    newest = Guideline.objects.filter(project=project).order_by("-version").first()
+    if newest is None:
+        return None
+    texts = {text.language: text for text in project.guidelines.filter(version=newest.version)}
+    return texts.get(language) or texts.get("en") or newest
+
+
+def unread_guideline(rater: Rater, language: str = "en") -> Guideline | None:
+    """The newest guidelines, if something in them came since this person last read any that they must read."""
+    seen = GuidelineReading.objects.filter(rater=rater, version__gte=OuterRef("version"))
+    unread = Guideline.objects.filter(~Exists(seen), project=rater.project_id, must_be_read=True)
+    return current_guideline(rater.project, language) if unread.exists() else None
 
 
 def open_doubts(project: Project) -> QuerySet[Doubt]:
