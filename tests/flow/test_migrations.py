@@ -8,7 +8,7 @@ ROOMS = ("feedback_", "judges_", "alignment_", "trainer_")
 
 
 def tables(database):
-    """Each of our tables' columns, and its keys, indices and checks by what they are of, whatever their order and name."""
+    """Each of our tables: its columns, and its keys, indices and checks by what they are of."""
     with database.cursor() as cursor:
         look = database.introspection
         return {

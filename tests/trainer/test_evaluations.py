@@ -114,7 +114,9 @@ def refusal(**fields) -> tuple[str | None, str]:
     return caught.value.field, caught.value.sentence
 
 
-def test_the_same_evaluation_starts_again_only_after_the_first_has_ended(policy_model, tuned_model, make_judge):
+def test_the_same_evaluation_starts_again_only_after_the_first_has_ended(
+    policy_model, tuned_model, make_judge
+):
     fields = {"model_version": tuned_model, "base": policy_model, "judges": [make_judge("a")], "by": None}
     first = start_evaluation(**fields, prompts=PROMPTS)
 
