@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -41,27 +41,29 @@ from feedback.people import Person
 TIES = "comparisons that are ties throughout"
 EQUAL = "pairs of equal texts"
 _PAGE = 200  # prompts
+Report = Callable[[int, int], object]
 
 
 def freeze_snapshot(
-    *, project: Project, policy: Policy, by: Person, test_share: float = 0.2, seed: int = 0
+    *,
+    project: Project,
+    policy: Policy,
+    by: Person,
+    test_share: float = 0.2,
+    seed: int = 0,
+    report: Report | None = None,
 ) -> Snapshot:
     """Freeze the labels that the policy uses now; the same ones again are the same snapshot.
 
     ``test_share`` of the prompts, chosen by a hash with ``seed``, are held out as the test split. Refused
     where there is nothing to freeze, a split is empty, the labels are being written, or the disk is full.
+    ``report`` hears now and then how many of how many prompts have been read.
     """
-    if not 0 < test_share < 1:
-        raise Refused(
-            "The share held out for testing must lie between 0 and 1, such as 0.2.", field="test_share"
-        )
-    if policy.project_id != project.pk:
-        raise Refused(f"{policy} is a policy of another project.", field="policy")
-    labelling = _finished_labelling(policy)
+    labelling = check_freezing(project, policy, test_share)
     try:
         with _scratch_folder() as folder:
             left_out: Counter[str] = Counter()
-            rows = _split_rows(policy, left_out, test_share, seed)
+            rows = _split_rows(_labels_by_prompt(policy, report), left_out, test_share, seed)
             tallies = write_splits(folder, rows)
             _check_splits(tallies, policy, left_out)
             if _finished_labelling(policy) != labelling:
@@ -76,6 +78,17 @@ def freeze_snapshot(
             "make room there and freeze again. Nothing was left behind."
         ) from error
     return _store(project, labelling, manifest, by)
+
+
+def check_freezing(project: Project, policy: Policy, test_share: float) -> Labelling:
+    """The labelling that would be frozen; Refused, naming the field, where none can be."""
+    if not 0 < test_share < 1:
+        raise Refused(
+            "The share held out for testing must lie between 0 and 1, such as 0.2.", field="test_share"
+        )
+    if policy.project_id != project.pk:
+        raise Refused(f"{policy} is a policy of another project.", field="policy")
+    return _finished_labelling(policy)
 
 
 def verify_snapshot(*, snapshot: Snapshot) -> None:
@@ -106,16 +119,16 @@ def _finished_labelling(policy: Policy) -> Labelling:
 
 
 def _split_rows(
-    policy: Policy, left_out: Counter[str], test_share: float, seed: int
+    labelled: Iterator[tuple[Prompt, list[Label]]], left_out: Counter[str], test_share: float, seed: int
 ) -> Iterator[tuple[str, PreferenceRow]]:
-    for prompt, labels in _labels_by_prompt(policy):
+    for prompt, labels in labelled:
         split = SPLITS[in_test(prompt.messages, test_share=test_share, seed=seed)]
         for label in labels:
             for row in _rows(prompt, label, left_out):
                 yield split, row
 
 
-def _labels_by_prompt(policy: Policy) -> Iterator[tuple[Prompt, list[Label]]]:
+def _labels_by_prompt(policy: Policy, report: Report | None) -> Iterator[tuple[Prompt, list[Label]]]:
     """The prompts by their hashes, each with its usable labels by their comparisons' ids."""
     after = ""
     used = Label.objects.filter(
@@ -130,8 +143,11 @@ def _labels_by_prompt(policy: Policy) -> Iterator[tuple[Prompt, list[Label]]]:
         Prefetch("sources", LabelSource.objects.select_related("judgment__rater")),
     )
     prompts = Prompt.objects.filter(project=policy.project).order_by("sha256")
+    done, total = 0, prompts.count()
     while page := list(prompts.filter(sha256__gt=after)[:_PAGE]):
-        after = page[-1].sha256
+        if report:
+            report(done, total)
+        after, done = page[-1].sha256, done + len(page)
         found: dict[int, list[Label]] = {}
         for label in related.filter(comparison__prompt__in=page):
             found.setdefault(label.comparison.prompt_id, []).append(label)
