@@ -146,7 +146,7 @@ def test_prompts_that_are_nearly_the_same_are_never_in_both_splits(project, labe
     records = [
         ComparisonRecord(
             key=f"{number}-{twin}",
-            prompt=[{"role": "user", "content": f"{story * 2} My order number is {number:03} {ending}"}],
+            prompt=[{"role": "user", "content": f"{story} My order number is {number:03} {ending}"}],
             responses=[ResponseRecord("a", "x", f"Yes {number}."), ResponseRecord("b", "y", f"No {twin}.")],
             judgments=[said(name, "first") for name in ("ana", "ben", "cy")],
         )
@@ -167,10 +167,9 @@ def test_prompts_that_are_nearly_the_same_are_never_in_both_splits(project, labe
     label(policy)
     for seed in range(4):
         snapshot = freeze_snapshot(project=project, policy=policy, by=None, test_share=0.45, seed=seed)
-        held = [row["comparison"].startswith("other") for row in rows(snapshot, "test")]
-        # All sixteen stories tell the same: together or not at all.
-        assert held.count(False) in (0, 16)
-        assert snapshot.test_rows == 18
+        held = {row["comparison"] for row in rows(snapshot, "test")}
+        assert all((f"{number}-0" in held) == (f"{number}-1" in held) for number in range(8))
+        assert 17 <= snapshot.test_rows <= 19  # of 40
 
 
 @pytest.fixture
