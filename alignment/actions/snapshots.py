@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, QuerySet
 
 from alignment.formats.dataset_card import card
 from alignment.formats.dataset_folder import (
@@ -26,12 +26,13 @@ from alignment.formats.dataset_folder import (
     SPLITS,
     SplitTally,
     addressed,
-    in_test,
     problem_with,
     write_splits,
     write_text,
 )
 from alignment.formats.preference import PreferenceRow, answer, strict_pairs
+from alignment.health.near_duplicates import NearDuplicates
+from alignment.health.splits import held_out
 from alignment.models import AgreementReport, Decision, Label, Labelling, LabelSource, Policy, Snapshot
 from feedback.actions.audit import record
 from feedback.errors import Refused
@@ -55,15 +56,17 @@ def freeze_snapshot(
 ) -> Snapshot:
     """Freeze the labels that the policy uses now; the same ones again are the same snapshot.
 
-    ``test_share`` of the prompts, chosen by a hash with ``seed``, are held out as the test split. Refused
-    where there is nothing to freeze, a split is empty, the labels are being written, or the disk is full.
+    ``test_share`` of the prompts, drawn with ``seed`` from each combination of tags, are held out as the test split;
+    prompts that are nearly the same are held out together or not at all. Refused where there is nothing to freeze,
+    a split is empty, the labels are being written, or the disk is full.
     ``report`` hears now and then how many of how many prompts have been read.
     """
     labelling = check_freezing(project, policy, test_share)
     try:
         with _scratch_folder() as folder:
             left_out: Counter[str] = Counter()
-            rows = _split_rows(_labels_by_prompt(policy, report), left_out, test_share, seed)
+            test = _held_out(policy, test_share, seed)
+            rows = _split_rows(_labels_by_prompt(policy, report), left_out, test)
             tallies = write_splits(folder, rows)
             _check_splits(tallies, policy, left_out)
             if _finished_labelling(policy) != labelling:
@@ -118,11 +121,46 @@ def _finished_labelling(policy: Policy) -> Labelling:
     return labelling
 
 
+def _held_out(policy: Policy, test_share: float, seed: int) -> set[str]:
+    """The hashes of the prompts in the test split, near duplicates together."""
+    tags: dict[str, tuple[str, ...]] = {}
+    near = NearDuplicates()
+    for page in _prompt_pages(policy):
+        found: dict[int, set[str]] = {}
+        labels = _used(policy).filter(comparison__prompt__in=page)
+        for prompt, name in labels.values_list("comparison__prompt", "comparison__tags__name"):
+            found.setdefault(prompt, set()).update([name] if name else [])
+        for each in page:
+            if each.pk in found:
+                tags[each.sha256] = tuple(sorted(found[each.pk]))
+                near.add(each.sha256, "\n".join(message["content"] for message in each.messages))
+    return held_out(tags, near.groups(), test_share=test_share, seed=seed)
+
+
+def _prompt_pages(policy: Policy) -> Iterator[list[Prompt]]:
+    """The project's prompts by their hashes: no long query, and the same order on every database."""
+    after = ""
+    prompts = Prompt.objects.filter(project=policy.project).order_by("sha256")
+    while page := list(prompts.filter(sha256__gt=after)[:_PAGE]):
+        after = page[-1].sha256
+        yield page
+
+
+def _used(policy: Policy) -> QuerySet[Label]:
+    """The labels that may be frozen."""
+    return Label.objects.filter(
+        policy=policy,
+        decision=Decision.USED,
+        comparison__purpose=Purpose.TRAIN,
+        comparison__retired_at=None,
+    )
+
+
 def _split_rows(
-    labelled: Iterator[tuple[Prompt, list[Label]]], left_out: Counter[str], test_share: float, seed: int
+    labelled: Iterator[tuple[Prompt, list[Label]]], left_out: Counter[str], test: set[str]
 ) -> Iterator[tuple[str, PreferenceRow]]:
     for prompt, labels in labelled:
-        split = SPLITS[in_test(prompt.messages, test_share=test_share, seed=seed)]
+        split = SPLITS[prompt.sha256 in test]
         for label in labels:
             for row in _rows(prompt, label, left_out):
                 yield split, row
@@ -130,24 +168,20 @@ def _split_rows(
 
 def _labels_by_prompt(policy: Policy, report: Report | None) -> Iterator[tuple[Prompt, list[Label]]]:
     """The prompts by their hashes, each with its usable labels by their comparisons' ids."""
-    after = ""
-    used = Label.objects.filter(
-        policy=policy,
-        decision=Decision.USED,
-        comparison__purpose=Purpose.TRAIN,
-        comparison__retired_at=None,
+    related = (
+        _used(policy)
+        .select_related("comparison")
+        .prefetch_related(
+            Prefetch("comparison__slots", Slot.objects.select_related("response").order_by("position")),
+            "comparison__tags",
+            Prefetch("sources", LabelSource.objects.select_related("judgment__rater")),
+        )
     )
-    related = used.select_related("comparison").prefetch_related(
-        Prefetch("comparison__slots", Slot.objects.select_related("response").order_by("position")),
-        "comparison__tags",
-        Prefetch("sources", LabelSource.objects.select_related("judgment__rater")),
-    )
-    prompts = Prompt.objects.filter(project=policy.project).order_by("sha256")
-    done, total = 0, prompts.count()
-    while page := list(prompts.filter(sha256__gt=after)[:_PAGE]):
+    done, total = 0, Prompt.objects.filter(project=policy.project).count()
+    for page in _prompt_pages(policy):
         if report:
             report(done, total)
-        after, done = page[-1].sha256, done + len(page)
+        done += len(page)
         found: dict[int, list[Label]] = {}
         for label in related.filter(comparison__prompt__in=page):
             found.setdefault(label.comparison.prompt_id, []).append(label)

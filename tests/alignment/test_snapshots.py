@@ -141,6 +141,37 @@ def test_no_prompt_is_in_both_splits_even_under_two_references(project, label):
     assert not train & test
 
 
+def test_prompts_that_are_nearly_the_same_are_never_in_both_splits(project, label):
+    story = "I ordered a kettle from your shop last week, it arrived on Monday and has been leaking since Tuesday. "
+    records = [
+        ComparisonRecord(
+            key=f"{number}-{twin}",
+            prompt=[{"role": "user", "content": f"{story} My order number is {number:03} {ending}"}],
+            responses=[ResponseRecord("a", "x", f"Yes {number}."), ResponseRecord("b", "y", f"No {twin}.")],
+            judgments=[said(name, "first") for name in ("ana", "ben", "cy")],
+        )
+        for number in range(8)
+        for twin, ending in enumerate(("please help", "Please help!"))
+    ]
+    others = [
+        ComparisonRecord(
+            key=f"other-{number}",
+            prompt=[{"role": "user", "content": f"Question {number}?"}],
+            responses=[ResponseRecord("a", "x", "Yes."), ResponseRecord("b", "y", "No.")],
+            judgments=[said(name, "first") for name in ("ana", "ben", "cy")],
+        )
+        for number in range(24)
+    ]
+    store_records(project=project, records=[*records, *others], by=None)
+    policy = create_policy(project=project, name="p", document={}, by=None)
+    label(policy)
+    for seed in range(4):
+        snapshot = freeze_snapshot(project=project, policy=policy, by=None, test_share=0.45, seed=seed)
+        held = {row["comparison"] for row in rows(snapshot, "test")}
+        assert all((f"{number}-0" in held) == (f"{number}-1" in held) for number in range(8))
+        assert 17 <= snapshot.test_rows <= 19  # of 40
+
+
 @pytest.fixture
 def ranked(project, label):
     """A policy whose labels are whatever the test writes."""
