@@ -11,11 +11,7 @@ def address(request: HttpRequest) -> str | None:
     client itself, who may write anything there.
     """
     seen = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-<<<<<<< HEAD
     proxies: int = settings.TRUSTED_PROXIES
-=======
-    proxies = settings.TRUSTED_PROXIES
->>>>>>> formats
     if proxies and len(seen) >= proxies:
         return seen[-proxies]
     remote: str | None = request.META.get("REMOTE_ADDR")
