@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from judges.core.sandbox.levels import Sandbox, sandbox
-from judges.core.sandbox.limits import Limits
+from judges.core.sandbox.limits import Limits, Ran
 
 MOST_BYTES = 32 * 2**20  # of cases that a process is given at once
 # Each process may use a core for as long as it runs; more of them than cores only make all of them late.
@@ -54,3 +54,12 @@ def _first(cases: Sequence[Any]) -> list[Any]:
             break
         held.append(case)
     return held
+
+
+def run_alone(
+    program: str, job: Mapping[str, Any], limits: Limits, walls: Sandbox | None = None
+) -> Ran:
+    """One job in a process that nobody shares. Raises NoSandbox."""
+    walls = walls or sandbox()
+    with _PLACES:
+        return walls.run(program, job, limits)

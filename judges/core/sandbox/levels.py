@@ -70,7 +70,7 @@ class Sandbox:
             "required": self.required,
         }
         command = [*self.prefix, _interpreter(), "-I", "-S", "-B", "-c", _script(program)]
-        return run_process(command, whole, limits, ENVIRONMENT)
+        return run_process(command, whole, limits, ENVIRONMENT, cases)
 
 
 def sandbox() -> Sandbox:

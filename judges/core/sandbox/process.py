@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import selectors
 import signal
 import subprocess
@@ -19,7 +20,7 @@ STILL = 0.05  # seconds between looks at the clock
 
 
 def run_process(
-    command: Sequence[str], job: Mapping[str, Any], limits: Limits, environment: Mapping[str, str]
+    command: Sequence[str], job: Mapping[str, Any], limits: Limits, environment: Mapping[str, str], cases: int
 ) -> Ran:
     """Run a program of the sandbox. It is killed, with all it started, however this ends."""
     started = time.monotonic()
@@ -35,19 +36,21 @@ def run_process(
             cwd="/",
             start_new_session=True,
         )
+    output, printed, ended = b"", b"", "it was stopped"
     try:
-        output, printed, ended = _read(process, limits)
+        output, printed, ended = _read(process, limits, cases)
     finally:
-        _kill(process)
+        _kill(process, ended)
     answers = _answers(output)
     return Ran(answers, ended or _how_it_ended(process), _text(printed), time.monotonic() - started)
 
 
-def _read(process: subprocess.Popen[bytes], limits: Limits) -> tuple[bytes, bytes, str]:
+def _read(process: subprocess.Popen[bytes], limits: Limits, cases: int) -> tuple[bytes, bytes, str]:
     """Both outputs until they end, one grows too large, or no answer came for too long."""
     assert process.stdout and process.stderr  # noqa: S101  both are pipes
     output, printed = bytearray(), bytearray()
     deadline = time.monotonic() + limits.start_seconds + limits.seconds
+    end = deadline + (cases - 1) * (limits.seconds + 1.0)
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ, output)
         selector.register(process.stderr, selectors.EVENT_READ, printed)
@@ -58,7 +61,7 @@ def _read(process: subprocess.Popen[bytes], limits: Limits) -> tuple[bytes, byte
                 if not piece:
                     selector.unregister(key.fileobj)
                 elif key.data is output and b'"case"' in piece:
-                    deadline = time.monotonic() + limits.seconds + 1.0
+                    deadline = min(end, time.monotonic() + limits.seconds + 1.0)
             if max(len(output), len(printed)) > limits.output_bytes:
                 return bytes(output), bytes(printed), f"it wrote more than {limits.output_bytes} bytes"
             if time.monotonic() > deadline:
@@ -66,15 +69,19 @@ def _read(process: subprocess.Popen[bytes], limits: Limits) -> tuple[bytes, byte
     return bytes(output), bytes(printed), ""
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
+def _kill(process: subprocess.Popen[bytes], ended: str) -> None:
+    """End the group, and wait until nobody holds its outputs: a namespace dies a moment after its maker."""
     with suppress(subprocess.TimeoutExpired):
-        if process.stdout and process.stdout.closed:
-            process.wait(1.0)
+        process.wait(0.0 if ended else 1.0)  # one that is done is given the time to say with what status
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    deadline = time.monotonic() + 5.0
     for pipe in (process.stdout, process.stderr):
         if pipe:
+            while time.monotonic() < deadline:
+                if select.select([pipe], [], [], 0.1)[0] and not os.read(pipe.fileno(), PIECE):
+                    break
             pipe.close()
 
 
@@ -84,8 +91,8 @@ def _how_it_ended(process: subprocess.Popen[bytes]) -> str:
     number = -status if status < 0 else status - 128
     if status == 0:
         return ""
-    if number == signal.SIGXCPU:
-        return "it used up its CPU time"
+    if number in (signal.SIGXCPU, signal.SIGALRM):
+        return "it ran out of time"
     names = {int(known): known.name for known in signal.Signals}
     return f"it was ended by {names[number]}" if number in names else f"it ended with status {status}"
 

@@ -35,13 +35,15 @@ REFUSED = {
     # mount umount2 pivot_root chroot unshare setns, keyctl add_key request_key, bpf perf_event_open userfaultfd,
     # name_to_handle_at open_by_handle_at, init_module finit_module delete_module kexec_load kexec_file_load,
     # reboot swapon swapoff syslog acct quotactl settimeofday clock_settime adjtimex, setpriority
-    # sched_setscheduler, shmget msgget semget mq_open, memfd_create memfd_secret
+    # sched_setscheduler, shmget msgget semget mq_open, memfd_create memfd_secret; and what Landlock does not see of
+    # files: chmod, chown, utime, setxattr and removexattr with all their kin
     "x86_64": (
         *(41, 42, 49, 50, 43, 288, 44, 46, 307, 57, 58, 59, 322),
         *(101, 310, 311, 200, 129, 297, 135),
         *(165, 166, 155, 161, 272, 308, 250, 248, 249, 321, 298, 323),
         *(303, 304, 175, 313, 176, 246, 320),
         *(169, 167, 168, 103, 163, 179, 164, 227, 159, 141, 144, 29, 68, 64, 240, 319, 447),
+        *(90, 91, 268, 92, 93, 94, 260, 132, 235, 280, 261, 188, 189, 190, 197, 198, 199),
     ),
     "aarch64": (
         *(198, 203, 200, 201, 202, 242, 206, 211, 269, 221, 281),
@@ -49,10 +51,11 @@ REFUSED = {
         *(40, 39, 41, 51, 97, 268, 219, 217, 218, 280, 241, 282),
         *(264, 265, 105, 273, 106, 104, 294),
         *(142, 224, 225, 116, 89, 60, 170, 112, 171, 140, 119, 194, 186, 190, 180, 279, 447),
+        *(52, 53, 54, 55, 88, 5, 6, 7, 14, 15, 16),
     ),
 }
-# io_uring, pidfds, the newer calls about mounts: numbered alike everywhere.
-REFUSED_EVERYWHERE = (424, 425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 442)
+# io_uring, pidfds, the newer calls about mounts, modes and attributes: numbered alike everywhere.
+REFUSED_EVERYWHERE = (424, 425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 442, 452, 463, 466)
 CLONE3 = 435
 # Calls whose first argument names a process: only this one will do (for prlimit64 it is 0).
 NAMED: dict[str, dict[int, int | None]] = {"x86_64": {62: None, 234: None, 302: 0}, "aarch64": {129: None, 131: None, 261: 0}}

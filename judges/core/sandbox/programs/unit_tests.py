@@ -4,12 +4,15 @@ A test passes where it ends without an exception. The answer carries a word that
 that goes looking for it in this process can find it, which is why a reward is no proof.
 """
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
 
 def work(job: dict[str, Any], say: Callable[[Any], None]) -> None:
+    # Ends the process; code that prevents it meets the limit of the process outside.
+    signal.setitimer(signal.ITIMER_REAL, job["seconds"])
     word = job.pop("word")
     tests = job.pop("tests")
     namespace: dict[str, Any] = {"__name__": "response"}
