@@ -63,3 +63,11 @@ def project_for(user: User | AnonymousUser, slug: str, permission: Permission) -
     if project is None or permission not in grants(user, project):
         raise Http404(f"There is no project {slug!r} that you may use for this.")
     return project
+
+
+def engineers_somewhere(user: User | AnonymousUser) -> bool:
+    """May ``user`` do an engineer's work in any project at all?"""
+    if isinstance(user, AnonymousUser) or not user.is_active:
+        return False
+    roles = [role for role, granted in GRANTS.items() if Permission.ENGINEER in granted]
+    return user.is_superuser or Member.objects.filter(user=user, role__in=roles, deactivated_at=None).exists()

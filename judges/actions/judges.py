@@ -12,7 +12,7 @@ from feedback.hashing import content_sha256
 from feedback.models import Project, Rater, RaterKind, Rubric
 from feedback.people import Person
 from judges.actions.rubrics import create_rubric
-from judges.core.providers import BadSettings, Provider, provider_for
+from judges.core.providers import GRADER, BadSettings, Provider, provider_for
 from judges.models import Judge
 
 MOST_SAMPLES = 9
@@ -98,10 +98,11 @@ def _create(judge: Judge, by: Person) -> Judge:
 
 def _rater(judge: Judge) -> Rater:
     name = judge.name if judge.version == 1 else f"{judge.name} v{judge.version}"
-    rater, made = Rater.objects.get_or_create(project=judge.project, kind=RaterKind.JUDGE, name=name)
+    kind = RaterKind.GRADER if judge.provider == GRADER else RaterKind.JUDGE
+    rater, made = Rater.objects.get_or_create(project=judge.project, kind=kind, name=name)
     if not made:
         raise Refused(
-            f"The project has judgments by a judge called {name!r}; choose another name.", field="name"
+            f"The project has judgments by a {kind} called {name!r}; choose another name.", field="name"
         )
     return rater
 

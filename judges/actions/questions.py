@@ -11,10 +11,11 @@ from feedback.actions.judgments import MachineVerdict
 from feedback.answers import Verdict
 from feedback.models import Comparison
 from judges.actions.calls import Call, StoredReply
+from judges.core.providers import GRADER
 from judges.core.rendering import JudgeText, orders, render
 from judges.core.verdict import CallVerdict, combine, read_verdict
 from judges.models import Judge
-from judges.queries import judge_text
+from judges.queries import grader_item, judge_text
 
 SUBMISSIONS = UUID("b3e1f6a0-5a6e-5c43-8d7e-0f6f3b1f9a52")  # namespace of the ids made for judges' verdicts
 
@@ -35,8 +36,9 @@ class Questions:
     def calls(self, comparison: Comparison) -> list[Call]:
         """One call an order and sample. The comparison's prompt, slots and responses are read."""
         judge, responses = self.judge, [slot.response.text for slot in comparison.slots.all()]
+        item = grader_item(comparison) if judge.provider == GRADER else None
         requests = [
-            render(self.text, comparison.prompt.messages, responses, shown=shown, sample=sample)
+            render(self.text, comparison.prompt.messages, responses, shown=shown, sample=sample, item=item)
             for shown in orders(len(responses), both=judge.both_orders, seed=comparison.content_sha256)
             for sample in range(judge.samples)
         ]

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from feedback.hashing import content_sha256
+from feedback.hashing import canonical_json, content_sha256
 from feedback.records import Message
 from judges.core.request import Request
 from judges.core.rubric import CriterionText
@@ -48,7 +48,7 @@ class JudgeText:
 
 
 class Section(NamedTuple):
-    """One fenced text: ``name`` is "message N ROLE" or "response LABEL"."""
+    """One fenced text: ``name`` is "message N ROLE", "response LABEL" or "item"."""
 
     name: str
     text: str
@@ -82,13 +82,19 @@ def render(
     *,
     shown: tuple[int, ...],
     sample: int = 0,
+    item: Mapping[str, Any] | None = None,
 ) -> Request:
-    """The request that shows ``responses`` (in canonical order) in the order ``shown``."""
+    """The request that shows ``responses`` (in canonical order) in the order ``shown``.
+
+    ``item``: what a grader reads beside a response, in a section named "item" as JSON.
+    """
     system, schema = system_text(judge), reply_schema(len(shown), judge.criteria)
     sections = [
         Section(f"message {n} {message['role']}", message["content"]) for n, message in enumerate(prompt, 1)
     ]
     sections += [Section(f"response {label(n)}", responses[position]) for n, position in enumerate(shown)]
+    if item is not None:
+        sections.append(Section("item", canonical_json(item)))
     mark = content_sha256(
         [judge.provider, judge.model, judge.settings, system, schema, sections, shown, sample]
     )[:MARK_LENGTH]

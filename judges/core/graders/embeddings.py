@@ -44,7 +44,7 @@ class Embeddings:
                 vectors += [found[index] for index in range(len(texts[start : start + MOST_TEXTS]))]
                 used += int((body.get("usage") or {}).get("total_tokens") or 0)
         except Failure as failure:
-            raise NoGrade(MODEL_SERVER, f"{failure.kind}: {failure}") from None
+            raise NoGrade(MODEL_SERVER, f"{failure.kind}: {failure}", failure) from None
         except (KeyError, TypeError, ValueError, AttributeError):
             raise NoGrade(MODEL_SERVER, "What the server of embeddings sent could not be read.") from None
         return vectors, self.model, used

@@ -19,7 +19,7 @@ FIELDS = {
     "label_model": ("type", "name", "input", "model", "labels", "passing_labels"),
     "python": ("type", "name", "source", "image_tag"),
 }
-_RESOLVE = '''\
+_RESOLVE = """\
 def value(path, sample, item):
     found = {"sample": sample, "item": item}
     for step in path:
@@ -33,7 +33,7 @@ def resolve(pieces, paths, sample, item):
         found = value(path, sample, item)
         text += (found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)) + piece
     return text
-'''
+"""
 
 
 def openai_grader(document: Mapping[str, Any]) -> dict[str, Any]:

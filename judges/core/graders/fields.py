@@ -48,9 +48,7 @@ class Fields:
         """Its name; the documentation has graders without one, which go by their type."""
         return self.text("name", default=str(self.document.get("type")), most=LONGEST_NAME, empty=False)
 
-    def text(
-        self, name: str, default: Any = MISSING, *, most: int = LONGEST_TEXT, empty: bool = True
-    ) -> str:
+    def text(self, name: str, default: Any = MISSING, *, most: int = LONGEST_TEXT, empty: bool = True) -> str:
         value = self.value(name, default)
         try:
             check_text(value, name, most)

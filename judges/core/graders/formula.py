@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 LONGEST = 2000  # characters
 DEEPEST = 50
 _NUMBER_START = "0123456789."
-_TOKEN = re.compile(r"\s*(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[^\W\d]\w*|[-+*/^(),])")
+_TOKEN = re.compile(
+    r"\s*(?:[0-9]+\.?[0-9]*(?:[eE][+-]?[0-9]+)?|\.[0-9]+(?:[eE][+-]?[0-9]+)?|[^\W\d]\w*|[-+*/^(),])"
+)
 
 Values = Mapping[str, float]
 Node = Callable[[Values], float]
@@ -21,7 +23,6 @@ Node = Callable[[Values], float]
 
 class BadFormula(ValueError):
     """A text that is no formula, or a formula without a result."""
-
 
 
 # Name: function, fewest and most arguments (None: any number).
@@ -139,7 +140,7 @@ class _Parser:
         if token[:1] in _NUMBER_START and token:
             number = float(token)
             return lambda values: number
-        if not token or token in "+-*/^),":
+        if token in ("", *"+-*/^),"):
             raise BadFormula(f"{token!r} is in the place of a number" if token else "it ends too early")
         return self._call(token) if self.left() == "(" else self._name(token)
 

@@ -3,12 +3,13 @@
 A grade that is missing stays missing: ``reward`` is None, never 0, and ``errors`` says why.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any
 
 from judges.core.graders.case import Case
+from judges.core.usage import Usage
 
 # The kinds that OpenAI's answer has a flag for, in its words.
 FORMULA = "formula_parse_error"
@@ -43,19 +44,23 @@ DETAILED = {
 
 
 class NoGrade(Exception):
-    """This case has no grade. ``kind`` is one of KINDS, the message one sentence for whoever reads the result."""
+    """This case has no grade. ``kind`` is one of KINDS, the message one sentence for whoever reads the result.
 
-    def __init__(self, kind: str, reason: str) -> None:
+    ``failure``: a provider's, after which the same question may be answered.
+    """
+
+    def __init__(self, kind: str, reason: str, failure: Exception | None = None) -> None:
         super().__init__(reason)
         self.kind = kind
+        self.failure = failure
 
 
 @dataclass(frozen=True)
 class Grade:
     """One case's result. ``seconds`` it took; in a batch that one process did, its share of it.
 
-    ``note`` says more of a reward that is there (which tests failed). ``tokens`` counts by model. ``parts`` are
-    a multi grader's.
+    ``note`` says more of a reward that is there (which tests failed). ``used``: tokens by model. ``parts`` are a
+    multi grader's. ``failure`` is a provider's, where that is why there is none.
     """
 
     name: str
@@ -64,8 +69,9 @@ class Grade:
     errors: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     note: str = ""
-    tokens: Mapping[str, int] = field(default_factory=dict)
+    used: Mapping[str, Usage] = field(default_factory=dict)
     parts: Mapping[str, "Grade"] = field(default_factory=dict)
+    failure: Exception | None = None
 
     @property
     def reason(self) -> str:
@@ -76,6 +82,7 @@ class Grade:
         """The answer of OpenAI's endpoint; ``reward`` is null where there is none."""
         details = {DETAILED[kind]: reason for kind, reason in self.errors.items() if kind in DETAILED}
         rewards = {name: part.reward for name, part in self.parts.items()}
+        tokens = {model: usage.total for model, usage in self.used.items()}
         return {
             "reward": self.reward,
             "sub_rewards": rewards,
@@ -87,17 +94,26 @@ class Grade:
                 | details,
                 "execution_time": round(self.seconds, 6),
                 "scores": rewards or {self.name: self.reward},
-                "token_usage": sum(self.tokens.values()) if self.tokens else None,
-                "sampled_model_name": next(iter(self.tokens)) if len(self.tokens) == 1 else None,
+                "token_usage": sum(count or 0 for count in tokens.values()) if tokens else None,
+                "sampled_model_name": next(iter(tokens)) if len(tokens) == 1 else None,
                 "reason": self.reason,
             },
-            "model_grader_token_usage_per_model": dict(self.tokens),
+            "model_grader_token_usage_per_model": tokens,
         }
 
 
 def without(name: str, kind: str, problem: NoGrade, seconds: float = 0.0) -> Grade:
     """The grade of a case that has none. ``kind`` is the grader's type."""
-    return Grade(name, kind, None, {problem.kind: str(problem)}, seconds)
+    return Grade(name, kind, None, {problem.kind: str(problem)}, seconds, failure=problem.failure)
+
+
+def used_together(grades: Iterable[Grade]) -> dict[str, Usage]:
+    """The tokens of all of them by model."""
+    found: dict[str, Usage] = {}
+    for grade in grades:
+        for model, usage in grade.used.items():
+            found[model] = found[model].plus(usage) if model in found else usage
+    return found
 
 
 def each(name: str, kind: str, cases: Sequence[Case], score: Callable[[Case], float]) -> list[Grade]:

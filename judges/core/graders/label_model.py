@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 from judges.core.graders.case import Case
 from judges.core.graders.fields import Fields
 from judges.core.graders.grade import MODEL_PARSE, Grade, NoGrade, one_later
-from judges.core.graders.questions import Asking, asking, result_of, tokens_of
+from judges.core.graders.questions import Asking, asking, result_of, used_by
 from judges.core.graders.services import MODELS, Services
 
 
@@ -50,5 +50,5 @@ class LabelModel:
             float(label in self.passing),
             seconds=perf_counter() - started,
             note=f"The label is {label}.",
-            tokens=tokens_of(reply),
+            used=used_by(reply),
         )

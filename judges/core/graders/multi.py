@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Self
 from judges.core.graders.case import Case
 from judges.core.graders.fields import Fields
 from judges.core.graders.formula import FUNCTIONS, BadFormula, Formula, formula
-from judges.core.graders.grade import FORMULA, Grade
+from judges.core.graders.grade import FORMULA, Grade, used_together
 from judges.core.graders.grader import Grader
 from judges.core.graders.services import Services
 
@@ -41,14 +41,14 @@ class Multi:
             raise fields.bad("calculate_output", f"is no formula: {bad}") from None
         strange = sorted(parsed.names - set(graders))
         if strange:
-            raise fields.bad(
-                "calculate_output", f"names {strange[0]}, which is none of {', '.join(graders)}"
-            )
+            raise fields.bad("calculate_output", f"names {strange[0]}, which is none of {', '.join(graders)}")
         return cls(fields.name(), graders, parsed)
 
     async def grades(self, cases: Sequence[Case], services: Services) -> list[Grade]:
         graded = await asyncio.gather(*(each.grades(cases, services) for each in self.graders.values()))
-        return [self._grade(dict(zip(self.graders, parts, strict=True))) for parts in zip(*graded, strict=True)]
+        return [
+            self._grade(dict(zip(self.graders, parts, strict=True))) for parts in zip(*graded, strict=True)
+        ]
 
     def _grade(self, parts: dict[str, Grade]) -> Grade:
         used = {name: parts[name] for name in sorted(self.formula.names)}
@@ -60,18 +60,16 @@ class Multi:
                 reward = self.formula.value(rewards)
             except BadFormula as bad:
                 errors = {FORMULA: f"{bad}."}
-        tokens: dict[str, int] = {}
-        for part in parts.values():
-            for model, count in part.tokens.items():
-                tokens[model] = tokens.get(model, 0) + count
+        failure = next((part.failure for part in used.values() if part.failure), None)
         return Grade(
             self.name,
             self.type,
             reward,
             errors,
             sum(part.seconds for part in parts.values()),
-            tokens=tokens,
+            used=used_together(parts.values()),
             parts=parts,
+            failure=failure,
         )
 
 

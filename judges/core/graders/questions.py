@@ -14,6 +14,8 @@ from judges.core.graders.fields import Fields, is_number
 from judges.core.graders.grade import MODEL_PARSE, NoGrade
 from judges.core.graders.services import Question, Services
 from judges.core.graders.templates import Template, parsed
+from judges.core.usage import Usage
+
 if TYPE_CHECKING:
     from judges.core.providers.provider import Reply
 
@@ -82,11 +84,9 @@ def result_of(reply: "Reply") -> Any:
         raise NoGrade(MODEL_PARSE, f"The model's reply is no such JSON: {reply.text[:200]!r}.{cut}") from None
 
 
-def tokens_of(reply: "Reply") -> dict[str, int]:
-    """What the reply used by the name of the model; empty where the server did not say."""
-    if reply.usage.prompt is None or reply.usage.output is None:
-        return {}
-    return {reply.served_model: reply.usage.prompt + reply.usage.output}
+def used_by(reply: "Reply") -> dict[str, Usage]:
+    """What the reply used, by the name of the model."""
+    return {reply.served_model: reply.usage}
 
 
 def _message(fields: Fields, where: str, message: Any) -> tuple[str, Template]:

@@ -40,5 +40,3 @@ def read_grader(document: Any, path: str = "") -> Grader:
     grader: Grader = getattr(import_module(f"judges.core.graders.{module}"), name).read(fields)
     fields.finish()
     return grader
-
-

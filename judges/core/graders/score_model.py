@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self
 from judges.core.graders.case import Case
 from judges.core.graders.fields import Fields, is_number
 from judges.core.graders.grade import MODEL_PARSE, Grade, NoGrade, one_later
-from judges.core.graders.questions import Asking, asking, result_of, tokens_of
+from judges.core.graders.questions import Asking, asking, result_of, used_by
 from judges.core.graders.services import MODELS, Services
 
 
@@ -44,9 +44,7 @@ class ScoreModel:
         if not is_number(result):
             raise NoGrade(MODEL_PARSE, f"The model's result is no number: {result!r:.80}.")
         reward = min(max(float(result), self.low), self.high)
-        return Grade(
-            self.name, self.type, reward, seconds=perf_counter() - started, tokens=tokens_of(reply)
-        )
+        return Grade(self.name, self.type, reward, seconds=perf_counter() - started, used=used_by(reply))
 
 
 def _bounds(fields: Fields, bounds: Any) -> tuple[float, float]:

@@ -46,13 +46,9 @@ class Services:
         self._key = key
         self._stack = AsyncExitStack()
         self._providers: dict[str, Provider] = {}
-        self._embeddings: Embeddings | None = None
         if models is not None:
             self.provider({})
-        if embeddings is not None:
-            from judges.core.graders.embeddings import Embeddings
-
-            self._embeddings = Embeddings(embeddings, key)
+        self._embeddings = None if embeddings is None else _embeddings(embeddings, key)
 
     async def __aenter__(self) -> Self:
         return self
@@ -86,7 +82,7 @@ class Services:
         except BadSettings as bad:
             raise NoGrade(OTHER, f"The provider's {bad}") from None
         except Failure as failure:
-            raise NoGrade(MODEL_SERVER, f"{failure.kind}: {failure}") from None
+            raise NoGrade(MODEL_SERVER, f"{failure.kind}: {failure}", failure) from None
         if reply.stop_reason in REFUSAL_STOPS:
             raise NoGrade(MODEL_REFUSAL, f"The model refused: {reply.refusal or reply.text[:200]}")
         return reply
@@ -105,6 +101,12 @@ class Services:
         if name not in self._providers:
             self._providers[name] = await self._stack.enter_async_context(self.provider(sampling))
         return self._providers[name]
+
+
+def _embeddings(settings: Mapping[str, Any], key: "Key | None") -> "Embeddings":
+    from judges.core.graders.embeddings import Embeddings
+
+    return Embeddings(settings, key)
 
 
 def _request(question: Question, models: Mapping[str, Any]) -> Any:

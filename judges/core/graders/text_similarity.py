@@ -17,6 +17,7 @@ from judges.core.graders.grade import OTHER, Grade, NoGrade, each, without
 from judges.core.graders.services import EMBEDDINGS, NOTHING, Services
 from judges.core.graders.similarity import MEASURES, METRICS
 from judges.core.graders.templates import Template, template
+from judges.core.usage import Usage
 
 LONGEST = 20_000  # characters of each text: METEOR's time grows with the product of the lengths
 
@@ -59,7 +60,9 @@ class TextSimilarity:
 
     async def _by_embeddings(self, cases: Sequence[Case], services: Services) -> list[Grade]:
         """All texts of the cases that have both go to the server together."""
-        started, texts, problems = perf_counter(), [], {}
+        started = perf_counter()
+        texts: list[str] = []
+        problems: dict[int, NoGrade] = {}
         for index, case in enumerate(cases):
             try:
                 texts += self._texts(case)
@@ -72,11 +75,11 @@ class TextSimilarity:
         share = (perf_counter() - started) / len(cases)
         graded = len(cases) - len(problems)
         pairs = zip(vectors[::2], vectors[1::2], strict=True)
-        tokens = {model: math.ceil(used / graded)} if graded and used else {}
+        tokens = {model: Usage(math.ceil(used / graded), 0)} if graded and used else {}
         return [
             without(self.name, self.type, problems[index], share)
             if index in problems
-            else Grade(self.name, self.type, cosine(*next(pairs)), seconds=share, tokens=tokens)
+            else Grade(self.name, self.type, cosine(*next(pairs)), seconds=share, used=tokens)
             for index in range(len(cases))
         ]
 

@@ -47,7 +47,8 @@ def each_case(
 
 def _first(cases: Sequence[Any]) -> list[Any]:
     """As many as a process should hold at once; at least one."""
-    held, size = [], 0
+    held: list[Any] = []
+    size = 0
     for case in cases:
         size += len(json.dumps(case))
         if held and size > MOST_BYTES:
@@ -56,9 +57,7 @@ def _first(cases: Sequence[Any]) -> list[Any]:
     return held
 
 
-def run_alone(
-    program: str, job: Mapping[str, Any], limits: Limits, walls: Sandbox | None = None
-) -> Ran:
+def run_alone(program: str, job: Mapping[str, Any], limits: Limits, walls: Sandbox | None = None) -> Ran:
     """One job in a process that nobody shares. Raises NoSandbox."""
     walls = walls or sandbox()
     with _PLACES:

@@ -109,7 +109,17 @@ def namespaces() -> Sandbox | None:
     if bwrap is None:
         return None
     command = [bwrap, "--unshare-all", "--unshare-user", "--disable-userns", "--die-with-parent"]
-    command += ["--new-session", "--cap-drop", "ALL", "--uid", "65534", "--gid", "65534", "--hostname", "sandbox"]
+    command += [
+        "--new-session",
+        "--cap-drop",
+        "ALL",
+        "--uid",
+        "65534",
+        "--gid",
+        "65534",
+        "--hostname",
+        "sandbox",
+    ]
     command += ["--proc", "/proc", "--dev", "/dev"]
     command += ["--size", str(Limits().file_bytes), "--tmpfs", SCRATCH]
     for path in mounted_paths():
@@ -126,7 +136,8 @@ def mounted_paths() -> list[str]:
 
 def readable_paths() -> list[str]:
     """The same, without our own packages where they are installed beside the others."""
-    own, others = [], []
+    own: list[str] = []
+    others: list[str] = []
     site = Path(_site_packages())
     for entry in sorted(site.iterdir()):
         (own if entry.name in OWN_PACKAGES else others).append(str(entry))

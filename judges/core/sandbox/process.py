@@ -47,7 +47,8 @@ def run_process(
 
 def _read(process: subprocess.Popen[bytes], limits: Limits, cases: int) -> tuple[bytes, bytes, str]:
     """Both outputs until they end, one grows too large, or no answer came for too long."""
-    assert process.stdout and process.stderr  # noqa: S101  both are pipes
+    if process.stdout is None or process.stderr is None:
+        raise ValueError("both outputs must be pipes")
     output, printed = bytearray(), bytearray()
     deadline = time.monotonic() + limits.start_seconds + limits.seconds
     end = deadline + (cases - 1) * (limits.seconds + 1.0)

@@ -57,6 +57,8 @@ def as_number(reward: Any) -> dict[str, Any]:
 
 def describe(error: BaseException) -> str:
     """The exception as one line, with the line of the grader it came from."""
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<grader>"]
+    lines = [
+        frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == "<grader>"
+    ]
     where = f" (line {lines[-1]})" if lines else ""
     return f"{type(error).__name__}: {error}"[:400] + where

@@ -58,7 +58,10 @@ REFUSED = {
 REFUSED_EVERYWHERE = (424, 425, 426, 427, 428, 429, 430, 431, 432, 433, 434, 438, 442, 452, 463, 466)
 CLONE3 = 435
 # Calls whose first argument names a process: only this one will do (for prlimit64 it is 0).
-NAMED: dict[str, dict[int, int | None]] = {"x86_64": {62: None, 234: None, 302: 0}, "aarch64": {129: None, 131: None, 261: 0}}
+NAMED: dict[str, dict[int, int | None]] = {
+    "x86_64": {62: None, 234: None, 302: 0},
+    "aarch64": {129: None, 131: None, 261: 0},
+}
 CLONE = {"x86_64": 56, "aarch64": 220}
 
 

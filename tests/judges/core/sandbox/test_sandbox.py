@@ -34,7 +34,9 @@ def test_without_walls_code_runs_only_where_a_setting_says_so(bare: Sandbox, mon
 def test_a_level_whose_parts_do_not_stand_starts_no_foreign_code():
     strict = Sandbox("filters", prefix=(), required=("landlock", "seccomp", "something newer"))
     with pytest.raises(KeyError):
-        strict.run("functions", LENGTHS | {"cases": [["a", {}]]}, Limits()).answers[0]["standing"]["something newer"]
+        strict.run("functions", LENGTHS | {"cases": [["a", {}]]}, Limits()).answers[0]["standing"][
+            "something newer"
+        ]
     ran = strict.run("functions", LENGTHS | {"cases": [["a", {}]]}, Limits())
     assert not any("reward" in answer for answer in ran.answers)
 
