@@ -22,7 +22,9 @@ MOST_TEXT = 1_000_000  # characters of a sample
 
 
 class GraderFields(RequestFields):
-    grader = serializers.JSONField(help_text="A grader as OpenAI documents it, or one of Concord's own kinds.")
+    grader = serializers.JSONField(
+        help_text="A grader as OpenAI documents it, or one of Concord's own kinds."
+    )
 
 
 class RunFields(GraderFields):

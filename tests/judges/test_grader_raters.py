@@ -23,7 +23,11 @@ EXACT = {
     "reference": "{{item.reference}}",
     "operation": "eq",
 }
-NUMBER = {"type": "python", "name": "n", "source": "def grade(sample, item):\n    return float(sample['output_text'])"}
+NUMBER = {
+    "type": "python",
+    "name": "n",
+    "source": "def grade(sample, item):\n    return float(sample['output_text'])",
+}
 
 
 @pytest.fixture
@@ -49,7 +53,9 @@ def capitals(project: Project) -> list[Comparison]:
         )
     ]
     assert not store_records(project=project, records=records, by=None).rejections
-    return list(project.comparisons.select_related("prompt").prefetch_related("slots__response").order_by("pk"))
+    return list(
+        project.comparisons.select_related("prompt").prefetch_related("slots__response").order_by("pk")
+    )
 
 
 def ask(settings, *responses: str, shown=None, item=None):
@@ -83,7 +89,9 @@ def test_rewards_within_the_margin_are_a_tie():
 def test_without_a_grade_there_is_no_verdict_and_the_reply_says_why():
     said = ask({"grader": NUMBER}, "1", "many")
     assert "verdict" not in said
-    assert said["rationale"].startswith("A: 1. B: no grade. ValueError: could not convert string to float: 'many'")
+    assert said["rationale"].startswith(
+        "A: 1. B: no grade. ValueError: could not convert string to float: 'many'"
+    )
 
 
 def test_requests_that_are_asked_together_share_a_process(monkeypatch):
@@ -113,7 +121,7 @@ def test_requests_that_are_asked_together_share_a_process(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("settings", "problem"),
+    ("given", "problem"),
     [
         ({}, "grader must be an object"),
         ({"grader": EXACT | {"operation": "in"}}, "grader.operation must be one of"),
@@ -126,9 +134,9 @@ def test_requests_that_are_asked_together_share_a_process(monkeypatch):
         ({"grader": EXACT, "models": {"provider": "rules"}}, "models must be"),
     ],
 )
-def test_settings_that_can_not_be_used_name_the_field(settings, problem: str):
+def test_settings_that_can_not_be_used_name_the_field(given, problem: str):
     with pytest.raises(BadSettings, match=problem):
-        provider_for("grader", settings)
+        provider_for("grader", given)
 
 
 def test_a_run_stores_verdicts_of_a_rater_that_is_a_grader(project, capitals, carry_out):
@@ -150,7 +158,10 @@ def test_a_run_stores_verdicts_of_a_rater_that_is_a_grader(project, capitals, ca
 
 
 def test_metadata_and_prompt_are_the_item_too(project, capitals):
-    document = EXACT | {"reference": "{{item.country}}: {{item.prompt[0].content}}", "input": "France: {{item.prompt[0].content}}"}
+    document = EXACT | {
+        "reference": "{{item.country}}: {{item.prompt[0].content}}",
+        "input": "France: {{item.prompt[0].content}}",
+    }
     tried = try_grader(settings={"grader": document}, comparisons=capitals[:2])
     assert [[grade.reward for grade in each.grades] for each in tried] == [[1.0, 1.0], [0.0, 0.0]]
 

@@ -129,16 +129,16 @@ def test_the_embeddings_of_our_server_are_those_of_the_sdk():
 
 
 @pytest.mark.parametrize(
-    ("settings", "problem"),
+    ("services", "problem"),
     [
         ({"models": {"provider": "rules"}}, "models must be"),
         ({"models": {"provider": "openai", "key": "x"}}, "models takes a provider"),
         ({"embeddings": {"base_url": "file:///etc"}}, "base_url must begin with http"),
     ],
 )
-def test_services_that_can_not_be_are_refused(settings, problem: str):
+def test_services_that_can_not_be_are_refused(services, problem: str):
     with pytest.raises(BadSettings, match=problem):
-        graded(SCORE, "x", **settings)
+        graded(SCORE, "x", **services)
 
 
 def test_a_key_goes_to_no_server_but_its_own(fake_api, monkeypatch):

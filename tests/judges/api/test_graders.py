@@ -17,7 +17,12 @@ STRING = {
     "operation": "eq",
 }
 PYTHON = {"type": "python", "name": "half", "source": "def grade(sample, item):\n    return item['share']"}
-MODEL = {"type": "score_model", "name": "m", "model": "gpt-5.6-luna", "input": [{"role": "user", "content": "Hi"}]}
+MODEL = {
+    "type": "score_model",
+    "name": "m",
+    "model": "gpt-5.6-luna",
+    "input": [{"role": "user", "content": "Hi"}],
+}
 
 
 @pytest.fixture
@@ -93,7 +98,9 @@ def test_no_model_is_asked_for_nobody_s_money(client_of):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("role", "scope"), [("annotator", "write"), ("reviewer", "write"), ("engineer", "read")])
+@pytest.mark.parametrize(
+    ("role", "scope"), [("annotator", "write"), ("reviewer", "write"), ("engineer", "read")]
+)
 def test_others_may_not(client_of, role: str, scope: str):
     with pytest.raises(openai.PermissionDeniedError):
         client_of(role, scope).fine_tuning.alpha.graders.run(grader=STRING, model_sample="x")

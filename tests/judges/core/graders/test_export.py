@@ -18,7 +18,14 @@ from judges.core.graders.export import openai_grader
 OUTPUT = "{{sample.output_text}}"
 MESSAGES = [{"role": "user", "content": f"Good? {OUTPUT}"}]
 STRING = {"type": "string_check", "input": OUTPUT, "reference": "{{item.r}}", "operation": "neq"}
-LABEL = {"type": "label_model", "name": "l", "model": "m", "input": MESSAGES, "labels": ["a"], "passing_labels": ["a"]}
+LABEL = {
+    "type": "label_model",
+    "name": "l",
+    "model": "m",
+    "input": MESSAGES,
+    "labels": ["a"],
+    "passing_labels": ["a"],
+}
 TYPES = {
     "string_check": StringCheckGrader,
     "text_similarity": TextSimilarityGrader,
@@ -108,7 +115,20 @@ def test_what_openai_has_nothing_like_is_refused_by_name(document, problem: str)
         openai_grader(inside)
 
 
-TEXTS = ["", "7", " 7", "The answer is 7.", "7 or 8", "14/2", "700 %", "1,007", "a\nb c", '{"a": 1}', "[1]", "x" * 9]
+TEXTS = [
+    "",
+    "7",
+    " 7",
+    "The answer is 7.",
+    "7 or 8",
+    "14/2",
+    "700 %",
+    "1,007",
+    "a\nb c",
+    '{"a": 1}',
+    "[1]",
+    "x" * 9,
+]
 
 
 @pytest.mark.parametrize(

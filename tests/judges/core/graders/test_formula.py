@@ -57,7 +57,9 @@ def test_what_is_no_formula_is_refused(source: str, problem: str):
         formula(source)
 
 
-@pytest.mark.parametrize("source", ["1 / (a - a)", "log(0)", "sqrt(-1)", "(-1)^0.5", "exp(1000)", "10^400", "0^-1"])
+@pytest.mark.parametrize(
+    "source", ["1 / (a - a)", "log(0)", "sqrt(-1)", "(-1)^0.5", "exp(1000)", "10^400", "0^-1"]
+)
 def test_what_has_no_real_result_has_none(source: str):
     with pytest.raises(BadFormula, match="has no result"):
         formula(source).value(NAMES)
@@ -74,8 +76,10 @@ def test_a_long_sum_has_a_result_or_says_that_it_has_none():
 numbers = st.floats(-100, 100).map(lambda x: f"{x:.3f}" if x >= 0 else f"({x:.3f})")
 expressions = st.recursive(
     st.sampled_from(["a", "b", "c_1"]) | numbers,
-    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
-    | st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})"),
+    lambda inner: (
+        st.tuples(inner, st.sampled_from("+-*/"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
+        | st.tuples(st.sampled_from(["min", "max"]), inner, inner).map(lambda t: f"{t[0]}({t[1]}, {t[2]})")
+    ),
     max_leaves=12,
 )
 

@@ -48,7 +48,12 @@ def test_text_similarity(rewards, metric: str, near: float, far: float):
     document = {"type": "text_similarity", "evaluation_metric": metric} | BY_REFERENCE
     found = rewards(document, REFERENCE, NEAR, "A dog", "", item={"r": REFERENCE})
     # METEOR of a text with itself is a little less than 1: it counts one chunk of words as one break.
-    assert found == [pytest.approx(1.0, abs=1e-3), pytest.approx(near, abs=1e-4), pytest.approx(far, abs=1e-4), 0.0]
+    assert found == [
+        pytest.approx(1.0, abs=1e-3),
+        pytest.approx(near, abs=1e-4),
+        pytest.approx(far, abs=1e-4),
+        0.0,
+    ]
 
 
 def test_every_documented_metric_is_there():
@@ -90,7 +95,9 @@ def grade(sample, item):
     assert set(sample) == {"output_text", "output_json", "output_tools", "choices"}
     return sample["output_json"]["n"] / item["of"]
 """
-    assert rewards({"type": "python", "source": source, "image_tag": "2025-05-08"}, '{"n": 1}', item={"of": 4}) == [0.25]
+    assert rewards(
+        {"type": "python", "source": source, "image_tag": "2025-05-08"}, '{"n": 1}', item={"of": 4}
+    ) == [0.25]
 
 
 def test_python_that_fails_has_no_grade_and_says_where(grades):
@@ -189,7 +196,14 @@ def test_json_schema(rewards):
         "patternProperties": {"^n_": {"type": "integer"}},
         "required": ["name"],
     }
-    texts = ['{"name": "Ann"}', '{"name": "ann"}', '{"name": "A", "n_x": "1"}', '{"name": "A", "next": {}}', "{}", "no"]
+    texts = [
+        '{"name": "Ann"}',
+        '{"name": "ann"}',
+        '{"name": "A", "n_x": "1"}',
+        '{"name": "A", "next": {}}',
+        "{}",
+        "no",
+    ]
     assert rewards({"type": "json_schema", "input": OUTPUT, "schema": schema}, *texts) == [1, 0, 0, 0, 0, 0]
 
 
@@ -199,7 +213,10 @@ def test_regex(rewards):
     assert rewards(document | {"ignore_case": True, "match": "full"}, "a color", "Colour") == [0, 1]
 
 
-TESTS = ["assert add(1, 2) == 3", "def test_zero():\n    assert add(0, 0) == 0\ndef test_text():\n    assert add('a', 'b') == 'ab'"]
+TESTS = [
+    "assert add(1, 2) == 3",
+    "def test_zero():\n    assert add(0, 0) == 0\ndef test_text():\n    assert add('a', 'b') == 'ab'",
+]
 
 
 def test_code_tests(grades):
@@ -230,7 +247,10 @@ def test_code_tests_may_want_all(rewards):
 def test_code_that_never_ends_fails_its_tests(grades):
     document = {"type": "code_tests", "input": OUTPUT, "tests": ["assert True"], "seconds": 0.5}
     (grade,) = grades(document, "while True:\n    pass")
-    assert (grade.reward, grade.note) == (0.0, "The code did not come to the end of its tests: it ran out of time.")
+    assert (grade.reward, grade.note) == (
+        0.0,
+        "The code did not come to the end of its tests: it ran out of time.",
+    )
 
 
 def test_code_can_not_pass_by_printing_a_report(rewards):
@@ -246,15 +266,18 @@ def test_code_without_tests_has_no_grade(grades):
 def test_length(rewards):
     base = {"type": "length", "input": OUTPUT}
     assert rewards(base | {"most": 3}, "abc", "abcd") == [1, 0]
-    assert rewards(base | {"least": 2, "most": 3, "unit": "words", "slack": 2}, "a", "a b", "a b c d", "a b c d e f") == [
-        *(0.5, 1.0, 0.5, 0.0)
-    ]
+    assert rewards(
+        base | {"least": 2, "most": 3, "unit": "words", "slack": 2}, "a", "a b", "a b c d", "a b c d e f"
+    ) == [*(0.5, 1.0, 0.5, 0.0)]
     assert rewards(base | {"least": 2, "unit": "lines"}, "a\nb", "a", "") == [1, 0, 0]
 
 
 def test_language(grades, rewards):
     document = {"type": "language", "input": OUTPUT, "language": "{{item.l}}"}
-    french, english = "Je ne sais pas encore ce que je vais dire.", "I do not know yet what I am going to say."
+    french, english = (
+        "Je ne sais pas encore ce que je vais dire.",
+        "I do not know yet what I am going to say.",
+    )
     assert rewards(document, french, english, item={"l": "fr"}) == [1, 0]
     assert rewards(document | {"among": ["en", "fr"]}, french, english, item={"l": "en"}) == [0, 1]
     (short,) = grades(document, "Merci", item={"l": "fr"})
@@ -268,7 +291,10 @@ def test_language(grades, rewards):
         ({}, "type is missing"),
         ({"type": "strange"}, "type must be one of string_check"),
         ({"type": "string_check", "input": "a", "reference": "b"}, "operation is missing"),
-        ({"type": "string_check", "input": "a", "reference": "b", "operation": "in"}, "operation must be one of"),
+        (
+            {"type": "string_check", "input": "a", "reference": "b", "operation": "in"},
+            "operation must be one of",
+        ),
         ({"type": "string_check", "input": 1, "reference": "b", "operation": "eq"}, "input can not be used"),
         ({"type": "length", "input": "a", "most": 3, "mots": 3}, "mots is not known here"),
         ({"type": "length", "input": "a"}, "most or least must be there"),
@@ -295,11 +321,20 @@ def test_language(grades, rewards):
         ),
         ({"type": "multi", "graders": {"a": {"type": "multi"}}, "calculate_output": "a"}, "they do not nest"),
         (
-            {"type": "score_model", "model": "m", "input": [{"role": "user", "content": "x"}], "range": [1, 0]},
+            {
+                "type": "score_model",
+                "model": "m",
+                "input": [{"role": "user", "content": "x"}],
+                "range": [1, 0],
+            },
             "range must ascend",
         ),
         (
-            {"type": "score_model", "model": "m", "input": [{"role": "user", "content": [{"type": "input_image"}]}]},
+            {
+                "type": "score_model",
+                "model": "m",
+                "input": [{"role": "user", "content": [{"type": "input_image"}]}],
+            },
             "holds input_image; graders here read text alone",
         ),
         (

@@ -23,7 +23,12 @@ def call(function, prompts, completions, **columns):
 
 def test_texts_and_their_columns():
     rewards = reward_function(EXACT)
-    given = {"answer": ["a", "b"], "completion_ids": [[1], [2]], "trainer_state": object(), "log_extra": print}
+    given = {
+        "answer": ["a", "b"],
+        "completion_ids": [[1], [2]],
+        "trainer_state": object(),
+        "log_extra": print,
+    }
     assert call(rewards, ["p", "p"], ["a", "a"], **given) == [1.0, 0.0]
 
 

@@ -37,7 +37,9 @@ def test_a_variable_becomes_what_is_there(text: str, said: str):
     assert read(text).text(CASE) == said
 
 
-@pytest.mark.parametrize("text", ["{{}}", "{{r}}", "{{item}}", "{{items.r}}", "{{item.r + 1}}", "{{item..r}}", "{{1}}"])
+@pytest.mark.parametrize(
+    "text", ["{{}}", "{{r}}", "{{item}}", "{{items.r}}", "{{item.r + 1}}", "{{item..r}}", "{{1}}"]
+)
 def test_what_is_no_variable_is_refused_when_it_is_read(text: str):
     with pytest.raises(BadGrader, match="input holds .* which is no variable"):
         read(text)
@@ -54,7 +56,11 @@ def test_a_sample_has_only_what_is_documented():
         ("{{item.other}}", "invalid_variable_error", "There is no item.other in this row."),
         ("{{item.deep.a-b[3].c}}", "invalid_variable_error", "There is no item.deep.a-b[3] in this row."),
         ("{{sample.output_json.x}}", "sample_parse_error", "The output's JSON has no x."),
-        ("{{sample.output_tools[1].id}}", "invalid_variable_error", "There is no sample.output_tools[1] in this row."),
+        (
+            "{{sample.output_tools[1].id}}",
+            "invalid_variable_error",
+            "There is no sample.output_tools[1] in this row.",
+        ),
     ],
 )
 def test_a_variable_without_a_value_is_no_grade(text: str, kind: str, reason: str):
