@@ -99,17 +99,16 @@ def criteria_of(rubric: Rubric) -> tuple[CriterionText, ...]:
     )
 
 
-<<<<<<< HEAD
 def rubric_text(rubric: Rubric) -> RubricText:
     """The rubric as it is written to a document, and compared with another version."""
     return RubricText(rubric.name, rubric.instructions, criteria_of(rubric))
-=======
+
+
 def grader_item(comparison: Comparison) -> dict[str, Any]:
     """What a grader reads as ``item``: the comparison's metadata by name, its ``reference`` and its ``prompt``."""
     prompt = comparison.prompt
     reference = {} if prompt.reference is None else {"reference": prompt.reference}
     return {**comparison.metadata, **reference, "prompt": prompt.messages}
->>>>>>> b6beeaa (Serve OpenAI's grader endpoints, and let a grader judge comparisons)
 
 
 def runs_of(judge: Judge) -> QuerySet[JudgeRun]:
