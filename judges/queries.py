@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from feedback.errors import Refused
-from feedback.models import UNFINISHED, Comparison, Judgment, Outcome, Project, Purpose, Rubric, ScoredBy
+from feedback.models import UNFINISHED, Comparison, Judgment, Outcome, Project, Purpose, Rubric, ScoredBy, Tag
 from judges.core.rendering import JudgeText
 from judges.core.rubric import CriterionText, RubricText
 from judges.core.shares import Clusters, share_statistic
@@ -109,6 +109,15 @@ def grader_item(comparison: Comparison) -> dict[str, Any]:
     prompt = comparison.prompt
     reference = {} if prompt.reference is None else {"reference": prompt.reference}
     return {**comparison.metadata, **reference, "prompt": prompt.messages}
+
+
+def first_comparisons(project: Project, tag: Tag | None, count: int) -> list[Comparison]:
+    """The project's first comparisons for training, of one tag or all, with their texts."""
+    chosen = Comparison.objects.filter(project=project, purpose=Purpose.TRAIN, retired_at=None)
+    if tag is not None:
+        chosen = chosen.filter(tags=tag)
+    texts = chosen.select_related("prompt").prefetch_related("slots__response")
+    return list(texts.order_by("pk")[:count])
 
 
 def runs_of(judge: Judge) -> QuerySet[JudgeRun]:

@@ -28,6 +28,11 @@ class Tried:
     texts: Sequence[str]
     grades: Sequence[Grade]
 
+    @property
+    def rows(self) -> list[tuple[str, Grade]]:
+        """Each text with its grade."""
+        return list(zip(self.texts, self.grades, strict=True))
+
 
 def create_grader(
     *, project: Project, name: str, settings: Mapping[str, Any], by: Person, description: str = ""

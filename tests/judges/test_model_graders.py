@@ -117,7 +117,7 @@ def test_cosine_compares_embeddings(fake_api):
 def test_cosine_without_a_server_is_no_grade(fake_api):
     (found,) = graded(SIMILAR, "x", item={"reference": "x"})
     assert found.reason.startswith("Cosine compares embeddings")
-    fake_api.script("server_error")
+    fake_api.script({"name": "server_error", "endpoint": "embeddings"})
     (found,) = graded(SIMILAR, "x", item={"reference": "x"}, embeddings={"base_url": fake_api.openai_url})
     assert list(found.errors) == ["model_grader_server_error"]
 
