@@ -51,9 +51,9 @@ class GraderForm(forms.Form):
     )
 
     def __init__(self, *args: Any, project: Project, kind: str = "", **kwargs: Any) -> None:
-        chosen = EXAMPLES.get(kind, EXAMPLES["string_check"])
-        initial = {"grader": chosen.document, "name": chosen.document["name"]} | kwargs.pop("initial", {})
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs)
+        chosen = EXAMPLES.get(kind, EXAMPLES["string_check"]).document
+        self.initial |= {"grader": chosen, "name": chosen["name"]}
         self.fields["tag"] = forms.ModelChoiceField(
             queryset=project.tags.all(),
             required=False,

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from feedback.errors import Refused
 from feedback.models import Project, Tag
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 from trainer.actions.scoring import start_scoring
 from trainer.management.waiting import wait_for
 from trainer.models import ModelKind, ModelVersion, Scoring

@@ -41,7 +41,7 @@ def test_a_variable_becomes_what_is_there(text: str, said: str):
     "text", ["{{}}", "{{r}}", "{{item}}", "{{items.r}}", "{{item.r + 1}}", "{{item..r}}", "{{1}}"]
 )
 def test_what_is_no_variable_is_refused_when_it_is_read(text: str):
-    with pytest.raises(BadGrader, match="input holds .* which is no variable"):
+    with pytest.raises(BadGrader, match=r"input holds .* which is no variable"):
         read(text)
 
 
