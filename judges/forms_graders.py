@@ -12,13 +12,20 @@ from judges.forms import PrettyJson, StrictJson
 JSON_BOX = {"class": "mono", "spellcheck": "false"}
 
 
+class OptionalJson(StrictJson):
+    """Nothing is shown as nothing."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return "" if value is None else super().prepare_value(value)
+
+
 class GraderForm(forms.Form):
     name = forms.CharField(
         label=_("Name"), max_length=100, help_text=_("Verdicts are shown under this name."), required=False
     )
     grader = StrictJson(
         label=_("Grader"),
-        widget=forms.Textarea(attrs=JSON_BOX | {"rows": 16}),
+        widget=forms.Textarea(attrs=JSON_BOX | {"rows": 22}),
         encoder=PrettyJson,
         help_text=_(
             "JSON. {{sample.output_text}} is a response; {{item.reference}} is the prompt's reference answer, "
@@ -31,7 +38,7 @@ class GraderForm(forms.Form):
         initial=0,
         help_text=_("Rewards that differ by no more than this are a tie."),
     )
-    models = StrictJson(
+    models = OptionalJson(
         label=_("Models"),
         required=False,
         widget=forms.Textarea(
@@ -42,7 +49,7 @@ class GraderForm(forms.Form):
             "Only for graders that ask a model: the provider, anthropic or openai, and its settings."
         ),
     )
-    embeddings = StrictJson(
+    embeddings = OptionalJson(
         label=_("Embeddings"),
         required=False,
         widget=forms.Textarea(attrs=JSON_BOX | {"rows": 2, "placeholder": '{"base_url": "…", "model": "…"}'}),
