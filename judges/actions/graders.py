@@ -43,7 +43,8 @@ def create_grader(
     responses are shown is nothing to it.
     """
     configured_provider(GRADER, settings)
-    kind = settings["grader"]["type"]
+    document = settings["grader"]
+    kind = document["type"]
     with transaction.atomic():
         rubric = create_rubric(
             project=project,
@@ -55,7 +56,7 @@ def create_grader(
             project=project,
             name=name,
             provider=GRADER,
-            model=kind,
+            model=str(document.get("model") or kind)[:100],
             rubric=rubric,
             settings=settings,
             both_orders=False,

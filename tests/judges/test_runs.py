@@ -320,5 +320,5 @@ def test_a_provider_that_is_gone_fails_with_one_sentence(
     assert run.job.state == JobState.FAILED
     assert (
         run.job.message
-        == "The judge's provider 'scripted' is not known; use one of anthropic, openai, rules."
+        == "The judge's provider 'scripted' is not known; use one of anthropic, grader, openai, rules."
     )

@@ -58,7 +58,7 @@ def _validator(fields: Fields, schema: Any) -> Any:
         raise fields.bad("schema", f"is no JSON schema: {error.message[:200]}") from None
     except re2.error:
         raise fields.bad("schema", f"holds the pattern {pattern!r:.80}, which RE2 does not know") from None
-    checks = {"pattern": _pattern, "patternProperties": _pattern_properties}
+    checks = {"pattern": _pattern, "patternProperties": _pattern_properties, "uniqueItems": _unique}
     return validators.extend(base, checks)(schema)
 
 
@@ -73,6 +73,25 @@ def _pattern_properties(validator: Any, properties: Any, value: Any, schema: Any
             for name, part in value.items():
                 if re2.search(pattern, name, _quiet()):
                     yield from validator.descend(part, inner, path=name, schema_path=pattern)
+
+
+def _unique(validator: Any, wanted: Any, value: Any, schema: Any) -> Iterator[Any]:  # noqa: ARG001
+    """In time that grows with the list; the package's own compares every two of its items."""
+    if wanted and isinstance(value, list):
+        seen = {json.dumps(_plain(item), sort_keys=True) for item in value}
+        if len(seen) < len(value):
+            yield exceptions.ValidationError("two items are equal")
+
+
+def _plain(value: Any) -> Any:
+    """1.0 as 1, since JSON schema takes them for the same."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    return value
 
 
 def patterns_in(schema: Any) -> Iterator[str]:

@@ -19,7 +19,8 @@ from judges.core.graders.similarity import MEASURES, METRICS
 from judges.core.graders.templates import Template, template
 from judges.core.usage import Usage
 
-LONGEST = 20_000  # characters of each text: METEOR's time grows with the product of the lengths
+LONGEST = 20_000  # characters of each text
+MOST_PAIRS = 4_000_000  # of words, which rouge_l compares one by one: a second's work
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class TextSimilarity:
         texts = self.input.text(case), self.reference.text(case)
         if max(map(len, texts)) > LONGEST:
             raise NoGrade(OTHER, f"A text is longer than {LONGEST} characters, which are compared at most.")
+        if self.metric == "rouge_l" and len(texts[0].split()) * len(texts[1].split()) > MOST_PAIRS:
+            raise NoGrade(OTHER, f"The texts have more than {MOST_PAIRS:,} pairs of words, compared at most.")
         return texts
 
     def _score(self, case: Case) -> float:

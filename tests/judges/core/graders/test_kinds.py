@@ -1,5 +1,7 @@
 """Each kind of grader that asks nobody: what it rewards, and when it has no grade."""
 
+import json
+
 import pytest
 
 from judges.core.graders import BadGrader, read_grader
@@ -205,6 +207,20 @@ def test_json_schema(rewards):
         "no",
     ]
     assert rewards({"type": "json_schema", "input": OUTPUT, "schema": schema}, *texts) == [1, 0, 0, 0, 0, 0]
+
+
+def test_json_schema_tells_equal_items_in_a_long_list(rewards):
+    document = {"type": "json_schema", "input": OUTPUT, "schema": {"uniqueItems": True}}
+    mixed = json.dumps([[number] if number % 2 else {"n": number} for number in range(50_000)])
+    assert rewards(
+        document, mixed, '[1, "1", true, [1]]', "[1, 1.0]", '[{"a": 1, "b": 2}, {"b": 2, "a": 1}]'
+    ) == [*(1, 1, 0, 0)]
+
+
+def test_rouge_l_of_very_many_words_has_no_grade(grades):
+    document = {"type": "text_similarity", "evaluation_metric": "rouge_l"} | BY_REFERENCE
+    (grade,) = grades(document, "a " * 9000, item={"r": "b " * 9000})
+    assert (grade.reward, list(grade.errors)) == (None, ["other_error"])
 
 
 def test_regex(rewards):
