@@ -60,7 +60,7 @@ class GraderForm(forms.Form):
     def __init__(self, *args: Any, project: Project, kind: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chosen = EXAMPLES.get(kind, EXAMPLES["string_check"]).document
-        self.initial |= {"grader": chosen, "name": chosen["name"]}
+        self.initial.update(grader=chosen, name=chosen["name"])
         self.fields["tag"] = forms.ModelChoiceField(
             queryset=project.tags.all(),
             required=False,
