@@ -27,7 +27,7 @@ class GraderFields(RequestFields):
     )
 
 
-class RunFields(GraderFields):
+class SampleFields(GraderFields):
     model_sample = serializers.CharField(
         max_length=MOST_TEXT, allow_blank=True, trim_whitespace=False, help_text="What the model said."
     )
@@ -44,7 +44,7 @@ class GraderEndpoint(Endpoint):
 class RunGrader(GraderEndpoint):
     @extend_schema(
         operation_id="run_grader",
-        request=RunFields,
+        request=SampleFields,
         responses=OpenApiResponse(
             description="OpenAI's answer: `reward`, `sub_rewards`, `metadata` with `errors` by kind. A grade that is "
             "missing is null, not 0."
@@ -52,7 +52,7 @@ class RunGrader(GraderEndpoint):
     )
     def post(self, request: Request) -> Response:
         """Grade one sample. Nothing is stored."""
-        given = checked(RunFields, request.data)
+        given = checked(SampleFields, request.data)
         grader = _grader(given["grader"])
         if grader.asks:
             raise Refused(
