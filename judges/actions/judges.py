@@ -11,8 +11,8 @@ from feedback.errors import Refused
 from feedback.hashing import content_sha256
 from feedback.models import Project, Rater, RaterKind, Rubric
 from feedback.people import Person
+from judges.actions.keys import checked_provider
 from judges.actions.rubrics import create_rubric
-from judges.core.providers import BadSettings, Provider, provider_for
 from judges.models import Judge
 
 MOST_SAMPLES = 9
@@ -37,7 +37,7 @@ def create_judge(
     settings it can not use, another project's rubric, or a name that another machine rater has.
     """
     _check(project, name, model, rubric, samples)
-    configured_provider(provider, settings)
+    checked_provider(provider, dict(settings))
     configuration = {
         "provider": provider,
         "model": model,
@@ -77,14 +77,6 @@ def create_rules_judge(
             both_orders=both_orders,
             by=by,
         )
-
-
-def configured_provider(name: str, settings: Mapping[str, Any]) -> Provider:
-    """The provider made from a judge's settings. Refused where it can not be, naming the field at fault."""
-    try:
-        return provider_for(name, settings)
-    except BadSettings as bad:
-        raise Refused(f"The judge's {bad}", field="settings") from None
 
 
 def _create(judge: Judge, by: Person) -> Judge:

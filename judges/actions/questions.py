@@ -10,9 +10,9 @@ from uuid import UUID, uuid5
 from feedback.actions.judgments import MachineVerdict
 from feedback.answers import Verdict
 from feedback.models import Comparison
-from judges.actions.calls import Call, StoredReply
+from judges.actions.ledger import Call, StoredReply
 from judges.core.rendering import JudgeText, orders, render
-from judges.core.verdict import CallVerdict, combine, read_verdict
+from judges.core.verdict import UNPARSEABLE, CallVerdict, combine, read_verdict
 from judges.models import Judge
 from judges.queries import judge_text
 
@@ -41,6 +41,26 @@ class Questions:
             for sample in range(judge.samples)
         ]
         return [Call(comparison.pk, request, request.sha256()) for request in requests]
+
+    @property
+    def parse_retries(self) -> int:
+        """How often a reply that does not parse is asked for again."""
+        return int(getattr(self.judge, "parse_retries", 0))
+
+    def parses(self, call: Call, reply: StoredReply) -> bool:
+        return read_verdict(call.request, *reply).outcome != UNPARSEABLE
+
+    def another(self, comparison: Comparison, call: Call) -> Call:
+        """The same question as another sample, of a number that none of the comparison's calls has."""
+        responses = [slot.response.text for slot in comparison.slots.all()]
+        request = render(
+            self.text,
+            comparison.prompt.messages,
+            responses,
+            shown=call.request.shown,
+            sample=call.request.sample + self.judge.samples,
+        )
+        return Call(comparison.pk, request, request.sha256())
 
     def verdict(
         self, comparison: Comparison, calls: Sequence[Call], replies: Mapping[str, StoredReply]

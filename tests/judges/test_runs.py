@@ -11,7 +11,8 @@ from feedback.errors import Refused
 from feedback.models import Comparison, JobState, Judgment, Outcome, Purpose
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 from judges.actions.rubrics import create_rubric
-from judges.actions.runs import BATCH, cancel_judge_run, resume_judge_run, start_judge_run
+from judges.actions.cases import BATCH
+from judges.actions.runs import cancel_judge_run, resume_judge_run, start_judge_run
 from judges.core.rubric import CriterionText
 from judges.models import JudgeCall, JudgeRun
 from judges.queries import judge_summary
@@ -257,7 +258,7 @@ def test_a_cancelled_run_keeps_what_it_has_and_can_be_resumed(
 def test_a_slow_provider_is_stopped_between_two_requests(
     project, make_comparisons, judge, scripted, carry_out, monkeypatch
 ):
-    monkeypatch.setattr("judges.actions.runs.HEARTBEAT_SECONDS", 0)
+    monkeypatch.setattr("judges.actions.live.HEARTBEAT_SECONDS", 0)
     make_comparisons(project, 5)
     run = start_judge_run(judge=judge, by=None)
     favours = scripted.answer
