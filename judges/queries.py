@@ -128,7 +128,7 @@ def judge_summary(judge: Judge) -> JudgeSummary:
         calls=Count("pk", filter=Q(answered_at__isnull=False)),
         spent=Sum("cost"),
         unpriced=Count("pk", filter=Q(answered_at__isnull=False, cost=None)),
-        sent=Sum("times_sent"),
+        sent=Sum(F("times_sent") - F("times_unpaid")),
     )
     return JudgeSummary(
         judge=judge,

@@ -132,7 +132,8 @@ class Asker:
     def __post_init__(self) -> None:
         self._asked: dict[str, asyncio.Task[StoredReply | Failure]] = {}
         self._queue = asyncio.Lock()
-        self._room = asyncio.Semaphore(MOST_IN_FLIGHT)
+        self.most_in_flight = MOST_IN_FLIGHT
+        self._room = asyncio.Semaphore(self.most_in_flight)
         self._in_flight: dict[str, float] = {}
         self._settled = asyncio.Event()
         self._first_is_out = False

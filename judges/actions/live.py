@@ -14,7 +14,7 @@ from django.db.models import F
 
 from feedback.actions.jobs import JobCancelled, JobLost, Lease
 from feedback.actions.judgments import MachineVerdict, store_verdicts
-from judges.actions.asking import MOST_IN_FLIGHT, Asker, Stop, Stopped, open_asker, store_pieces
+from judges.actions.asking import Asker, Stop, Stopped, open_asker, store_pieces
 from judges.actions.cases import Case, cases_left
 from judges.actions.ledger import Ledger, StoredReply
 from judges.actions.questions import Questions
@@ -68,7 +68,7 @@ class LiveRun:
             if self.stop.reason is not None:
                 break
             judging.add(asyncio.ensure_future(self._or_stop(case, asker)))
-            if len(judging) * len(case.calls) >= MOST_IN_FLIGHT:
+            if len(judging) * len(case.calls) >= asker.most_in_flight:
                 _, judging = await asyncio.wait(judging, return_when=asyncio.FIRST_COMPLETED)
         if judging:
             await asyncio.wait(judging)

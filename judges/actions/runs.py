@@ -11,7 +11,15 @@ from typing import Any, cast
 from django.db import transaction
 
 from feedback.actions.audit import record
-from feedback.actions.jobs import JobInterrupted, Lease, cancel_job, pause_job, queue_job, resume_job
+from feedback.actions.jobs import (
+    JobCancelled,
+    JobInterrupted,
+    Lease,
+    cancel_job,
+    pause_job,
+    queue_job,
+    resume_job,
+)
 from feedback.errors import Refused
 from feedback.models import Purpose, Tag
 from feedback.people import Person
@@ -105,7 +113,9 @@ def carry_out_judge_run(lease: Lease) -> None:
         reread(run, lease, total)
         return
     done = total - comparisons_left(run).count()
-    lease.report(done, total, "")
+    # A stop of batches is more than an end: what is under way at the provider is put an end to, and read.
+    if lease.renew(done, total, "") and run.mode != RunMode.BATCH:
+        raise JobCancelled
     failed = _ask(run, lease, done, total)
     if failed:
         _stop(run, Stopped.FAILURES, _what_failed(run, failed))

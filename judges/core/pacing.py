@@ -22,7 +22,8 @@ RECOVERY_SECONDS = 20.0
 LONGEST_WAIT = 60.0  # seconds: the cap on what a server may ask for
 FIRST_WAIT = 0.5  # seconds, where the server does not say how long; doubled each time
 MEASURED = 10.0  # seconds over which the rate is measured where no limit is known
-GROWTH = 1.02  # a second: how fast a rate that was found by trying is tried higher
+GROWTH = 1.1  # a second: how fast a rate that was found by trying is tried higher
+LEAST_GUESS = 300.0  # requests a minute: fewer than these are not what a server turned away
 KINDS = ("requests", "tokens", "input-tokens", "output-tokens")
 WEIGHT = 0.1  # of the newest value in a running mean
 
@@ -137,7 +138,7 @@ class Pacer:
         if "requests" not in self._buckets:
             recent = sum(1 for at in self._sent if at > now - MEASURED)
             span = max(1.0, min(MEASURED, now - self._sent[0])) if self._sent else MEASURED
-            self._buckets["requests"] = Bucket(max(1.0, recent * 60 / span), now)
+            self._buckets["requests"] = Bucket(max(LEAST_GUESS, recent * 60 / span), now)
             self._guessed = True
         self._base = max(SLOWEST, factor * SLOWER)
         for bucket in self._buckets.values():

@@ -27,6 +27,13 @@ def judge(make_judge, scripted):
     return make_judge("scripted", provider="scripted", model="claude-opus-5-5", settings={})
 
 
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """At most two calls in flight, and a look at the lease between any two."""
+    monkeypatch.setattr("judges.actions.asking.MOST_IN_FLIGHT", 2)
+    monkeypatch.setattr("judges.actions.live.HEARTBEAT_SECONDS", 0)
+
+
 def test_every_comparison_gets_a_verdict_and_its_calls(project, make_comparisons, make_judge, carry_out):
     make_comparisons(project, BATCH + 20)
     run = carry_out(start_judge_run(judge=make_judge(), by=None))
@@ -68,7 +75,8 @@ def test_a_crash_in_the_middle_pays_for_nothing_twice(project, make_comparisons,
     run = carry_out(start_judge_run(judge=judge, by=None))
     assert run.job.state == JobState.FAILED
     assert "the line went dead" in run.job.message
-    assert JudgeCall.objects.filter(answered_at__isnull=False).count() == 14
+    # What was in flight at the crash was still stored.
+    assert JudgeCall.objects.filter(answered_at__isnull=False).count() == len(scripted.answered) >= 14
     assert judge_summary(judge).unanswered == 1
 
     resume_judge_run(run=run, by=None)
@@ -235,9 +243,9 @@ def test_judgments_of_others_do_not_count_as_this_judges(
 
 
 def test_a_cancelled_run_keeps_what_it_has_and_can_be_resumed(
-    project, make_comparisons, judge, scripted, carry_out
+    project, make_comparisons, judge, scripted, carry_out, one_by_one
 ):
-    make_comparisons(project, BATCH + 5)
+    make_comparisons(project, 20)
     run = start_judge_run(judge=judge, by=None)
     favours = scripted.answer
 
@@ -249,16 +257,15 @@ def test_a_cancelled_run_keeps_what_it_has_and_can_be_resumed(
     scripted.answer = cancel_at_first
     run = carry_out(run)
     assert run.job.state == JobState.CANCELLED
-    assert 0 < len(scripted.answered) <= 2 * BATCH
+    assert 0 < len(scripted.answered) < 40
     resume_judge_run(run=run, by=None)
     assert carry_out(run).job.state == JobState.SUCCEEDED
-    assert len(scripted.asked) == len(set(scripted.asked)) == 2 * (BATCH + 5)
+    assert len(scripted.asked) == len(set(scripted.asked)) == 40
 
 
 def test_a_slow_provider_is_stopped_between_two_requests(
-    project, make_comparisons, judge, scripted, carry_out, monkeypatch
+    project, make_comparisons, judge, scripted, carry_out, one_by_one
 ):
-    monkeypatch.setattr("judges.actions.live.HEARTBEAT_SECONDS", 0)
     make_comparisons(project, 5)
     run = start_judge_run(judge=judge, by=None)
     favours = scripted.answer
@@ -270,11 +277,13 @@ def test_a_slow_provider_is_stopped_between_two_requests(
 
     scripted.answer = cancel_at_third
     assert carry_out(run).job.state == JobState.CANCELLED
-    assert JudgeCall.objects.filter(answered_at__isnull=False).count() == len(scripted.asked) == 3
+    assert 3 <= JudgeCall.objects.filter(answered_at__isnull=False).count() == len(scripted.asked) < 10
 
 
-def test_a_worker_that_lost_its_lease_stops_asking(project, make_comparisons, judge, scripted, carry_out):
-    make_comparisons(project, BATCH + 1)
+def test_a_worker_that_lost_its_lease_stops_asking(
+    project, make_comparisons, judge, scripted, carry_out, one_by_one
+):
+    make_comparisons(project, 20)
     run = start_judge_run(judge=judge, by=None)
     favours = scripted.answer
 
@@ -284,7 +293,7 @@ def test_a_worker_that_lost_its_lease_stops_asking(project, make_comparisons, ju
 
     scripted.answer = lose_the_lease
     assert carry_out(run).job.state == JobState.RUNNING
-    assert len(scripted.asked) <= 2 * BATCH
+    assert len(scripted.asked) < 40
 
 
 def test_a_second_run_of_a_judge_at_once_is_refused(project, make_comparisons, make_judge):
