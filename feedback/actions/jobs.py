@@ -162,7 +162,11 @@ def pause_job(*, job: Job, by: Person) -> None:
     with transaction.atomic():
         mine = Job.objects.filter(pk=job.pk)
         waiting = mine.filter(state=JobState.QUEUED, cancel_requested=False).update(
-            state=JobState.INTERRUPTED, not_before=None, message=PAUSED, ended_at=timezone.now()
+            state=JobState.INTERRUPTED,
+            pause_requested=True,
+            not_before=None,
+            message=PAUSED,
+            ended_at=timezone.now(),
         )
         running = mine.filter(state=JobState.RUNNING, cancel_requested=False).update(
             cancel_requested=True, pause_requested=True

@@ -15,7 +15,7 @@ from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
 from judges.actions.hosts import check_host
-from judges.core.providers import BadSettings, Key, Provider, provider_for
+from judges.core.providers import PROVIDERS, BadSettings, Key, Provider, provider_for
 from judges.models import Judge, ProviderKey
 
 INFO = b"concord provider keys"
@@ -111,15 +111,14 @@ def _stored_key(judge: Judge, provider: Provider) -> ProviderKey | None:
 
 
 def _server(provider: str, base_url: str) -> str:
+    if getattr(PROVIDERS.get(provider), "free", False):
+        raise Refused(f"The provider {provider!r} takes no key.", field="provider")
     try:
         made = provider_for(provider, {"base_url": base_url} if base_url else {})
     except BadSettings as bad:
         raise Refused(f"The key's {bad}", field="base_url" if base_url else "provider") from None
-    server = getattr(made, "base_url", None)
-    if server is None:
-        raise Refused(f"The provider {provider!r} takes no key.", field="provider")
     check_host(made)
-    return str(server)
+    return str(getattr(made, "base_url", ""))
 
 
 def _decrypted(key: ProviderKey) -> str:

@@ -9,7 +9,7 @@ from asgiref.sync import sync_to_async
 from feedback.models import Project, Rubric
 from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
-from judges.core.providers import PROVIDERS, Reply
+from judges.core.providers import PROVIDERS, Reply, TokenCount
 from judges.core.request import Request
 from judges.core.usage import Usage
 from judges.models import Judge, JudgeRun
@@ -43,6 +43,9 @@ class ScriptedProvider:
     async def ask(self, request: Request) -> Reply:
         # In the test's own thread, since answers may look into the database.
         return await sync_to_async(self._reply)(request)
+
+    async def count_tokens(self, request: Request) -> TokenCount:
+        return TokenCount(1000, exact=False)
 
     def _reply(self, request: Request) -> Reply:
         self.asked.append(request.sha256())

@@ -10,8 +10,8 @@ from feedback.actions.jobs import cancel_job
 from feedback.errors import Refused
 from feedback.models import Comparison, JobState, Judgment, Outcome, Purpose
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
-from judges.actions.rubrics import create_rubric
 from judges.actions.cases import BATCH
+from judges.actions.rubrics import create_rubric
 from judges.actions.runs import cancel_judge_run, resume_judge_run, start_judge_run
 from judges.core.rubric import CriterionText
 from judges.models import JudgeCall, JudgeRun
