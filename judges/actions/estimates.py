@@ -170,7 +170,7 @@ class _Scaled:
             judge__model=self.judge.model,
             output_tokens__isnull=False,
         ).order_by("-pk")
-        lengths = list(earlier.values_list("output_tokens", flat=True)[:EARLIER])
+        lengths = [tokens or 0 for tokens in earlier.values_list("output_tokens", flat=True)[:EARLIER]]
         if len(lengths) < 2:
             return Range(self.prices.max_tokens, 0, self.prices.max_tokens), True
         mean, error = statistics.mean(lengths), statistics.stdev(lengths) / len(lengths) ** 0.5

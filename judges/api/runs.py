@@ -65,7 +65,7 @@ class JudgeRuns(Endpoint):
         """The judge's newest hundred runs, newest first."""
         project = project_for(request.user, slug, Permission.REVIEW)
         runs = runs_of(judge_of(project, pk)).select_related("judge")[:100]
-        return Response(JudgeRunSerializer([run_progress(run) for run in runs], many=True).data)
+        return Response([JudgeRunSerializer(run_progress(run)).data for run in runs])
 
     @extend_schema(
         operation_id="start_judge_run", request=JudgeRunFields, responses={201: JudgeRunSerializer}

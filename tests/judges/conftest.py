@@ -67,8 +67,9 @@ def _api_server() -> Iterator[FakeApi]:
 
 
 @pytest.fixture
-def fake_api(_api_server: FakeApi) -> FakeApi:
-    """The APIs of the providers, played by a server of ours; as new for each test."""
+def fake_api(_api_server: FakeApi, settings) -> FakeApi:
+    """The APIs of the providers, played by a server of ours that judges may be sent to; as new for each test."""
+    settings.JUDGE_HOSTS = [_api_server.url.removeprefix("http://")]
     _api_server.reset()
     return _api_server
 

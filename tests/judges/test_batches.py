@@ -28,9 +28,8 @@ def at_once(monkeypatch):
 
 
 @pytest.fixture(params=sorted(MODELS))
-def batch_judge(request, make_judge, fake_api, settings, monkeypatch):
+def batch_judge(request, make_judge, fake_api, monkeypatch):
     url = fake_api.url if request.param == "anthropic" else fake_api.openai_url
-    settings.JUDGE_HOSTS = [fake_api.url.removeprefix("http://")]
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-0123456789")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", fake_api.url)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-test-0123456789")

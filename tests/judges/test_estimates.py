@@ -11,8 +11,7 @@ from judges.models import JudgeCall, RunMode
 
 
 @pytest.fixture
-def priced(make_judge, fake_api, settings, monkeypatch):
-    settings.JUDGE_HOSTS = [fake_api.url.removeprefix("http://")]
+def priced(make_judge, fake_api, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-test-0123456789")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", fake_api.url)
 

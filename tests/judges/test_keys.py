@@ -14,8 +14,7 @@ SECRET = "sk-ant-very-secret-4321"
 
 
 @pytest.fixture
-def stored(project, fake_api, settings):
-    settings.JUDGE_HOSTS = [fake_api.url.removeprefix("http://")]
+def stored(project, fake_api):
     return store_key(project=project, provider="anthropic", base_url=fake_api.url, secret=SECRET, by=None)
 
 

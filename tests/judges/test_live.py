@@ -30,9 +30,8 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def paid_judge(make_judge, fake_api, settings, monkeypatch):
+def paid_judge(make_judge, fake_api, monkeypatch):
     """A judge at the API played locally, asked for short replies, so that what is reserved stays small."""
-    settings.JUDGE_HOSTS = [fake_api.url.removeprefix("http://")]
     monkeypatch.setenv("ANTHROPIC_API_KEY", KEY)
     monkeypatch.setenv("ANTHROPIC_BASE_URL", fake_api.url)
     return make_judge(

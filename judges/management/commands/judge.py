@@ -56,7 +56,11 @@ class Command(BaseCommand):
     ) -> None:
         try:
             found = project_named(project)
-            chosen = {"judge": judge_named(found, judge), "tag": _tag(found, tag), "mode": mode}
+            chosen: dict[str, Any] = {
+                "judge": judge_named(found, judge),
+                "tag": _tag(found, tag),
+                "mode": mode,
+            }
             expected = estimate_run(**chosen)
             if estimate:
                 self.stdout.write(_in_words(expected))
