@@ -13,7 +13,7 @@ TEST_VAR := $(CURDIR)/var/test
 export HF_HUB_OFFLINE ?= 1
 export HF_HUB_DISABLE_TELEMETRY ?= 1
 
-.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue check fmt clean
+.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue bench-judges check fmt clean
 
 install: .venv/.installed
 install-test: .venv/.installed-test
@@ -62,6 +62,9 @@ hammer: install-test
 
 bench-queue: install-test
 	DATABASE_URL=$(DATABASE) $(BIN)/python -m tests.bench.queue
+
+bench-judges: install-test
+	$(BIN)/python -m tests.bench.judges
 
 check: install-check
 	$(BIN)/ruff check .
