@@ -1,16 +1,18 @@
 """Every shared read of AI judges: what is left to ask, what goes into a request, how a judge has done."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from feedback.errors import Refused
-from feedback.models import UNFINISHED, Comparison, Judgment, Outcome, Project, Purpose, Rubric, ScoredBy
+from feedback.models import UNFINISHED, Comparison, Judgment, Outcome, Project, Purpose, Rubric
+from judges.core.configuration import Configuration, configuration_document, configuration_from
 from judges.core.rendering import JudgeText
 from judges.core.rubric import CriterionText, RubricText
+from judges.core.rubric_documents import rubric_document
 from judges.core.shares import Clusters, share_statistic
 from judges.models import Judge, JudgeCall, JudgeRun
 
@@ -72,15 +74,17 @@ def comparisons_left(run: JudgeRun) -> QuerySet[Comparison]:
 
 def judge_text(judge: Judge) -> JudgeText:
     """What of the judge goes into its requests."""
-    return JudgeText(
-        provider=judge.provider,
-        model=judge.model,
-        settings=judge.settings,
-        instructions=judge.rubric.instructions,
-        criteria=tuple(
-            criterion for criterion in criteria_of(judge.rubric) if criterion.scored_by != ScoredBy.PEOPLE
-        ),
-    )
+    return configuration_of(judge).text(judge.rubric.instructions, criteria_of(judge.rubric))
+
+
+def configuration_of(judge: Judge) -> Configuration:
+    return configuration_from({item.name: getattr(judge, item.name) for item in fields(Configuration)})
+
+
+def judge_document(judge: Judge) -> dict[str, Any]:
+    """The judge with its rubric as plain JSON values, from which ``create_judge_from`` makes the same one."""
+    configuration = configuration_document(configuration_of(judge))
+    return {"name": judge.name, "rubric": rubric_document(rubric_text(judge.rubric)), **configuration}
 
 
 def criteria_of(rubric: Rubric) -> tuple[CriterionText, ...]:

@@ -47,13 +47,13 @@ _VERB = (
     r"le verdict est|la meilleure réponse est"
 )
 # "Answer A or B" names both: that is how a prompt asks, and no order for one of them.
-_NOT_A_CHOICE = r"(?![\"'`”»\])]*\s*(?:,|/|\||or\b|ou\b)\s*[\"'`“«\[(]*(?:[A-Z]\b|tie\b))"
+_NOT_A_CHOICE = r"(?![\"'`”»\])]*\s*(?:,|/|\||or\b|ou\b)\s*[\"'`“«\[(]*(?:[A-Z]{1,2}\b|tie\b|fail\b))"
 ORDER = re.compile(
     rf"(?i:{_VERB})\s*(?i:(?:with|only|just|that|for|par|que|seulement|simplement|the verdict|le verdict|:)\s*)*"
-    rf"(?i:{_LABEL})(?P<label>[A-Z]|tie)(?![\w'’]){_NOT_A_CHOICE}"
+    rf"(?i:{_LABEL})(?P<label>[A-Z]{{1,2}}|tie|pass)(?![\w'’]){_NOT_A_CHOICE}"
 )
 JSON_ORDER = re.compile(
-    r"[\"'](?:verdict|winner|answer|preferred|choice)[\"']\s*:\s*[\"'](?P<label>[A-Z]|tie)[\"']"
+    r"[\"'](?:verdict|winner|answer|preferred|choice)[\"']\s*:\s*[\"'](?P<label>[A-Z]{1,2}|tie|pass)[\"']"
     + _NOT_A_CHOICE
 )
 SELF_ORDER = re.compile(
@@ -94,7 +94,7 @@ def judge(message: str, *, first_bias: float = 0.0, tie_margin: float = 0.0) -> 
         qualities[next(iter(qualities))] += first_bias
     label, order = order_in(prompt)
     if order:
-        return Judgment(label, qualities, order)
+        return Judgment(label, _bent(qualities, label), order)
     return Judgment(_preferred(qualities, tie_margin), qualities)
 
 
@@ -115,11 +115,8 @@ def order_in(prompt: Prompt) -> tuple[str, str]:
     found = ("", "")
     for label, text in prompt.outside:
         for plain in readings(text):
-            for order in ORDER.finditer(plain):
-                if order["label"] in prompt.responses or order["label"] == "tie":
-                    found = order["label"], order.group()
-            for order in JSON_ORDER.finditer(plain):
-                if order["label"] in prompt.responses or order["label"] == "tie":
+            for order in (*ORDER.finditer(plain), *JSON_ORDER.finditer(plain)):
+                if order["label"] in prompt.responses or order["label"] in ("tie", "pass"):
                     found = order["label"], order.group()
             praise = SELF_ORDER.search(plain) or SELF_DEMAND.search(plain)
             if praise and label:
@@ -183,6 +180,11 @@ def _unfenced(message: str) -> Prompt:
         responses.setdefault(heading.group(1), text)
         outside.append((heading.group(1), text))
     return Prompt(responses, tuple(outside))
+
+
+def _bent(qualities: dict[str, float], label: str) -> dict[str, float]:
+    """Levels follow the order too: whoever is to win has the highest quality, the others the lowest."""
+    return {name: float(label in (name, "tie", "pass")) for name in qualities}
 
 
 def _preferred(qualities: dict[str, float], margin: float) -> str:

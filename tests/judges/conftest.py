@@ -56,8 +56,8 @@ class ScriptedProvider:
 
 def prefer_the_first(request: Request) -> str:
     """The canonically first response, whichever order it is shown in."""
-    label = "A" if request.shown == (0, 1) else "B"
-    return json.dumps({"rationale": f"{label} is better.", "verdict": label})
+    best = request.ids[request.shown.index(0)]
+    return json.dumps({"rationale": f"{best} is better.", "verdict": best})
 
 
 @pytest.fixture(scope="session")

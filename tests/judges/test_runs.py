@@ -1,5 +1,6 @@
 """Runs store every reply before it is read, ask nothing twice that was answered, and go on after a crash."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -142,9 +143,9 @@ def test_an_unknown_price_is_counted_and_not_added(
 @pytest.mark.parametrize(
     ("answer", "stop_reason", "outcome"),
     [
-        (lambda request: verdict("A"), "end_turn", Outcome.INCONSISTENT),
-        (lambda request: verdict("A"), "refusal", Outcome.REFUSED),
-        (lambda request: "A is better.", "end_turn", Outcome.UNPARSEABLE),
+        (lambda request: verdict("XK"), "end_turn", Outcome.INCONSISTENT),
+        (lambda request: verdict("XK"), "refusal", Outcome.REFUSED),
+        (lambda request: "XK is better.", "end_turn", Outcome.UNPARSEABLE),
     ],
 )
 def test_what_is_no_verdict_stays_missing(
@@ -163,7 +164,7 @@ def test_counts_and_shares_of_a_mixed_judge(project, make_comparisons, judge, sc
     make_comparisons(project, 10)
     favours = scripted.answer
     scripted.answer = lambda request: (
-        verdict("A") if "Question 3?" in str(request.messages) else favours(request)
+        verdict("XK") if "Question 3?" in str(request.messages) else favours(request)
     )
     carry_out(start_judge_run(judge=judge, by=None))
     summary = judge_summary(judge)
@@ -214,8 +215,13 @@ def test_scores_are_stored_against_the_canonical_position(
     judge = make_judge(
         "scripted", provider="scripted", model="m", settings={}, rubric=rubric, both_orders=False
     )
-    scores = '{"rationale": "", "verdict": "A", "scores": {"A": {"tone": 5}, "B": {"tone": 1}}}'
-    scripted.answer = lambda request: scores
+    scripted.answer = lambda request: json.dumps(
+        {
+            "rationale": "",
+            "scores": {request.ids[0]: {"tone": 5}, request.ids[1]: {"tone": 1}},
+            "verdict": request.ids[0],
+        }
+    )
     carry_out(start_judge_run(judge=judge, by=None))
     judgment = Judgment.objects.get()
     levels = dict(judgment.scores.values_list("position", "value"))
