@@ -93,23 +93,24 @@ def create_rules_judge(
         )
 
 
+def machine_rater(project: Project, name: str, version: int) -> Rater:
+    """A new rater for a version: version 1 has the bare name. Refused where the project has a machine rater of it."""
+    called = name if version == 1 else f"{name} v{version}"
+    rater, made = Rater.objects.get_or_create(project=project, kind=RaterKind.JUDGE, name=called)
+    if not made:
+        raise Refused(
+            f"The project has judgments by a judge called {called!r}; choose another name.", field="name"
+        )
+    return rater
+
+
 def _create(judge: Judge, by: Person) -> Judge:
     versions = Judge.objects.filter(project=judge.project, name=judge.name)
     judge.version = (versions.aggregate(version=Max("version"))["version"] or 0) + 1
-    judge.rater = _rater(judge)
+    judge.rater = machine_rater(judge.project, judge.name, judge.version)
     judge.save()
     record(by=by, verb="create", target=judge, project=judge.project, name=judge.name, version=judge.version)
     return judge
-
-
-def _rater(judge: Judge) -> Rater:
-    name = judge.name if judge.version == 1 else f"{judge.name} v{judge.version}"
-    rater, made = Rater.objects.get_or_create(project=judge.project, kind=RaterKind.JUDGE, name=name)
-    if not made:
-        raise Refused(
-            f"The project has judgments by a judge called {name!r}; choose another name.", field="name"
-        )
-    return rater
 
 
 def _check(project: Project, name: str, rubric: Rubric, configuration: Configuration) -> None:

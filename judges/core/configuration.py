@@ -219,6 +219,8 @@ def _check_example(judge: JudgeText, example: Example, where: str) -> None:
     if judge.mode == BEST_OF_N and example.ranking.count(1) != 1:
         raise BadConfiguration(f"{where}.ranking", "must have one best response for a judge of the best")
     for criterion in judge.criteria:
+        if judge.mode != SCORES and criterion.name not in example.scores:
+            continue
         levels = example.scores.get(criterion.name, ())
         if len(levels) != len(example.responses) or any(level not in criterion.levels for level in levels):
             raise BadConfiguration(

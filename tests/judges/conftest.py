@@ -11,6 +11,7 @@ from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
 from judges.core.providers import PROVIDERS, Reply, TokenCount
 from judges.core.request import Request
+from judges.core.rubric import CriterionText
 from judges.core.usage import Usage
 from judges.models import Judge, JudgeRun
 from judges.tasks import perform_judge_run
@@ -84,6 +85,13 @@ def scripted(monkeypatch) -> ScriptedProvider:
 @pytest.fixture
 def rubric(project) -> Rubric:
     return create_rubric(project=project, name="Helpful", instructions="Prefer the helpful answer.", by=None)
+
+
+@pytest.fixture
+def toned(project) -> Rubric:
+    """A rubric with one criterion, from 1 to 3."""
+    tone = CriterionText("tone", "How it sounds.", 1, 3, {1: "rude", 3: "warm"}, weight=2)
+    return create_rubric(project=project, name="Toned", instructions="Be kind.", criteria=[tone], by=None)
 
 
 @pytest.fixture

@@ -6,14 +6,26 @@ from dataclasses import replace
 import pytest
 
 from feedback.actions.projects import create_project
+from feedback.actions.reviews import adjudicate
+from feedback.answers import Verdict
 from feedback.errors import Refused
 from feedback.models import AuditEntry, Rater, RaterKind
+from feedback.review_queue import review_state
 from judges.actions.judges import create_judge_from, create_rules_judge
+from judges.actions.questions import Questions
 from judges.actions.rubrics import create_rubric
-from judges.core.rendering import Example
+from judges.core.rendering import Example, system_text
 from judges.core.rubric import CriterionText
 from judges.models import Judge
-from judges.queries import configuration_of, criteria_of, judge_document, judge_named, judge_text
+from judges.queries import (
+    adjudicated_comparisons,
+    configuration_of,
+    criteria_of,
+    example_of,
+    judge_document,
+    judge_named,
+    judge_text,
+)
 
 TONE = CriterionText("tone", "How it sounds.", 1, 3, {1: "rude", 3: "warm"}, weight=2)
 
@@ -162,11 +174,6 @@ FULL = {
 }
 
 
-@pytest.fixture
-def toned(project):
-    return create_rubric(project=project, name="Toned", instructions="Be kind.", criteria=[TONE], by=None)
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -256,7 +263,7 @@ def test_a_configuration_that_makes_no_judge_is_refused_by_its_field(make_judge,
 
 def test_an_example_needs_the_levels_that_the_judge_has_to_give(make_judge, toned):
     with pytest.raises(Refused, match=r"examples\[0\]\.scores need a level from 1 to 3 .* on 'tone'"):
-        make_judge(rubric=toned, examples=(ADJUDICATED,))
+        make_judge(rubric=toned, mode="scores", examples=(ADJUDICATED,))
     with pytest.raises(Refused, match="need a level from 1 to 3"):
         make_judge(rubric=toned, examples=(replace(SCORED, scores={"tone": (4, 1)}),))
 
@@ -294,3 +301,49 @@ def test_a_document_that_makes_no_judge_is_refused_by_its_field(project, make_ju
     with pytest.raises(Refused) as refused:
         create_judge_from(project=project, document=document, by=None)
     assert refused.value.field == field
+
+
+def test_a_verdict_needs_no_levels_in_its_examples(make_judge, toned):
+    system = system_text(judge_text(make_judge(rubric=toned, examples=(ADJUDICATED,))))
+    assert '{"rationale": "It apologises.", "verdict": "' in system
+    assert '"scores": {"' not in system
+
+
+@pytest.fixture
+def decided(project, make_comparisons, make_user):
+    """Two comparisons, of which the first has been decided by a reviewer."""
+    decided, open_one = make_comparisons(project, 2)
+    reviewer = make_user("rita", project=project, role="reviewer")
+    adjudicate(
+        comparison=decided,
+        verdict=Verdict(ranking=(2, 1), rationale="The second is right."),
+        seen=review_state(decided.pk),
+        by=reviewer,
+    )
+    return decided, open_one
+
+
+def test_what_a_reviewer_has_decided_becomes_an_example_whole(project, decided, make_judge):
+    comparison, open_one = decided
+    assert list(adjudicated_comparisons(project)) == [comparison]
+    example = example_of(comparison)
+    texts = [slot.response.text for slot in comparison.slots.all()]
+    assert (example.comparison, example.ranking) == (comparison.external_id, (2, 1))
+    assert (list(example.responses), example.rationale) == (texts, "The second is right.")
+    make_judge(examples=(example,))
+    with pytest.raises(Refused, match="No reviewer has decided"):
+        example_of(open_one)
+
+
+def test_a_judge_is_not_shown_the_decision_on_what_it_judges(decided, make_judge):
+    comparison, open_one = decided
+    questions = Questions.of(make_judge(examples=(example_of(comparison),)))
+    assert all("The second is right." not in call.request.system for call in questions.calls(comparison))
+    assert all("The second is right." in call.request.system for call in questions.calls(open_one))
+
+
+def test_an_example_stays_when_its_decision_changes(decided, make_judge):
+    comparison, _ = decided
+    judge = make_judge(examples=(example_of(comparison),))
+    comparison.judgments.filter(adjudicates=True).update(rationale="Changed.")
+    assert judge_text(Judge.objects.get(pk=judge.pk)).examples[0].rationale == "The second is right."

@@ -75,10 +75,13 @@ def reply_text(judge: JudgeText) -> str:
 def example_reply(
     judge: JudgeText, example: Example, ids: Sequence[str], shown: Sequence[int]
 ) -> dict[str, Any]:
-    """The reply that would be right, in the form of the judge's mode, which is not pass or fail."""
+    """The reply that would be right, in the form of the judge's mode, which is not pass or fail.
+
+    Without levels where the decision gave none: a reviewer decides by a ranking and need not score.
+    """
     called = dict(zip(shown, ids, strict=True))
     reply: dict[str, Any] = {"rationale": example.rationale.strip() or NO_REASON}
-    if judge.criteria:
+    if judge.criteria and all(criterion.name in example.scores for criterion in judge.criteria):
         reply["scores"] = {
             called[position]: {
                 criterion.name: example.scores[criterion.name][position] for criterion in judge.criteria
