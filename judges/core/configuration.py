@@ -1,9 +1,9 @@
 """How a judge is configured, apart from its rubric: checked here, and written to and read from a document."""
 
-import datetime
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from datetime import date
 from typing import Any
 
 from feedback.answers import verdict_problem
@@ -251,6 +251,6 @@ def _check_price(configuration: Configuration) -> None:
         raise BadConfiguration("price", f"can not be used: {bad}") from None
 
 
-def own_price(model: str, price: Mapping[str, Any]) -> Price:
+def own_price(model: str, price: Mapping[str, Any], since: date = date.min) -> Price:
     """A judge's price as a row of the price table. Raises BadPrices."""
-    return price_from({"model": model, "since": datetime.date.min, **price}, "its row")
+    return price_from({"model": model, "since": since, **price}, "its row")

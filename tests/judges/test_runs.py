@@ -338,3 +338,57 @@ def test_a_provider_that_is_gone_fails_with_one_sentence(
         run.job.message
         == "The judge's provider 'scripted' is not known; use one of anthropic, openai, rules."
     )
+
+
+def test_a_judge_with_a_price_of_its_own_is_billed_by_it(
+    project, make_comparisons, make_judge, scripted, carry_out
+):
+    make_comparisons(project, 1)
+    scripted.served_model = "our-own-model"
+    price = {"input": "2", "output": "10"}
+    judge = make_judge("scripted", provider="scripted", model="m", settings={}, price=price)
+    carry_out(start_judge_run(judge=judge, by=None))
+    summary = judge_summary(judge)
+    assert (summary.cost, summary.unpriced) == (Decimal("0.006"), 0)  # two calls of 1,000 and 100 tokens
+
+
+@pytest.mark.parametrize(
+    ("mode", "ranking", "calls"),
+    [
+        ("pairwise", (1, 2, 3), 6),
+        ("best_of_n", (1, 2, 2), 2),
+        ("scores", (1, 2, 3), 2),
+        ("pass_fail", (1, 1, 2), 3),
+    ],
+)
+def test_the_offline_judge_answers_in_every_mode(project, make_judge, toned, carry_out, mode, ranking, calls):
+    texts = ["please, thank you", "please", "no"]
+    responses = [ResponseRecord(key, key, text) for key, text in zip("abc", texts, strict=True)]
+    record = ComparisonRecord([{"role": "user", "content": "Well?"}], responses, key="three")
+    store_records(project=project, records=[record], by=None)
+    rules = [
+        {"pattern": "thank", "weight": 5},
+        {"pattern": "please", "weight": 1},
+        {"pattern": "no", "weight": -5},
+    ]
+    judge = make_judge(mode=mode, rubric=toned, settings={"rules": rules})
+    carry_out(start_judge_run(judge=judge, by=None))
+    judgment = Judgment.objects.get()
+    assert (judgment.outcome, judgment.ranking) == (Outcome.RANKED, ranking)
+    assert judgment.scores.count() == 3
+    assert JudgeCall.objects.count() == calls
+
+
+def test_a_reply_that_does_not_parse_is_asked_again_as_often_as_the_judge_allows(
+    project, make_comparisons, make_judge, scripted, carry_out
+):
+    make_comparisons(project, 1)
+    favours = scripted.answer
+    scripted.answer = lambda request: favours(request) if request.sample == 2 else "Well."
+    judge = make_judge("scripted", provider="scripted", model="m", settings={}, parse_retries=2)
+    carry_out(start_judge_run(judge=judge, by=None))
+    assert Judgment.objects.get().ranking == (1, 2)
+    assert len(scripted.asked) == 6
+    strict = make_judge("scripted", provider="scripted", model="m", settings={}, parse_retries=1)
+    carry_out(start_judge_run(judge=strict, by=None))
+    assert Judgment.objects.get(rater=strict.rater).outcome == Outcome.UNPARSEABLE
