@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from feedback.review_queue import review_state
 
 from feedback.actions.projects import create_project
 from feedback.actions.reviews import adjudicate
 from feedback.answers import Verdict
 from feedback.errors import Refused
 from feedback.models import AuditEntry, Rater, RaterKind
+from feedback.queries.review import review_state
 from judges.actions.judges import create_judge_from, create_rules_judge
 from judges.actions.questions import Questions
 from judges.actions.rubrics import create_rubric

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judges.core.rendering import BEST_OF_N, PASS_FAIL, SCORES, JudgeText, render
+from judges.core.rendering import BEST_OF_N, MODES, PASS_FAIL, SCORES, JudgeText, render
 from judges.core.rubric import CriterionText
-from judges.core.verdict import RANKED, REFUSED, UNPARSEABLE, fits, read_verdict
+from judges.core.verdict import RANKED, REFUSED, UNPARSEABLE, CallVerdict, fits, read_verdict
 
 PROMPT = [{"role": "user", "content": "Why is the sky blue?"}]
 CRITERIA = (CriterionText("accuracy", scale_max=3), CriterionText("tone", scale_min=0, scale_max=2))
@@ -165,3 +165,39 @@ def test_a_schema_of_strings_and_enums_is_enough():
     assert fits("x", {"type": "string"})
     assert not fits(1, {"type": "string"})
     assert not fits(True, {"type": "integer", "enum": [1]})
+
+
+@st.composite
+def replies(draw, schema):
+    """A reply that fits the schema, or one with a part of it changed."""
+    if draw(st.integers(0, 19)) == 0:
+        return draw(st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.integers()))
+    if "enum" in schema:
+        return draw(st.sampled_from(schema["enum"]))
+    if schema["type"] == "string":
+        return draw(st.text(max_size=20))
+    return {name: draw(replies(part)) for name, part in schema["properties"].items()}
+
+
+@given(st.data(), st.sampled_from(MODES), st.integers(2, 4), st.booleans())
+def test_in_every_mode_a_reply_is_read_if_and_only_if_it_fits(data, mode, count, scored):
+    criteria = CRITERIA if scored or mode == SCORES else ()
+    asked = request(count, shown=(1,) if mode == PASS_FAIL else None, criteria=criteria, mode=mode)
+    told = data.draw(replies(asked.schema))
+    said = read_verdict(asked, json.dumps(told), "end_turn")
+    if fits(told, asked.schema):
+        assert said.outcome in (RANKED, UNPARSEABLE)  # the latter for a rationale that no database holds
+    else:
+        assert said == CallVerdict(UNPARSEABLE, asked.shown)
+    if said.outcome == RANKED:
+        assert len(said.ranking) == (0 if mode == SCORES else len(asked.shown))
+        assert len(said.scores) == len(criteria) * len(asked.shown)
+    else:
+        assert not said.ranking
+        assert not said.scores
+
+
+@given(st.text(), st.sampled_from(MODES))
+def test_no_text_is_a_verdict_in_any_mode(text, mode):
+    asked = request(2, shown=(1,) if mode == PASS_FAIL else None, criteria=CRITERIA, mode=mode)
+    assert read_verdict(asked, text, "end_turn").outcome == UNPARSEABLE
