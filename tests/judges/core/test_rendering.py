@@ -281,6 +281,18 @@ class TestExamples:
         assert mark not in forged
         assert system.count(f" {mark}>>>") == system.count(f" {mark}\n") == 4
 
+    def test_a_judge_that_uses_references_sees_those_of_its_examples(self):
+        example = replace(EXAMPLE, reference="Say sorry.")
+        assert "Say sorry." in rendered(judge=replace(JUDGE, examples=(example,), use_reference=True)).system
+        assert "Say sorry." not in rendered(judge=replace(JUDGE, examples=(example,))).system
+
+    def test_the_reply_of_scores_has_no_verdict(self):
+        judge = replace(JUDGE, mode=SCORES, criteria=(TONE,), examples=(EXAMPLE,))
+        reply = json.loads(
+            next(line for line in rendered(judge=judge).system.splitlines() if line[:1] == "{")
+        )
+        assert fits(reply, reply_schema(SCORES, 2, judge.criteria))
+
     def test_examples_teach_neither_place_nor_id(self):
         first = Counter()
         for number in range(200):
