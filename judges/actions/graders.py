@@ -10,7 +10,8 @@ from django.db import transaction
 from feedback.errors import Refused
 from feedback.models import Comparison, Project
 from feedback.people import Person
-from judges.actions.judges import configured_provider, create_judge
+from judges.actions.judges import create_judge
+from judges.actions.keys import checked_provider
 from judges.actions.rubrics import create_rubric
 from judges.core.graders import Case, Grade, grade
 from judges.core.providers import GRADER
@@ -42,7 +43,7 @@ def create_grader(
     ``settings`` are those of the provider ``grader``. It is asked once about each comparison: the order in which
     responses are shown is nothing to it.
     """
-    configured_provider(GRADER, settings)
+    checked_provider(GRADER, dict(settings))
     document = settings["grader"]
     kind = document["type"]
     with transaction.atomic():
@@ -69,7 +70,7 @@ def try_grader(*, settings: Mapping[str, Any], comparisons: Sequence[Comparison]
 
     Prefetch slots, responses and prompts.
     """
-    configured_provider(GRADER, settings)
+    checked_provider(GRADER, dict(settings))
     if len(comparisons) > MOST_TRIED:
         raise Refused(f"At most {MOST_TRIED} comparisons can be tried at once; start a run for more.")
     texts = [[slot.response.text for slot in comparison.slots.all()] for comparison in comparisons]

@@ -50,6 +50,13 @@ class Services:
             self.provider({})
         self._embeddings = None if embeddings is None else _embeddings(embeddings, key)
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The addresses of whoever may be asked."""
+        models = None if self.models is None else self.provider({})
+        asked = [each for each in (models, self._embeddings) if each is not None]
+        return tuple(each.base_url for each in asked)  # type: ignore[union-attr]  # both kinds of models have one
+
     async def __aenter__(self) -> Self:
         return self
 

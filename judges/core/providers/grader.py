@@ -61,6 +61,11 @@ class GraderProvider:
     def free(self) -> bool:
         return not self.grader.asks
 
+    @property
+    def servers(self) -> tuple[str, ...]:
+        """The addresses that its model and embeddings graders ask."""
+        return self._services.servers
+
     async def __aenter__(self) -> Self:
         self._services = await Services(**self._named, key=self._key).__aenter__()
         return self

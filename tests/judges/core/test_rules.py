@@ -120,7 +120,7 @@ def test_an_unknown_provider_is_refused_with_those_that_are_known():
         BadSettings, match="'oracle' is not known; use one of anthropic, grader, openai, rules"
     ):
         provider_for("oracle", {})
-    assert set(PROVIDERS) == {"anthropic", "openai", "rules"}
+    assert set(PROVIDERS) == {"anthropic", "grader", "openai", "rules"}
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*)*x", r"(A\d*|A.*|.)*S$"])
