@@ -1,16 +1,18 @@
 """Intervals for the agreement stage: exact and score intervals for shares, a cluster bootstrap for the rest.
 
-The bootstrap resamples clusters (prompts), because comparisons of one prompt are not independent. It works
-on a table with a row of sums a cluster: equal rows are drawn together, a replicate is a weighted sum of rows.
+The bootstrap resamples clusters (prompts), because comparisons of one prompt are not independent. It works on a
+table with a row of sums a cluster, from which each statistic follows: a replicate is a weighted sum of rows. Where
+clusters have few distinct rows, one multinomial draws them all. Where there are many clusters, no two alike, the
+sums of a replicate are drawn from their normal limit: the same mean and covariance, at no cost a cluster.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse, stats
+from scipy import sparse, special
 
 from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import Codes, Floats
@@ -20,6 +22,9 @@ Totals = Callable[[Floats], Floats]
 
 _CELLS = 1 << 20  # numbers held at a time while drawing: 8 MB
 _NEGLIGIBLE = 1e-12
+_FEW_GROUPS = 600  # distinct rows up to which drawing them, 70 ns each, is quick enough whatever the clusters
+_MANY_CLUSTERS = 10_000  # from which the normal limit is taken; its error falls as their square root
+_MOST_COLUMNS = 512  # of a covariance
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,28 @@ class Resampling:
 DEFAULT = Resampling()
 
 
-def wilson(successes: int, n: int, level: float = 0.95) -> Statistic:
-    """Score interval of a share of ``n`` independent trials (Wilson 1927)."""
+@dataclass(frozen=True)
+class Sample:
+    """The clusters: ``rows`` (groups × columns) the sums of one cluster, ``sizes`` how many clusters have them."""
+
+    rows: Table | Floats
+    sizes: Codes
+
+    @property
+    def clusters(self) -> int:
+        return int(self.sizes.sum())
+
+    @property
+    def totals(self) -> Floats:
+        """The sums over every cluster (1 × columns)."""
+        return np.asarray(self.sizes.astype(np.float64) @ self.rows).reshape(1, -1)
+
+
+def wilson(successes: float, n: int, level: float = 0.95) -> Statistic:
+    """Score interval of a share of ``n`` independent trials (Wilson 1927); half a success is half credit."""
     if (refused := _refuse(successes, n)) is not None:
         return refused
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * float(np.sqrt(share * (1 - share) / n + z * z / (4 * n * n)))
@@ -50,12 +72,12 @@ def clopper_pearson(successes: int, n: int, level: float = 0.95) -> Statistic:
     if (refused := _refuse(successes, n)) is not None:
         return refused
     tail = (1 - level) / 2
-    low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, n - successes + 1))
-    high = 1.0 if successes == n else float(stats.beta.ppf(1 - tail, successes + 1, n - successes))
+    low = 0.0 if successes == 0 else float(special.betaincinv(successes, n - successes + 1, tail))
+    high = 1.0 if successes == n else float(special.betaincinv(successes + 1, n - successes, 1 - tail))
     return Statistic(successes / n, low, high, n)
 
 
-def _refuse(successes: int, n: int) -> Statistic | None:
+def _refuse(successes: float, n: int) -> Statistic | None:
     if not 0 <= successes <= n:
         raise ValueError(f"successes must lie between 0 and n, not {successes} of {n}")
     return Statistic.undefined("no data", 0) if n == 0 else None
@@ -72,16 +94,66 @@ def side_by_side(*blocks: Table | Floats) -> Table:
     return sparse.csr_array(sparse.hstack([sparse.csr_array(block) for block in blocks], format="csr"))
 
 
-def cluster_table(clusters: Codes, features: Table | Floats) -> Table:
+def numbered(codes: Codes) -> tuple[Codes, int]:
+    """Codes from 0, and how many there are at most: ``codes`` themselves where they are dense, else renumbered."""
+    if not len(codes):
+        return codes, 0
+    if codes.min() >= 0 and codes.max() < 4 * len(codes) + 1024:
+        return codes, int(codes.max()) + 1
+    names, index = np.unique(codes, return_inverse=True)
+    return index, len(names)
+
+
+def all_different(codes: Codes) -> bool:
+    """Whether every row is a cluster of its own."""
+    dense, _ = numbered(codes)
+    return bool(np.bincount(dense).max(initial=0) <= 1)
+
+
+def cluster_table(clusters: Codes, features: Table | Floats) -> Table | Floats:
     """Sums of ``features`` (rows × columns) by cluster: clusters × columns. Codes may be any numbers."""
-    names, index = np.unique(clusters, return_inverse=True)
-    table: Table = sparse.csr_array(one_hot(index, len(names)).T @ sparse.csr_array(features))
+    index, width = numbered(clusters)
+    counts = np.bincount(index, minlength=width)
+    if counts.max(initial=0) <= 1:
+        return features
+    if isinstance(features, np.ndarray):
+        sums = np.column_stack([np.bincount(index, column, minlength=width) for column in features.T])
+        return sums[counts > 0]
+    table: Table = sparse.csr_array(one_hot(index, width).T @ features)[counts > 0]
     table.sort_indices()
     return table
 
 
+def cell_sample(clusters: Codes, cells: Codes, width: int) -> Sample:
+    """A sample whose columns count the rows in each of ``width`` cells; ``cells`` (rows) names the cell of each."""
+    if all_different(clusters):
+        counts = np.bincount(cells, minlength=width)
+        if width <= _FEW_GROUPS:
+            return Sample(np.eye(width), counts)
+        return Sample(sparse.csr_array(sparse.eye_array(width)), counts)
+    return sample_of(cluster_table(clusters, one_hot(cells, width)))
+
+
+def sample_of(table: Table | Floats) -> Sample:
+    """The distinct rows of ``table`` in a canonical order, so that the clusters' own order does not matter.
+
+    Rows are told apart by a random projection: two that differ collide with a probability near 1e-15.
+    """
+    projection = np.random.default_rng(0).random(table.shape[1])
+    if isinstance(table, np.ndarray):
+        keys = np.zeros(len(table))
+        for column, weight in zip(table.T, projection, strict=True):  # never a product: its rounding depends on the row
+            keys += weight * column
+    else:
+        keys = table @ projection
+    distinct, sizes = np.unique(keys, return_counts=True)
+    first = np.empty(len(distinct), dtype=np.int64)
+    first[np.searchsorted(distinct, keys)] = np.arange(len(keys))
+    return Sample(table[first], sizes.astype(np.int64))
+
+
 def cluster_bootstrap(
-    table: Table,
+    table: Table | Floats | Sample,
     statistic: Totals,
     *,
     n: int,
@@ -95,19 +167,53 @@ def cluster_bootstrap(
     columns) to values (replicates), NaN where undefined. With one cluster, or where resampling changes
     nothing, there is a value without an interval; a ``share`` of 0 or 1 gets the exact one over clusters.
     """
+    shares = ("",) if share else ()
+    return bootstrap_all(
+        table, {"": statistic}, n=n, excluded=excluded, resampling=resampling, shares=shares
+    )[""]
+
+
+def bootstrap_all(
+    table: Table | Floats | Sample,
+    statistics: Mapping[str, Totals],
+    *,
+    n: int,
+    excluded: int = 0,
+    resampling: Resampling = DEFAULT,
+    shares: tuple[str, ...] = (),
+) -> dict[str, Statistic]:
+    """Several statistics of the same totals, each on the same replicates; what is said of one holds for each."""
     if n == 0:
-        return Statistic.undefined("no data", 0, excluded)
-    value = float(statistic(table.sum(axis=0).reshape(1, -1))[0])
+        return {name: Statistic.undefined("no data", 0, excluded) for name in statistics}
+    sample = table if isinstance(table, Sample) else sample_of(table)
+    values = {name: float(statistic(sample.totals)[0]) for name, statistic in statistics.items()}
+    settled = {
+        name: _without_drawing(value, sample.clusters, n, excluded, name in shares, resampling.level)
+        for name, value in values.items()
+    }
+    waiting = {name: statistics[name] for name, known in settled.items() if known is None}
+    drawn: dict[str, list[Floats]] = {name: [] for name in waiting}
+    for totals in _replicates(sample, resampling) if waiting else ():
+        for name, statistic in waiting.items():
+            drawn[name].append(statistic(totals))
+    return {
+        name: known
+        or _percentile(values[name], np.concatenate(drawn[name]), n, excluded, resampling.level)
+        for name, known in settled.items()
+    }
+
+
+def _without_drawing(
+    value: float, clusters: int, n: int, excluded: int, share: bool, level: float
+) -> Statistic | None:
     if np.isnan(value):
         return Statistic.undefined("no variation", n, excluded)
-    clusters = table.shape[0]
     if clusters < 2:
         return Statistic(value, None, None, n, "one cluster only", excluded)
     if share and value in (0.0, 1.0):
-        exact = clopper_pearson(round(value) * clusters, clusters, resampling.level)
+        exact = clopper_pearson(round(value) * clusters, clusters, level)
         return Statistic(value, exact.low, exact.high, n, None, excluded)
-    drawn = np.concatenate([statistic(totals) for totals in _replicates(table, resampling)])
-    return _percentile(value, drawn, n, excluded, resampling.level)
+    return None
 
 
 def _percentile(value: float, drawn: Floats, n: int, excluded: int, level: float) -> Statistic:
@@ -118,28 +224,36 @@ def _percentile(value: float, drawn: Floats, n: int, excluded: int, level: float
     return Statistic(value, float(low), float(high), n, None, excluded)
 
 
-def _replicates(table: Table, resampling: Resampling) -> Iterator[Floats]:
+def _replicates(sample: Sample, resampling: Resampling) -> Iterator[Floats]:
     """Chunks of totals (replicates × columns), the same whatever the order or the names of the clusters."""
-    rows, sizes = _equal_rows(table)
+    groups, columns = sample.rows.shape
     rng = np.random.default_rng(resampling.seed)
-    few = 8 * len(sizes) < table.shape[0]  # a multinomial takes 70 ns a group, a plain draw 9 ns a cluster
-    chunk = max(1, _CELLS // max(len(sizes) if few else table.shape[0], table.shape[1]))
-    columns = rows.T.tocsr()
+    few = 8 * groups < sample.clusters
+    limit = sample.clusters >= _MANY_CLUSTERS and groups > _FEW_GROUPS and columns <= _MOST_COLUMNS
+    root = _covariance_root(sample) if limit else None
+    turned = None if limit else sample.rows.T
+    chunk = max(1, _CELLS // max(columns, 1 if limit else groups if few else sample.clusters))
     for start in range(0, resampling.replicates, chunk):
         size = min(chunk, resampling.replicates - start)
-        weights = _multinomial(rng, sizes, size) if few else _draws(rng, sizes, size)
-        yield np.asarray(columns @ weights.T).T
+        if root is not None:
+            yield sample.totals + rng.standard_normal((size, len(root))) @ root
+        else:
+            weights = _multinomial(rng, sample.sizes, size) if few else _draws(rng, sample.sizes, size)
+            yield np.ascontiguousarray(np.asarray(turned @ weights.T).T)
 
 
-def _equal_rows(table: Table) -> tuple[Table, Codes]:
-    """The distinct rows of ``table`` in a canonical order, and how many clusters share each.
-
-    Rows are told apart by two random projections: two that differ collide with a probability near 1e-25.
-    """
-    projection = np.random.default_rng(0).random((table.shape[1], 2))
-    keys = np.ascontiguousarray(table @ projection).view(np.complex128).ravel()
-    _, first, sizes = np.unique(keys, return_index=True, return_counts=True)
-    return table[first], sizes.astype(np.int64)
+def _covariance_root(sample: Sample) -> Floats:
+    """R with Rᵀ R the covariance of a replicate's totals: Σ x xᵀ over clusters, less its mean part."""
+    sizes = sample.sizes.astype(np.float64)
+    rows = sample.rows
+    if isinstance(rows, np.ndarray):
+        products = (rows * sizes[:, None]).T @ rows
+    else:
+        products = (rows.T @ sparse.csr_array(rows.multiply(sizes[:, None]))).toarray()
+    totals = sample.totals[0]
+    variances, axes = np.linalg.eigh(products - np.outer(totals, totals) / sample.clusters)
+    root: Floats = np.sqrt(np.maximum(variances, 0))[:, None] * axes.T
+    return root
 
 
 def _multinomial(rng: np.random.Generator, sizes: Codes, replicates: int) -> Floats:
@@ -161,12 +275,24 @@ def cluster_share(
     credits: Floats, clusters: Codes, *, excluded: int = 0, resampling: Resampling = DEFAULT
 ) -> Statistic:
     """Mean of ``credits`` (0 to 1, one a row) with its cluster bootstrap interval; n counts rows."""
-    table = cluster_table(clusters, np.column_stack([credits, np.ones(len(credits))]))
+    return cluster_mean(credits, clusters, excluded=excluded, resampling=resampling, share=True)
+
+
+def cluster_mean(
+    values: Floats,
+    clusters: Codes,
+    *,
+    excluded: int = 0,
+    resampling: Resampling = DEFAULT,
+    share: bool = False,
+) -> Statistic:
+    """Mean of ``values`` (one a row) with its cluster bootstrap interval; n counts rows."""
+    table = cluster_table(clusters, np.column_stack([values, np.ones(len(values))]))
     return cluster_bootstrap(
         table,
         lambda totals: totals[:, 0] / totals[:, 1],
-        n=len(credits),
+        n=len(values),
         excluded=excluded,
         resampling=resampling,
-        share=True,
+        share=share,
     )

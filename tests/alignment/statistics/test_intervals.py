@@ -37,7 +37,7 @@ def test_a_share_of_nothing_is_undefined_and_an_impossible_one_refused(interval)
 
 def test_table_sums_rows_by_cluster():
     table = cluster_table(np.array([7, 3, 7]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
-    assert table.toarray().tolist() == [[3, 4], [6, 8]]
+    assert table.tolist() == [[3, 4], [6, 8]]
 
 
 @pytest.mark.parametrize("values", ["credits that repeat", "credits all different"])
