@@ -23,6 +23,8 @@ from alignment.statistics.intervals import (
     all_different,
     cluster_bootstrap,
     cluster_table,
+    distinct_rows,
+    in_groups,
     numbered,
     one_hot,
     sample_of,
@@ -98,9 +100,9 @@ def _counted(rated: _Units, levels: Floats, code: Codes, level: Level) -> tuple[
     """From how often each unit got each value; units that are clusters of their own, once for equal counts."""
     counts = _counts(rated.unit, code, len(rated.cluster), len(levels))
     if all_different(rated.cluster):
-        alike = sample_of(counts)
+        alike = distinct_rows(counts)
         met, alpha = _met(sparse.csr_array(alike.rows), levels, level)
-        return Sample(met, alike.sizes), alpha
+        return in_groups(Sample(met, alike.sizes, alike.clusters)), alpha
     met, alpha = _met(sparse.csr_array(counts), levels, level)
     return sample_of(cluster_table(rated.cluster, met)), alpha
 

@@ -2,8 +2,8 @@
 
 The bootstrap resamples clusters (prompts), because comparisons of one prompt are not independent. It works on a
 table with a row of sums a cluster, from which each statistic follows: a replicate is a weighted sum of rows. Where
-clusters have few distinct rows, one multinomial draws them all. Where there are many clusters, no two alike, the
-sums of a replicate are drawn from their normal limit: the same mean and covariance, at no cost a cluster.
+clusters have few distinct rows, one multinomial draws them all. Ten thousand clusters or more, hardly two alike, are
+put at random into a thousand groups which are drawn as clusters are: the interval's width is then right to 2 %.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ Totals = Callable[[Floats], Floats]
 
 _CELLS = 1 << 20  # numbers held at a time while drawing: 8 MB
 _NEGLIGIBLE = 1e-12
-_FEW_GROUPS = 600  # distinct rows up to which drawing them, 70 ns each, is quick enough whatever the clusters
-_MANY_CLUSTERS = 10_000  # from which the normal limit is taken; its error falls as their square root
-_MOST_COLUMNS = 512  # of a covariance
+_FEW_ROWS = 600  # distinct rows up to which drawing them, 70 ns each, is quick enough whatever the clusters
+_MANY_CLUSTERS = 10_000  # from which they are put into groups
+_GROUPS = 1000  # whose sums' spread then has an error of 1 / √(2 · 1000)
+_DENSE = 1 << 22  # cells up to which a table of clusters is an array
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,11 @@ DEFAULT = Resampling()
 
 @dataclass(frozen=True)
 class Sample:
-    """The clusters: ``rows`` (groups × columns) the sums of one cluster, ``sizes`` how many clusters have them."""
+    """``clusters`` as what is drawn: ``sizes`` says how many of them have each of the sums in ``rows``."""
 
     rows: Table | Floats
     sizes: Codes
-
-    @property
-    def clusters(self) -> int:
-        return int(self.sizes.sum())
+    clusters: int
 
     @property
     def totals(self) -> Floats:
@@ -116,40 +114,81 @@ def cluster_table(clusters: Codes, features: Table | Floats) -> Table | Floats:
     counts = np.bincount(index, minlength=width)
     if counts.max(initial=0) <= 1:
         return features
+    sums = _sums(index, width, features)
+    return sums if counts.all() else sums[counts > 0]
+
+
+def _sums(index: Codes, width: int, features: Table | Floats) -> Table | Floats:
     if isinstance(features, np.ndarray):
-        sums = np.column_stack([np.bincount(index, column, minlength=width) for column in features.T])
-        return sums[counts > 0]
-    table: Table = sparse.csr_array(one_hot(index, width).T @ features)[counts > 0]
+        return np.column_stack([np.bincount(index, column, minlength=width) for column in features.T])
+    table: Table = sparse.csr_array(one_hot(index, width).T @ features)
     table.sort_indices()
     return table
 
 
 def cell_sample(clusters: Codes, cells: Codes, width: int) -> Sample:
     """A sample whose columns count the rows in each of ``width`` cells; ``cells`` (rows) names the cell of each."""
-    if all_different(clusters):
-        counts = np.bincount(cells, minlength=width)
-        if width <= _FEW_GROUPS:
-            return Sample(np.eye(width), counts)
-        return Sample(sparse.csr_array(sparse.eye_array(width)), counts)
-    return sample_of(cluster_table(clusters, one_hot(cells, width)))
+    index, count = numbered(clusters)
+    rows = np.bincount(index, minlength=count)
+    found = int(np.count_nonzero(rows))
+    if rows.max(initial=0) <= 1:
+        each = np.eye(width) if width <= _FEW_ROWS else sparse.csr_array(sparse.eye_array(width))
+        return Sample(each, np.bincount(cells, minlength=width), found)
+    if found >= _MANY_CLUSTERS:
+        index, count = _group_of(count)[index], _GROUPS
+    if count * width <= _DENSE:
+        counts = np.bincount(index * width + cells, minlength=count * width).reshape(count, width)
+        table: Table | Floats = counts.astype(np.float64)
+    else:
+        table = _sums(index, count, one_hot(cells, width))
+    if found >= _MANY_CLUSTERS:
+        return Sample(table, _ones(count), found)
+    return sample_of(table if found == count else table[rows > 0])
+
+
+def _group_of(clusters: int) -> Codes:
+    """A group for each cluster, at random but always the same one for the same number."""
+    return np.random.default_rng(0).permutation(clusters) % _GROUPS
 
 
 def sample_of(table: Table | Floats) -> Sample:
+    """The clusters of ``table`` (rows) as what is drawn, whatever their order."""
+    return in_groups(distinct_rows(table))
+
+
+def distinct_rows(table: Table | Floats) -> Sample:
     """The distinct rows of ``table`` in a canonical order, so that the clusters' own order does not matter.
 
     Rows are told apart by a random projection: two that differ collide with a probability near 1e-15.
     """
-    projection = np.random.default_rng(0).random(table.shape[1])
-    if isinstance(table, np.ndarray):
-        keys = np.zeros(len(table))
-        for column, weight in zip(table.T, projection, strict=True):  # never a product: its rounding depends on the row
-            keys += weight * column
-    else:
-        keys = table @ projection
+    keys = _keys(table)
     distinct, sizes = np.unique(keys, return_counts=True)
     first = np.empty(len(distinct), dtype=np.int64)
     first[np.searchsorted(distinct, keys)] = np.arange(len(keys))
-    return Sample(table[first], sizes.astype(np.int64))
+    return Sample(table[first], sizes.astype(np.int64), len(keys))
+
+
+def in_groups(sample: Sample) -> Sample:
+    """Very many clusters of many kinds as groups; others as they are."""
+    kinds = len(sample.sizes)
+    if sample.clusters < _MANY_CLUSTERS or kinds <= _FEW_ROWS:
+        return sample
+    members = one_hot(np.repeat(np.arange(kinds), sample.sizes), kinds)
+    return Sample(_sums(_group_of(sample.clusters), _GROUPS, members @ sample.rows), _ones(_GROUPS), sample.clusters)
+
+
+def _ones(count: int) -> Codes:
+    return np.ones(count, dtype=np.int64)
+
+
+def _keys(table: Table | Floats) -> Floats:
+    projection = np.random.default_rng(0).random(table.shape[1])
+    if not isinstance(table, np.ndarray):
+        return np.asarray(table @ projection)
+    keys = np.zeros(len(table))
+    for column, weight in zip(table.T, projection, strict=True):  # no product: its rounding depends on the row
+        keys += weight * column
+    return keys
 
 
 def cluster_bootstrap(
@@ -225,35 +264,16 @@ def _percentile(value: float, drawn: Floats, n: int, excluded: int, level: float
 
 
 def _replicates(sample: Sample, resampling: Resampling) -> Iterator[Floats]:
-    """Chunks of totals (replicates × columns), the same whatever the order or the names of the clusters."""
+    """Chunks of totals (replicates × columns)."""
     groups, columns = sample.rows.shape
+    drawn = int(sample.sizes.sum())
     rng = np.random.default_rng(resampling.seed)
-    few = 8 * groups < sample.clusters
-    limit = sample.clusters >= _MANY_CLUSTERS and groups > _FEW_GROUPS and columns <= _MOST_COLUMNS
-    root = _covariance_root(sample) if limit else None
-    turned = None if limit else sample.rows.T
-    chunk = max(1, _CELLS // max(columns, 1 if limit else groups if few else sample.clusters))
+    few = 8 * groups < drawn  # a multinomial takes 70 ns a group, a plain draw 9 ns a cluster
+    chunk = max(1, _CELLS // max(columns, groups if few else drawn))
     for start in range(0, resampling.replicates, chunk):
         size = min(chunk, resampling.replicates - start)
-        if root is not None:
-            yield sample.totals + rng.standard_normal((size, len(root))) @ root
-        else:
-            weights = _multinomial(rng, sample.sizes, size) if few else _draws(rng, sample.sizes, size)
-            yield np.ascontiguousarray(np.asarray(turned @ weights.T).T)
-
-
-def _covariance_root(sample: Sample) -> Floats:
-    """R with Rᵀ R the covariance of a replicate's totals: Σ x xᵀ over clusters, less its mean part."""
-    sizes = sample.sizes.astype(np.float64)
-    rows = sample.rows
-    if isinstance(rows, np.ndarray):
-        products = (rows * sizes[:, None]).T @ rows
-    else:
-        products = (rows.T @ sparse.csr_array(rows.multiply(sizes[:, None]))).toarray()
-    totals = sample.totals[0]
-    variances, axes = np.linalg.eigh(products - np.outer(totals, totals) / sample.clusters)
-    root: Floats = np.sqrt(np.maximum(variances, 0))[:, None] * axes.T
-    return root
+        weights = _multinomial(rng, sample.sizes, size) if few else _draws(rng, sample.sizes, size)
+        yield np.asarray(weights @ sample.rows)
 
 
 def _multinomial(rng: np.random.Generator, sizes: Codes, replicates: int) -> Floats:

@@ -89,7 +89,7 @@ def _joint_of(
     levels: Floats, cells: Codes, met: Codes, clusters: Codes, n: int, excluded: int
 ) -> Joint:
     width = max(1, len(levels))
-    sample = cell_sample(clusters, cells, len(met)) if n else Sample(np.zeros((0, len(met))), np.zeros(0, np.int64))
+    sample = cell_sample(clusters, cells, len(met)) if n else Sample(np.zeros((0, len(met))), np.zeros(0, np.int64), 0)
     return Joint(levels, met // width, met % width, sample, n, excluded)
 
 
