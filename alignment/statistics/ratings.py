@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -55,8 +55,11 @@ class _Codes:
         return self.names.setdefault(name, len(self.names))
 
 
-def read_ratings(path: Path) -> Ratings:
-    """The ratings in a file, perhaps compressed. Raises BadRatings."""
+def read_ratings(path: Path, *, numbers_for: str = "", least: float = -math.inf) -> Ratings:
+    """The ratings in a file, perhaps compressed. Raises BadRatings.
+
+    ``numbers_for`` names the option for which every value must be a number, none below ``least``.
+    """
     from alignment.formats.rows import Row, read_rows  # brings pyarrow, which a mere --help can do without
     from alignment.formats.source import FormatError, check_source
 
@@ -64,24 +67,28 @@ def read_ratings(path: Path) -> Ratings:
         check_source(path)
         rows = read_rows(path)
         return to_ratings(
-            (row.line, row.values) if isinstance(row, Row) else _refuse(row.line, row.reason) for row in rows
+            ((row.line, row.values) if isinstance(row, Row) else _refuse(row.line, row.reason) for row in rows),
+            numbers_for=numbers_for,
+            least=least,
         )
     except FormatError as error:
         raise BadRatings(error.sentence) from None
 
 
-def _refuse(line: int, reason: str) -> Any:
+def _refuse(line: int, reason: str) -> NoReturn:
     raise BadRatings(f"row {line}: {reason}.")
 
 
-def to_ratings(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Ratings:
+def to_ratings(
+    rows: Iterable[tuple[int, Mapping[str, Any]]], *, numbers_for: str = "", least: float = -math.inf
+) -> Ratings:
     """Columns from rows with their numbers. Raises BadRatings for the first row that can not be used."""
     items, raters = _Codes(), _Codes()
     kinds: list[str] = []
     clusters: dict[int, str | None] = {}
     seen: dict[tuple[int, int], int] = {}
     missing: dict[str, list[int]] = {}
-    columns: list[tuple[int, int, Any, int]] = []
+    columns: list[tuple[int, int, Any]] = []
     for line, row in rows:
         item = items.of(_name(line, row, "item"))
         name = _name(line, row, "rater")
@@ -94,7 +101,9 @@ def to_ratings(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> Ratings:
         if value is None:
             missing.setdefault(name, []).append(line)
         else:
-            columns.append((item, rater, value, line))
+            if numbers_for:
+                _check_number(line, value, numbers_for, least)
+            columns.append((item, rater, value))
     if not columns:
         raise BadRatings("No row has a value; a rating needs the fields item, rater, kind and value.")
     return _columns(columns, list(items.names), list(raters.names), kinds, clusters, missing)
@@ -109,7 +118,6 @@ def _name(line: int, row: Mapping[str, Any], key: str) -> str:
     if value is None or value == "":
         _refuse(line, f"{key} is missing; name the {key} in the field {key!r}")
     _refuse(line, f"{key} must be a text or a number, not {value!r}")
-    raise AssertionError
 
 
 def _same_kind(line: int, row: Mapping[str, Any], name: str, rater: int, kinds: list[str]) -> None:
@@ -145,11 +153,10 @@ def _value(line: int, value: Any) -> Any:
             return value
         _refuse(line, f"value must be a number below 2**53, not {value!r}")
     _refuse(line, f"value must be a number or a text, not {value!r}")
-    raise AssertionError
 
 
 def _columns(
-    columns: list[tuple[int, int, Any, int]],
+    columns: list[tuple[int, int, Any]],
     items: list[str],
     raters: list[str],
     kinds: list[str],
@@ -157,7 +164,7 @@ def _columns(
     missing: dict[str, list[int]],
 ) -> Ratings:
     """The table with raters in the order of their names, so that no statistic depends on the order of the rows."""
-    item, rater, values, _ = zip(*columns, strict=True)
+    item, rater, values = zip(*columns, strict=True)
     numbers = [_number(value) for value in values]
     numeric = all(number is not None for number in numbers)
     categories = [] if numeric else sorted({_text(value) for value in values})
@@ -197,6 +204,10 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def first_text(rows: Iterable[tuple[int, Mapping[str, Any]]]) -> tuple[int, Any]:
-    """The first row whose value is no number, for the sentence that says so."""
-    return next((line, row["value"]) for line, row in rows if row.get("value") and _number(row["value"]) is None)
+
+def _check_number(line: int, value: Any, wanted_by: str, least: float) -> None:
+    number = _number(value)
+    if number is None:
+        _refuse(line, f"value {value!r} is not a number, as {wanted_by} needs; leave it empty where there is none")
+    elif number < least:
+        _refuse(line, f"value {value!r} is below {least:g}, where the scale of {wanted_by} begins")

@@ -161,17 +161,3 @@ def _left_out(ratings: Ratings, judge: int, test: AltTest, options: Options) -> 
             reason = f"fewer than {options.min_items} items with the judge and other people"
             yield {"reason": reason, "judge": name, "rater": ratings.raters[person.rater], "n": person.n}
 
-
-def check(ratings: Ratings, options: Options) -> str | None:
-    """Why these options can not be had for this table, or None."""
-    asked = {
-        f"--level {options.level}": options.level != "nominal",
-        f"--scoring {options.scoring}": options.scoring == "neg_rmse",
-    }
-    for option, wants_numbers in asked.items():
-        if wants_numbers and not ratings.numeric:
-            return f"{option} needs values that are numbers"
-    if options.level == "ratio" and float(np.min(ratings.value)) < 0:
-        return "--level ratio needs values from 0"
-    return None
-
