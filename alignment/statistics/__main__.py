@@ -58,9 +58,15 @@ def _parser() -> argparse.ArgumentParser:
         "(human or judge), value, and perhaps cluster, the prompt that intervals resample (default: the item)",
     )
     levels, scorings = ("nominal", "ordinal", "interval", "ratio"), ("accuracy", "neg_rmse")
-    parser.add_argument("--level", choices=levels, default="nominal", help="of measurement (default: nominal)")
-    parser.add_argument("--scoring", choices=scorings, default="accuracy", help="of the alternative annotator test")
-    parser.add_argument("--epsilon", type=_share, default=0.2, help="how much worse than a person a judge may be")
+    parser.add_argument(
+        "--level", choices=levels, default="nominal", help="of measurement (default: nominal)"
+    )
+    parser.add_argument(
+        "--scoring", choices=scorings, default="accuracy", help="of the alternative annotator test"
+    )
+    parser.add_argument(
+        "--epsilon", type=_share, default=0.2, help="how much worse than a person a judge may be"
+    )
     parser.add_argument("--q", type=_share, default=0.05, help="the false discovery rate over people")
     parser.add_argument("--min-items", type=_at_least(2), default=30, help="items that a person is tested on")
     parser.add_argument("--min-humans", type=_at_least(2), default=2, help="people that an item needs")
@@ -113,8 +119,8 @@ def _text(body: Json) -> str:
 
 def _judge_row(name: str, judge: Json) -> list[str]:
     test = judge["alt_test"]
-    statistics = [test["winning_rate"], test["advantage_probability"]]
-    return [name, *map(_figure, [*statistics, *(judge[key] for key in ("agreement", "ceiling", "judge_minus_ceiling"))])]
+    rest = (judge[key] for key in ("agreement", "ceiling", "judge_minus_ceiling"))
+    return [name, *map(_figure, [test["winning_rate"], test["advantage_probability"], *rest])]
 
 
 def _figure(statistic: Json) -> str:
@@ -137,9 +143,10 @@ def _sentence(entry: Json) -> str:
 def _table(head: list[str], rows: list[list[str]]) -> str:
     if not rows:
         return ""
-    widths = [max(len(row[column]) for row in [head, *rows]) for column in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
-    return "\n".join(lines)
+    lines = [head, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = ([cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines)
+    return "\n".join("  ".join(line).rstrip() for line in padded)
 
 
 if __name__ == "__main__":

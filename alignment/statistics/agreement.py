@@ -191,11 +191,18 @@ def compare(
         name: partial(functional, table) for name, functional in named.items() if name not in found
     }
     drawn = bootstrap_all(
-        table.sample, statistics, n=table.n, excluded=table.excluded, resampling=resampling, shares=("agreement",)
+        table.sample,
+        statistics,
+        n=table.n,
+        excluded=table.excluded,
+        resampling=resampling,
+        shares=("agreement",),
     )
     return {name: found.get(name) or drawn[name] for name in named}
 
 
 def _of_numbers(table: Joint) -> dict[str, Statistic]:
     undefined = Statistic.undefined(NUMBERS_ONLY, table.n, table.excluded)
-    return dict.fromkeys(("cohen_kappa_linear", "cohen_kappa_quadratic", "spearman", "kendall_tau_b"), undefined)
+    return dict.fromkeys(
+        ("cohen_kappa_linear", "cohen_kappa_quadratic", "spearman", "kendall_tau_b"), undefined
+    )

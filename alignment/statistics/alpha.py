@@ -173,7 +173,7 @@ def _coincidences(counts: Table) -> tuple[Codes, Codes, Codes, Floats]:
 def cost(one: Floats, two: Floats, level: Level) -> Floats:
     """δ² of values: 1 where nominal, (x − y)² where interval (and of ranks), ((x − y)/(x + y))² where ratio."""
     if level == "nominal":
-        return (one != two).astype(np.float64)
+        return np.asarray(one != two, dtype=np.float64)
     if level != "ratio":
         return np.square(one - two)
     whole = one + two  # two zeros agree
@@ -184,10 +184,12 @@ def expected(levels: Floats, margins: Floats, level: Level) -> Floats:
     """Σ δ² over every two ratings of all (replicates), from how often each value was given (replicates × values)."""
     n = margins.sum(axis=1)
     if level == "nominal":
-        return (n * n - (margins**2).sum(axis=1)) / 2
+        return np.asarray(n * n - (margins**2).sum(axis=1)) / 2
     if level == "ratio":
         return _expected_ratio(levels, margins)
-    ranks = mid_ranks(margins) if level == "ordinal" else np.broadcast_to(levels - levels.mean(), margins.shape)
+    ranks = (
+        mid_ranks(margins) if level == "ordinal" else np.broadcast_to(levels - levels.mean(), margins.shape)
+    )
     s, q = (margins * ranks).sum(axis=1), (margins * ranks**2).sum(axis=1)
     return _without_rounding(n * q - s * s, n * q)
 
@@ -201,7 +203,9 @@ def _expected_ratio(levels: Floats, margins: Floats) -> Floats:
     found = np.zeros(len(margins))
     for start in range(0, len(levels), _BLOCK):
         part = slice(start, start + _BLOCK)
-        found += ((margins @ cost(levels[:, None], levels[None, part], "ratio")) * margins[:, part]).sum(axis=1)
+        found += ((margins @ cost(levels[:, None], levels[None, part], "ratio")) * margins[:, part]).sum(
+            axis=1
+        )
     return found / 2
 
 

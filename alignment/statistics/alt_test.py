@@ -179,7 +179,14 @@ def benjamini_yekutieli(p: Floats, q: float) -> Mask:
 
 
 def _measured(
-    met: Contest, cells: Codes, tested: Mask, rejected: Mask, clusters: Codes, epsilon: float, q: float, resampling: Resampling
+    met: Contest,
+    cells: Codes,
+    tested: Mask,
+    rejected: Mask,
+    clusters: Codes,
+    epsilon: float,
+    q: float,
+    resampling: Resampling,
 ) -> tuple[Statistic, Statistic]:
     """The winning rate, which each replicate tests anew, and the mean over people of the mean of W(judge)."""
     people = int(tested.sum())
@@ -213,7 +220,9 @@ def _measured(
     )
     found = drawn["rate"]
     # The people's own tests may be signed-rank tests; the replicates' are t-tests.
-    return Statistic(float(rejected[tested].mean()), found.low, found.high, people, found.reason), drawn["advantage"]
+    return Statistic(float(rejected[tested].mean()), found.low, found.high, people, found.reason), drawn[
+        "advantage"
+    ]
 
 
 def _people(

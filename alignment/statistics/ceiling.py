@@ -48,7 +48,9 @@ def human_ceiling(
     met = contest(items, raters, labels, judge, scoring=scoring, values=values, min_humans=min_humans)
     people = np.bincount(met.items, minlength=len(group))
     found = np.flatnonzero(people)
-    means = [np.bincount(met.items, scores, minlength=len(group))[found] / people[found] for scores in met[2:4]]
+    means = [
+        np.bincount(met.items, scores, minlength=len(group))[found] / people[found] for scores in met[2:4]
+    ]
     table = cluster_table(group[found], np.column_stack([*means, np.ones(len(found))]))
 
     def mean(weights: list[float], totals: Floats) -> Floats:

@@ -104,7 +104,7 @@ class _Votes:
     def of(self, items: Codes, labels: Codes) -> Codes:
         cells = items * self._width + labels
         if self._dense:
-            return self._counts[cells]
+            return np.asarray(self._counts[cells])
         place = np.minimum(np.searchsorted(self._cells, cells), len(self._cells) - 1)
         return np.where(self._cells[place] == cells, self._counts[place], 0)
 

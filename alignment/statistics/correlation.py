@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 
 from alignment.statistics.intervals import DEFAULT, Resampling, cluster_mean, numbered
@@ -17,7 +17,9 @@ from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import Codes, Floats, as_codes, coded, same_length
 
 
-def kendall_of_many(first: Floats, second: Floats, clusters: Codes, resampling: Resampling = DEFAULT) -> Statistic:
+def kendall_of_many(
+    first: Floats, second: Floats, clusters: Codes, resampling: Resampling = DEFAULT
+) -> Statistic:
     """Kendall's tau-b (1945): Σ sign(Δx) sign(Δy) over every two rows, over √(pairs untied in x · untied in y).
 
     A row's influence is 2 sᵢ/√(UV) − τ (uᵢ/U + vᵢ/V), with s, u and v its own part of the three sums (Noether 1967).
@@ -35,7 +37,9 @@ def kendall_of_many(first: Floats, second: Floats, clusters: Codes, resampling: 
     moved = np.bincount(group, influence, minlength=width)[np.bincount(group, minlength=width) > 0]
     if len(moved) < 2:
         return Statistic(tau, None, None, n, "one cluster only")
-    half = float(special.ndtri((1 + resampling.level) / 2) * np.sqrt((moved**2).sum() * len(moved) / (len(moved) - 1)))
+    half = float(
+        special.ndtri((1 + resampling.level) / 2) * np.sqrt((moved**2).sum() * len(moved) / (len(moved) - 1))
+    )
     return Statistic(tau, max(-1.0, tau - half), min(1.0, tau + half), n)
 
 
@@ -55,7 +59,9 @@ def _dominated(one: Codes, two: Codes) -> Codes:
     """How many rows are smaller in both, of each row: the pairs a merge sort meets, a level of it at a time."""
     n = len(one)
     place = np.empty(n, dtype=np.int64)
-    place[np.lexsort((-two, one))] = np.arange(n)  # of equal x the larger y first: none of them is smaller in both
+    place[np.lexsort((-two, one))] = np.arange(
+        n
+    )  # of equal x the larger y first: none of them is smaller in both
     found = np.zeros(n, dtype=np.int64)
     by_second = np.lexsort((-place, two))  # of equal y the later place first, so that it counts no equal
     for bit in range(max(1, n - 1).bit_length()):
@@ -95,9 +101,13 @@ def within_prompts(
 
 def _spearman_each(one: Floats, two: Floats, group: Codes) -> Floats:
     ranks = [_ranks_within(values, group) for values in (one, two)]
-    size = np.bincount(group)
+    size = np.bincount(group).astype(np.float64)
     a, b = (rank - (np.bincount(group, rank) / size)[group] for rank in ranks)
-    return _over(np.bincount(group, a * b), np.sqrt(np.bincount(group, a * a) * np.bincount(group, b * b)))
+    return _over(_sums(group, a * b), np.sqrt(_sums(group, a * a) * _sums(group, b * b)))
+
+
+def _sums(group: Codes, values: Floats) -> Floats:
+    return np.bincount(group, values).astype(np.float64)
 
 
 def _over(above: Floats, below: Floats) -> Floats:

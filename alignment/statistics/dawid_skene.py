@@ -23,8 +23,9 @@ _FLOOR = 1e-12  # of a chance, so that a label that a rater never gave does not 
 
 @dataclass(frozen=True)
 class DawidSkene:
-    """``posterior`` (items × classes); ``prior`` (classes); ``confusion`` (raters × classes × labels): the chance that a
-    rater gives a label where a class is true. ``log_likelihood`` is per label, ``converged`` whether it had settled."""
+    """``posterior`` (items × classes); ``prior`` (classes); ``confusion`` (raters × classes × labels): the chance that
+    a rater gives a label where a class is true. ``log_likelihood`` is per label, ``converged`` whether it had
+    settled."""
 
     posterior: Floats
     prior: Floats
@@ -47,7 +48,8 @@ def family_weights(items: ArrayLike, families: ArrayLike, *, most: float = 1.0) 
     _, place, size = np.unique(
         item * (int(family.max(initial=0)) + 1) + family, return_inverse=True, return_counts=True
     )
-    return np.minimum(1.0, most / size[place])
+    weights: Floats = np.minimum(1.0, most / size[place])
+    return weights
 
 
 def fit_dawid_skene(
@@ -101,7 +103,9 @@ class _Fit:
     def run(self) -> DawidSkene:
         mass = (self.given @ np.ones(self.classes))[:, None]
         overall = self.sizes @ self.given
-        posterior = np.where(mass > 0, self.given, overall) / np.where(mass > 0, mass, max(overall.sum(), 1.0))
+        posterior = np.where(mass > 0, self.given, overall) / np.where(
+            mass > 0, mass, max(overall.sum(), 1.0)
+        )
         posterior = self._anchored(posterior)
         before, iterations, moved = -np.inf, 0, np.inf
         while iterations < _MAX_ITERATIONS and moved > _TOLERANCE:
@@ -118,11 +122,10 @@ class _Fit:
 
     def _maximise(self, posterior: Floats) -> tuple[Floats, Floats]:
         prior = self.counted @ posterior / self.counted.sum()
-        seen = (self.turned @ (posterior * self.counted[:, None])).reshape(-1, self.classes, self.classes)  # raters × labels × classes
-        pooled = seen.sum(axis=0)
-        pooled = pooled / np.maximum(pooled.sum(axis=0), _FLOOR)
-        smoothed = seen + self.smoothing * prior * pooled
-        confusion = smoothed / np.maximum(smoothed.sum(axis=1, keepdims=True), _FLOOR)
+        flat = self.turned @ (posterior * self.counted[:, None])
+        seen = flat.reshape(-1, self.classes, self.classes)  # raters × labels × classes
+        pooled = _chances(seen.sum(axis=0))
+        confusion = _chances(seen + self.smoothing * prior * pooled)
         return prior, confusion.transpose(0, 2, 1)
 
     def _expect(self, prior: Floats, confusion: Floats) -> tuple[Floats, float]:
@@ -139,6 +142,12 @@ class _Fit:
         total = float(self.sizes @ (peak + np.log(mass)))
         chance /= mass[:, None]
         return chance, total / max(self.labels, 1.0)
+
+
+def _chances(counts: Floats) -> Floats:
+    """Of each label (next to last axis) for each class (last); alike where nothing was seen."""
+    whole = counts.sum(axis=-2, keepdims=True)
+    return np.where(whole > 0, counts / np.where(whole > 0, whole, 1.0), 1 / counts.shape[-1])
 
 
 def _patterns(table: sparse.csr_array) -> tuple[Codes, Floats, sparse.csr_array]:

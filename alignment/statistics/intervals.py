@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse, special
@@ -174,7 +175,16 @@ def in_groups(sample: Sample) -> Sample:
     if sample.clusters < _MANY_CLUSTERS or kinds <= _FEW_ROWS:
         return sample
     members = one_hot(np.repeat(np.arange(kinds), sample.sizes), kinds)
-    return Sample(_sums(_group_of(sample.clusters), _GROUPS, members @ sample.rows), _ones(_GROUPS), sample.clusters)
+    return Sample(
+        _sums(_group_of(sample.clusters), _GROUPS, _product(members, sample.rows)),
+        _ones(_GROUPS),
+        sample.clusters,
+    )
+
+
+def _product(one: Table, two: Table | Floats) -> Table | Floats:
+    product: Any = one @ two
+    return product if isinstance(two, np.ndarray) else sparse.csr_array(product)
 
 
 def _ones(count: int) -> Codes:
@@ -182,11 +192,11 @@ def _ones(count: int) -> Codes:
 
 
 def _keys(table: Table | Floats) -> Floats:
-    projection = np.random.default_rng(0).random(table.shape[1])
+    weights: list[float] = np.random.default_rng(0).random(table.shape[1]).tolist()
     if not isinstance(table, np.ndarray):
-        return np.asarray(table @ projection)
+        return np.asarray(table @ np.array(weights))
     keys = np.zeros(len(table))
-    for column, weight in zip(table.T, projection, strict=True):  # no product: its rounding depends on the row
+    for column, weight in zip(table.T, weights, strict=True):  # no product: its rounding depends on the row
         keys += weight * column
     return keys
 
@@ -236,8 +246,7 @@ def bootstrap_all(
         for name, statistic in waiting.items():
             drawn[name].append(statistic(totals))
     return {
-        name: known
-        or _percentile(values[name], np.concatenate(drawn[name]), n, excluded, resampling.level)
+        name: known or _percentile(values[name], np.concatenate(drawn[name]), n, excluded, resampling.level)
         for name, known in settled.items()
     }
 

@@ -50,7 +50,7 @@ class Joint:
 
     @cached_property
     def same(self) -> Floats:
-        return (self.first == self.second).astype(np.float64)
+        return np.asarray(self.first == self.second, dtype=np.float64)
 
     @cached_property
     def sides(self) -> tuple[Table, Table]:
@@ -61,7 +61,7 @@ class Joint:
     def margins(self, counts: Floats) -> tuple[Floats, Floats]:
         """How often each rater gave each level (replicates × levels)."""
         one, two = self.sides
-        return (one @ counts.T).T, (two @ counts.T).T
+        return np.asarray(one @ counts.T).T, np.asarray(two @ counts.T).T
 
 
 def joint(
@@ -80,16 +80,20 @@ def joint(
     width = len(levels)
     cells = codes[:n] * width + codes[n:]
     if width * width <= _MOST_GRID:
-        return _joint_of(levels, cells, np.arange(width * width), groups[both] if excluded else groups, n, excluded)
+        return _joint_of(
+            levels, cells, np.arange(width * width), groups[both] if excluded else groups, n, excluded
+        )
     met, place = np.unique(cells, return_inverse=True)
     return _joint_of(levels, place, met, groups[both], n, excluded)
 
 
-def _joint_of(
-    levels: Floats, cells: Codes, met: Codes, clusters: Codes, n: int, excluded: int
-) -> Joint:
+def _joint_of(levels: Floats, cells: Codes, met: Codes, clusters: Codes, n: int, excluded: int) -> Joint:
     width = max(1, len(levels))
-    sample = cell_sample(clusters, cells, len(met)) if n else Sample(np.zeros((0, len(met))), np.zeros(0, np.int64), 0)
+    sample = (
+        cell_sample(clusters, cells, len(met))
+        if n
+        else Sample(np.zeros((0, len(met))), np.zeros(0, np.int64), 0)
+    )
     return Joint(levels, met // width, met % width, sample, n, excluded)
 
 
@@ -115,11 +119,11 @@ def cohen(table: Joint, counts: Floats, weights: Weights) -> Floats:
 
 def _cost(gap: Floats, weights: Weights) -> Floats:
     if weights == "nominal":
-        return (gap != 0).astype(np.float64)
+        return np.asarray(gap != 0, dtype=np.float64)
     return np.abs(gap) if weights == "linear" else gap * gap
 
 
-def _expected_nominal(levels: Floats, one: Floats, two: Floats, n: Floats) -> Floats:
+def _expected_nominal(_levels: Floats, one: Floats, two: Floats, n: Floats) -> Floats:
     expected: Floats = n * n - (one * two).sum(axis=1)
     return expected
 

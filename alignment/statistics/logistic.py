@@ -6,7 +6,7 @@ sandwich; Liang and Zeger 1986), times G/(G − 1).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse, special
@@ -31,19 +31,21 @@ def fit_logistic(
 ) -> Logistic:
     """P(1) = 1 / (1 + exp(−x β)) for rows x of ``design`` (rows × columns).
 
-    ``outcome`` (rows) lies between 0 and 1, a tie being .5. ``weights`` (rows) count how often a row occurs, ``penalty``
-    (columns × columns) costs βᵀ P β / 2. ``clusters`` (rows) are what is independent.
+    ``outcome`` (rows) lies between 0 and 1, a tie being .5. ``weights`` (rows) count how often a row occurs,
+    ``penalty`` (columns × columns) costs βᵀ P β / 2. ``clusters`` (rows) are what is independent.
     """
     x = design
     beta = np.zeros(x.shape[1])
     moved, steps = np.inf, 0
     while moved > _TOLERANCE and steps < _MAX_STEPS:
-        chance = special.expit(x @ beta)
+        chance = special.expit(np.asarray(x @ beta))
         gradient = x.T @ (weights * (outcome - chance)) - penalty @ beta
         step = np.linalg.solve(_hessian(x, weights * chance * (1 - chance), penalty), gradient)
         moved, steps = float(np.abs(step).max(initial=0.0)), steps + 1
-        beta = beta + step * min(1.0, 5.0 / moved if moved else 1.0)  # far from the top a whole step may overshoot
-    chance = special.expit(x @ beta)
+        beta = beta + step * min(
+            1.0, 5.0 / moved if moved else 1.0
+        )  # far from the top a whole step may overshoot
+    chance = special.expit(np.asarray(x @ beta))
     inverse = np.linalg.inv(_hessian(x, weights * chance * (1 - chance), penalty))
     spread = _score_spread(x, outcome - chance, weights, clusters)
     return Logistic(beta, inverse @ spread @ inverse, moved <= _TOLERANCE)
@@ -59,8 +61,9 @@ def _scaled(x: Table | Floats, weights: Floats) -> Table | Floats:
     return sparse.csr_array(x.multiply(weights[:, None]))
 
 
-def _dense(product: Table | Floats) -> Floats:
-    return product if isinstance(product, np.ndarray) else product.toarray()
+def _dense(product: Any) -> Floats:
+    dense: Floats = product if isinstance(product, np.ndarray) else product.toarray()
+    return dense
 
 
 def _score_spread(x: Table | Floats, residual: Floats, weights: Floats, clusters: Codes) -> Floats:
@@ -68,7 +71,7 @@ def _score_spread(x: Table | Floats, residual: Floats, weights: Floats, clusters
     group, width = numbered(clusters)
     sizes = np.bincount(group, minlength=width)
     if sizes.max(initial=0) <= 1:
-        scores = _scaled(x, residual * np.sqrt(weights))
+        scores: Any = _scaled(x, residual * np.sqrt(weights))
         count = float(weights.sum())
     else:
         scores = one_hot(group, width).T @ _scaled(x, residual * weights)

@@ -1,4 +1,5 @@
-"""Chance-corrected agreement of many raters by categories: Fleiss' kappa and Gwet's AC1 and AC2, ratings missing or not.
+"""Chance-corrected agreement of many raters by categories: Fleiss' kappa and Gwet's AC1 and AC2, ratings missing or
+not.
 
 Beside Krippendorff's alpha, for those whose field reports them. Gwet (2014), "Handbook of Inter-Rater Reliability",
 chapters 2 and 5, for units with different numbers of ratings.
@@ -71,7 +72,9 @@ def _of_many(
         return Statistic.undefined("no data", 0)
     levels, code = coded(value)
     if len(levels) > _MOST_LEVELS:
-        raise ValueError(f"these are statistics of categories, at most {_MOST_LEVELS}, not of {len(levels)} values")
+        raise ValueError(
+            f"these are statistics of categories, at most {_MOST_LEVELS}, not of {len(levels)} values"
+        )
     index, width = numbered(unit)
     counts = np.bincount(index * len(levels) + code, minlength=width * len(levels)).reshape(width, -1)
     cluster = np.zeros(width, dtype=np.int64)

@@ -29,7 +29,9 @@ class Disconnected(ValueError):
     """No chain of comparisons leads from some models to others; ``parts`` holds the models of each part."""
 
     def __init__(self, parts: list[list[int]]) -> None:
-        super().__init__(f"the models fall into {len(parts)} parts that were never compared with each other: {parts}")
+        super().__init__(
+            f"the models fall into {len(parts)} parts that were never compared with each other: {parts}"
+        )
         self.parts = parts
 
 
@@ -37,8 +39,8 @@ class Disconnected(ValueError):
 class Ranking:
     """``strengths`` (models): θ with its interval, n its comparisons; ``styles``: of each covariate, the same.
 
-    ``covariance`` is of the strengths. ``order`` names the models from the strongest; ``best`` and ``worst`` (models) are
-    the ranks between which each surely lies: one plus how many are surely stronger, and so on.
+    ``covariance`` is of the strengths. ``order`` names the models from the strongest; ``best`` and ``worst`` (models)
+    are the ranks between which each surely lies: one plus how many are surely stronger, and so on.
     """
 
     strengths: list[Statistic]

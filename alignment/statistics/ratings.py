@@ -67,7 +67,10 @@ def read_ratings(path: Path, *, numbers_for: str = "", least: float = -math.inf)
         check_source(path)
         rows = read_rows(path)
         return to_ratings(
-            ((row.line, row.values) if isinstance(row, Row) else _refuse(row.line, row.reason) for row in rows),
+            (
+                (row.line, row.values) if isinstance(row, Row) else _refuse(row.line, row.reason)
+                for row in rows
+            ),
             numbers_for=numbers_for,
             least=least,
         )
@@ -96,7 +99,9 @@ def to_ratings(
         _same_kind(line, row, name, rater, kinds)
         _same_cluster(line, row, item, clusters)
         if (first := seen.setdefault((item, rater), line)) != line:
-            _refuse(line, f"rater {name!r} rated item {row['item']!r} before, in row {first}; keep one of the two")
+            _refuse(
+                line, f"rater {name!r} rated item {row['item']!r} before, in row {first}; keep one of the two"
+            )
         value = _value(line, row.get("value"))
         if value is None:
             missing.setdefault(name, []).append(line)
@@ -136,7 +141,8 @@ def _same_cluster(line: int, row: Mapping[str, Any], item: int, clusters: dict[i
     cluster = None if given is None or given == "" else _name(line, row, "cluster")
     if clusters.setdefault(item, cluster) != cluster:
         _refuse(
-            line, f"item {row['item']!r} is in cluster {cluster!r} here and in {clusters[item]!r} before; keep one"
+            line,
+            f"item {row['item']!r} is in cluster {cluster!r} here and in {clusters[item]!r} before; keep one",
         )
 
 
@@ -173,7 +179,10 @@ def _columns(
     by_name = sorted(range(len(raters)), key=raters.__getitem__)
     place = np.argsort(np.array(by_name))
     by_item = np.argsort(np.array(sorted(range(len(items)), key=items.__getitem__)))
-    own = [("item", items[index]) if name is None else ("cluster", name) for index, name in sorted(clusters.items())]
+    own = [
+        ("item", items[index]) if name is None else ("cluster", name)
+        for index, name in sorted(clusters.items())
+    ]
     names = {cluster: index for index, cluster in enumerate(sorted(set(own)))}
     group = np.empty(len(items), dtype=np.int64)
     group[by_item] = [names[cluster] for cluster in own]
@@ -204,10 +213,11 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-
 def _check_number(line: int, value: Any, wanted_by: str, least: float) -> None:
     number = _number(value)
     if number is None:
-        _refuse(line, f"value {value!r} is not a number, as {wanted_by} needs; leave it empty where there is none")
+        _refuse(
+            line, f"value {value!r} is not a number, as {wanted_by} needs; leave it empty where there is none"
+        )
     elif number < least:
         _refuse(line, f"value {value!r} is below {least:g}, where the scale of {wanted_by} begins")

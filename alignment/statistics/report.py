@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
@@ -75,7 +75,7 @@ def _pairs(ratings: Ratings, options: Options, excluded: list[Json]) -> Iterator
     """Every two raters; those without an item in common are named among the excluded."""
     order = np.argsort(ratings.rater, kind="stable")
     bounds = np.searchsorted(ratings.rater[order], np.arange(len(ratings.raters) + 1))
-    said = [order[start:stop] for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    said = [order[start:stop] for start, stop in pairwise(bounds.tolist())]
     place = np.full(len(ratings.items), MISSING, dtype=np.int64)
     for one, two in combinations(range(len(said)), 2):
         place[ratings.item[said[one]]] = said[one]
@@ -160,4 +160,3 @@ def _left_out(ratings: Ratings, judge: int, test: AltTest, options: Options) -> 
         if person.p is None:
             reason = f"fewer than {options.min_items} items with the judge and other people"
             yield {"reason": reason, "judge": name, "rater": ratings.raters[person.rater], "n": person.n}
-

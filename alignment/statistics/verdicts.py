@@ -76,7 +76,7 @@ def encode(rankings: Iterable[Ranking | None]) -> Encoded:
     return Encoded(np.fromiter((code_of[ranking] for ranking in given), np.int64, len(given)), table)
 
 
-def coded(values: Floats) -> tuple[Floats, Codes]:
+def coded(values: Floats | Codes) -> tuple[Floats, Codes]:
     """The distinct values, ascending, and each value's index into them."""
     if not len(values):
         return np.zeros(0), np.zeros(0, dtype=np.int64)
@@ -86,12 +86,10 @@ def coded(values: Floats) -> tuple[Floats, Codes]:
         if (whole == values).all():  # by counting, where a sort takes ten times as long
             return _coded_by_counting(whole - int(low), float(low))
     levels, codes = np.unique(values, return_inverse=True)
-    return levels, codes
+    return levels.astype(np.float64), codes.astype(np.int64)
 
 
 def _coded_by_counting(offset: Codes, low: float) -> tuple[Floats, Codes]:
     found = np.bincount(offset) > 0
-    levels = np.flatnonzero(found) + low
-    if found.all():
-        return levels, offset
-    return levels, (np.cumsum(found) - 1)[offset]
+    levels = np.flatnonzero(found).astype(np.float64) + low
+    return levels, offset if found.all() else (np.cumsum(found, dtype=np.int64) - 1)[offset]
