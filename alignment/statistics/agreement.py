@@ -159,6 +159,26 @@ def _measure(table: Joint, functional: joint.Functional, resampling: Resampling)
     )
 
 
+def compare_verdicts(
+    first: ArrayLike, second: ArrayLike, clusters: ArrayLike, *, resampling: Resampling = DEFAULT
+) -> dict[str, Statistic]:
+    """``agreement``, ``cohen_kappa`` and ``gwet_ac1`` of two raters' codes, from one drawing."""
+    table = _table(_paired(first, second, clusters))
+    statistics: dict[str, Totals] = {
+        "agreement": partial(joint.agreement, table),
+        "cohen_kappa": partial(joint.cohen, table, weights="nominal"),
+        "gwet_ac1": partial(joint.gwet, table, weights="nominal"),
+    }
+    return bootstrap_all(
+        table.sample,
+        statistics,
+        n=table.n,
+        excluded=table.excluded,
+        resampling=resampling,
+        shares=("agreement",),
+    )
+
+
 def compare(
     first: Floats,
     second: Floats,
