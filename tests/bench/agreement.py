@@ -60,20 +60,25 @@ def environment(peer: str) -> Path:
 
 def run_peer(peer: str) -> Json:
     script = Path(__file__).parent / "agreement_peers.py"
-    ran = subprocess.run([environment(peer), script, peer, FOLDER], capture_output=True, text=True)
+    ran = subprocess.run([environment(peer), "-I", script, peer, FOLDER], capture_output=True, text=True)
     if ran.returncode:
         print(f"  {peer} could not be measured: {ran.stderr.strip().splitlines()[-1]}", flush=True)
         return {}
     found: Json = json.loads(ran.stdout)
     for task, result in found.items():
-        print(f"  {peer}: {task}, {result['seconds']:.3f} s, {result['megabytes']:.0f} MB; {result['note']}", flush=True)
+        print(
+            f"  {peer}: {task}, {result['seconds']:.3f} s, {result['megabytes']:.0f} MB; {result['note']}",
+            flush=True,
+        )
     return found
 
 
 def run_ours() -> Json:
     command = [sys.executable, "-m", "tests.bench.agreement_ours", str(FOLDER)]
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    ran = subprocess.run(command, cwd=ROOT, env=os.environ | threads, stdout=subprocess.PIPE, text=True, check=True)
+    ran = subprocess.run(
+        command, cwd=ROOT, env=os.environ | threads, stdout=subprocess.PIPE, text=True, check=True
+    )
     found: Json = json.loads(ran.stdout)
     return found
 

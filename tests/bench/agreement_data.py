@@ -22,7 +22,9 @@ def make(folder: Path, labels: int) -> None:
     judge = np.where(rng.random(items) < 0.75, truth, rng.integers(0, VALUES, items))
     np.savez(folder / "labels.npz", item=item, rater=rater, label=label, judge=judge, truth=truth)
     scored = labels // 50
-    score = np.clip(np.repeat(rng.integers(0, 101, scored // 5), 5) + rng.integers(-15, 16, scored // 5 * 5), 0, 100)
+    score = np.clip(
+        np.repeat(rng.integers(0, 101, scored // 5), 5) + rng.integers(-15, 16, scored // 5 * 5), 0, 100
+    )
     np.savez(folder / "scores.npz", item=item[: len(score)], rater=rater[: len(score)], score=score)
     pairs = labels // 10
     one = rng.integers(0, VALUES, pairs)

@@ -42,12 +42,15 @@ def main(folder: Path) -> None:
     battle = np.arange(len(battles["first"]))
     sizes = {"n_items": len(judge), "n_raters": PEOPLE, "n_classes": VALUES}
     found = {
-        f"alpha {level}": timed(lambda level=level: krippendorff_alpha(item, label, item, level=level), _value)
+        f"alpha {level}": timed(
+            lambda level=level: krippendorff_alpha(item, label, item, level=level), _value
+        )
         for level in ("nominal", "ordinal", "interval", "ratio")
     }
     found |= {
         "alpha of scores": timed(
-            lambda: krippendorff_alpha(scores["item"], scores["score"], scores["item"], level="interval"), _value
+            lambda: krippendorff_alpha(scores["item"], scores["score"], scores["item"], level="interval"),
+            _value,
         ),
         "AC1 of many": timed(lambda: gwet_ac_of_many(*small), _value),
         "Fleiss": timed(lambda: fleiss_kappa(*small), _value),
@@ -61,7 +64,9 @@ def main(folder: Path) -> None:
             lambda test: [test.winning_rate, test.advantage_probability.value],
         ),
         "Bradley–Terry": timed(
-            lambda: bradley_terry(*(battles[name] for name in ("first", "second", "verdict")), battle, n_models=MODELS),
+            lambda: bradley_terry(
+                *(battles[name] for name in ("first", "second", "verdict")), battle, n_models=MODELS
+            ),
             lambda ranking: [strength.value for strength in ranking.strengths],
         ),
     }

@@ -38,7 +38,9 @@ def krippendorff(folder: Path) -> Found:
     table = matrix(labels["item"], labels["rater"], labels["label"])
     few = matrix(scores["item"], scores["rater"], scores["score"])
     found = {
-        f"alpha {level}": timed(lambda level=level: library.alpha(table, level_of_measurement=level), note="no interval")
+        f"alpha {level}": timed(
+            lambda level=level: library.alpha(table, level_of_measurement=level), note="no interval"
+        )
         for level in ("nominal", "ordinal")
     }
     scored = f"{len(scores['item']):,} scores, no interval"
@@ -145,7 +147,9 @@ def alttest(folder: Path) -> Found:
     labels = np.load(folder / "labels.npz")
     people: dict[int, dict[int, int]] = {}
     raters_of: dict[int, list[int]] = {}
-    for item, rater, label in zip(labels["item"].tolist(), labels["rater"].tolist(), labels["label"].tolist(), strict=True):
+    for item, rater, label in zip(
+        labels["item"].tolist(), labels["rater"].tolist(), labels["label"].tolist(), strict=True
+    ):
         people.setdefault(rater, {})[item] = label
         raters_of.setdefault(item, []).append(rater)
     judge = dict(enumerate(labels["judge"].tolist()))

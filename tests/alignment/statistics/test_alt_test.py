@@ -272,7 +272,10 @@ def test_the_winning_rates_interval_says_how_the_decision_may_turn():
 
 
 def test_slices_share_one_false_discovery_rate():
-    slices = [alt_test(*simulate(120, judge_skill=skill, seed=seed)) for seed, skill in enumerate([0.78, 0.5, 0.5, 0.5])]
+    slices = [
+        alt_test(*simulate(120, judge_skill=skill, seed=seed))
+        for seed, skill in enumerate([0.78, 0.5, 0.5, 0.5])
+    ]
     together = across(slices)
     p = [person.p for test in slices for person in test.annotators]
     expected = stats.false_discovery_control(p, method="by") <= 0.05
@@ -300,7 +303,10 @@ def test_the_labels_said_to_be_needed_do_decide_most_often():
     needed = labels_needed(first)
     assert needed.outcome == "pass"
     size = 60 + needed.labels // 2  # the two people nearest to the decision share the labels
-    passed = [alt_test(*simulate(size, people=3, judge_skill=0.82, seed=seed), resampling=QUICK) for seed in range(40)]
+    passed = [
+        alt_test(*simulate(size, people=3, judge_skill=0.82, seed=seed), resampling=QUICK)
+        for seed in range(40)
+    ]
     assert np.mean([test.winning_rate >= 0.5 for test in passed]) > 0.5
 
 

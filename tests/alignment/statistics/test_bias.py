@@ -6,8 +6,8 @@ from scipy import stats
 
 from alignment.statistics.bias import (
     credit_gap,
-    leniency,
     length_bias,
+    leniency,
     own_family,
     position_bias,
     sign_test,
@@ -99,7 +99,9 @@ def test_a_judge_that_prefers_its_own_family_more_than_people_do():
     families = ["mine", "other", "third"]
     first, second = ([families[index] for index in rng.integers(0, 3, 900)] for _ in range(2))
     favoured = own_family("mine", first, second)
-    assert ((favoured == FIRST) == [one == "mine" != two for one, two in zip(first, second, strict=True)]).all()
+    assert (
+        (favoured == FIRST) == [one == "mine" != two for one, two in zip(first, second, strict=True)]
+    ).all()
     people = rng.integers(0, 2, 900)
     judge = np.where((favoured != MISSING) & (rng.random(900) < 0.4), favoured, people)
     found = credit_gap(judge, people, favoured, np.arange(900))

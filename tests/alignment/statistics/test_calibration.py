@@ -23,7 +23,9 @@ def test_the_curve_and_the_brier_score_are_scikit_learns():
     assert [part.right.value for part in found.bins] == pytest.approx(accuracy.tolist())
     assert [part.confidence for part in found.bins] == pytest.approx(mean.tolist())
     assert found.brier.value == pytest.approx(brier_score_loss(right, confidence))
-    assert found.ece.value == pytest.approx(np.mean([abs(part.confidence - part.right.value) for part in found.bins]))
+    assert found.ece.value == pytest.approx(
+        np.mean([abs(part.confidence - part.right.value) for part in found.bins])
+    )
     assert found.brier.low < found.brier.value < found.brier.high
     assert sum(part.right.n for part in found.bins) == 2000
 

@@ -29,7 +29,9 @@ def test_it_is_what_the_definition_says(seed, scoring):
         rest = [np.delete(given_labels, index) for index in range(len(given_labels))]
         people.append(np.mean([score(own, others) for own, others in zip(given_labels, rest, strict=True)]))
         machine.append(np.mean([score(judge[item], others) for others in rest]))
-    found = human_ceiling(items, raters, labels, judge, prompts, scoring=scoring, values=values, resampling=QUICK)
+    found = human_ceiling(
+        items, raters, labels, judge, prompts, scoring=scoring, values=values, resampling=QUICK
+    )
     assert found.ceiling.value == pytest.approx(np.mean(people))
     assert found.judge.value == pytest.approx(np.mean(machine))
     assert found.difference.value == pytest.approx(np.mean(machine) - np.mean(people))

@@ -36,7 +36,9 @@ def write(path, said, **more):
         for rater, given in said.items():
             kind = "judge" if rater == "gpt" else "human"
             for item, value in given.items():
-                file.write(json.dumps({"item": item, "rater": rater, "kind": kind, "value": value, **more}) + "\n")
+                file.write(
+                    json.dumps({"item": item, "rater": rater, "kind": kind, "value": value, **more}) + "\n"
+                )
     return str(path)
 
 
@@ -90,9 +92,13 @@ def test_pairs_are_measured_on_the_items_they_share(report):
             assert pair[f"cohen_kappa{name}"]["value"] == pytest.approx(expected, abs=1e-9)
         assert pair["spearman"]["value"] == pytest.approx(stats.spearmanr(one, two).statistic, abs=1e-9)
         assert pair["kendall_tau_b"]["value"] == pytest.approx(stats.kendalltau(one, two).statistic, abs=1e-9)
-        shares = np.array([(one.count(value) + two.count(value)) / (2 * len(one)) for value in sorted({*one, *two})])
+        shares = np.array(
+            [(one.count(value) + two.count(value)) / (2 * len(one)) for value in sorted({*one, *two})]
+        )
         chance = (shares * (1 - shares)).sum() / (len(shares) - 1)
-        assert pair["gwet_ac1"]["value"] == pytest.approx((pair["agreement"]["value"] - chance) / (1 - chance))
+        assert pair["gwet_ac1"]["value"] == pytest.approx(
+            (pair["agreement"]["value"] - chance) / (1 - chance)
+        )
 
 
 @pytest.mark.parametrize(
@@ -100,7 +106,9 @@ def test_pairs_are_measured_on_the_items_they_share(report):
 )
 def test_krippendorffs_data(report, level, published):
     said = {
-        f"observer {observer}": {f"u{unit}": int(value) for unit, value in enumerate(line.split()) if value != "."}
+        f"observer {observer}": {
+            f"u{unit}": int(value) for unit, value in enumerate(line.split()) if value != "."
+        }
         for observer, line in enumerate(OBSERVERS.strip().splitlines())
     }
     body = report(said, "--level", level)
@@ -109,7 +117,10 @@ def test_krippendorffs_data(report, level, published):
     assert {"reason": "items with one rating only", "group": "human", "n": 1} in body["excluded"]
 
 
-@pytest.mark.parametrize("options", [(), ("--scoring", "neg_rmse", "--epsilon", "0.1", "--q", "0.2", "--min-items", "40")])
+OTHER = ("--scoring", "neg_rmse", "--epsilon", "0.1", "--q", "0.2", "--min-items", "40")
+
+
+@pytest.mark.parametrize("options", [(), OTHER])
 def test_the_judge_is_tested_as_the_paper_does(report, options):
     said = ratings(3, 90)
     people = {rater: given for rater, given in said.items() if rater != "gpt"}
@@ -139,7 +150,11 @@ def test_what_is_left_out_is_named(report):
     assert {"reason": "no item in common", "a": "ana", "b": "ben"} in body["excluded"]
     assert {"reason": "items with one rating only", "group": "all", "n": 2} in body["excluded"]
     assert any("fewer than 30 items" in reason for reason in reasons)
-    assert body["judges"]["gpt"]["alt_test"]["winning_rate"] == {"value": None, "n": 0, "reason": "too few items"}
+    assert body["judges"]["gpt"]["alt_test"]["winning_rate"] == {
+        "value": None,
+        "n": 0,
+        "reason": "too few items",
+    }
     assert body["judges"]["gpt"]["ceiling"]["value"] is None
     assert body["raters"]["ana"] == {"kind": "human", "n": 2}
 
@@ -165,7 +180,13 @@ def test_clusters_widen_the_intervals(tmp_path, capsys):
 def test_without_json_it_is_a_table_to_read(tmp_path, capsys):
     assert main([write(tmp_path / "r.jsonl", ratings(values=("bad", "good")))]) == 0
     text = capsys.readouterr().out
-    for part in ("rater  kind", "cohen_kappa", "may be replaced", "Left out:", "only for values that are numbers"):
+    for part in (
+        "rater  kind",
+        "cohen_kappa",
+        "may be replaced",
+        "Left out:",
+        "only for values that are numbers",
+    ):
         assert part in text
 
 
@@ -197,5 +218,6 @@ def test_it_starts_without_django(tmp_path):
     )
     ran = subprocess.run([sys.executable, "-c", code, path, "--json"], capture_output=True, text=True)
     assert ran.returncode == 0, ran.stderr
-    module = subprocess.run([sys.executable, "-m", "alignment.statistics", path, "--json"], capture_output=True, text=True)
+    command = [sys.executable, "-m", "alignment.statistics", path, "--json"]
+    module = subprocess.run(command, capture_output=True, text=True)
     assert json.loads(module.stdout) == json.loads(ran.stdout)

@@ -89,7 +89,9 @@ def test_rows_without_one_of_the_two_are_excluded():
 
 
 @pytest.mark.parametrize("coefficient", ["spearman", "kendall_tau_b"])
-@given(rows=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40))
+@given(
+    rows=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
+)
 @settings(deadline=None)
 def test_within_prompts_is_the_mean_of_scipys(coefficient, rows):
     prompts, one, two = np.array(rows).T

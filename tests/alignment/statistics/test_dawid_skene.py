@@ -12,7 +12,7 @@ from alignment.statistics.verdicts import MISSING
 ANAESTHETISTS = """1111111 3334334 1122122 2223121 2223222 2223322 1222111 3333433 2222223 2322223 4444444 2223343
 1111111 2223212 1211111 1112111 1111111 1111111 2222221 2221322 2222222 2222221 2223222 2212222 1111111 1111111
 2322222 1111111 1111111 1121121 1111111 3333233 1111111 2222222 2223232 4334343 2212232 2323233 3333432 1111111
-1111111 1212111 2322222 1211111 2222222""".split()
+1111111 1212111 2322222 1211111 2222222""".split()  # noqa: SIM905
 
 
 def anaesthetists():
@@ -68,7 +68,9 @@ def test_the_posterior_is_the_papers(crowd):
 @given(data=st.data())
 @settings(deadline=None)
 def test_what_it_gives_are_chances_whatever_the_names_of_raters(data):
-    rows = data.draw(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 2)), max_size=40))
+    rows = data.draw(
+        st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 2)), max_size=40)
+    )
     items, raters, labels = np.array(rows).reshape(-1, 3).T
     found = fit_dawid_skene(items, raters, labels, n_items=7, n_raters=4, n_classes=3)
     assert found.posterior.sum(1) == pytest.approx(np.ones(7))

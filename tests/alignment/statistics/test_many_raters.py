@@ -14,7 +14,7 @@ from alignment.statistics.many_raters import fleiss_kappa, gwet_ac_of_many
 QUICK = Resampling(30)
 # Fleiss (1971), table 1: 30 patients, six psychiatrists each, five diagnoses.
 DIAGNOSES = """444444 222555 233335 555555 222444 113333 333355 113334 114444 555555 144444 124444 222333 144444 224445
-333335 111455 111112 224444 133555 555555 244444 222455 114444 144445 222224 111155 224444 133333 555555""".split()
+333335 111455 111112 224444 133555 555555 244444 222455 114444 144445 222224 111155 224444 133333 555555""".split()  # noqa: SIM905
 # Krippendorff (2011) and, as "raw4raters", Gwet (2014): 12 units, four raters, 0 where one did not rate.
 FOUR = ["1101", "2232", "3333", "3333", "2222", "1234", "4444", "1121", "2222", "0555", "0011", "0030"]
 
@@ -64,7 +64,9 @@ def test_gwet_is_what_the_definition_says(weights, ratings, random):
     span = max(np.ptp(levels), 1)
     gap = np.abs(levels[:, None] - levels) / span
     w = {"nominal": np.eye(len(levels)), "linear": 1 - gap, "quadratic": 1 - gap**2}[weights]
-    counts = np.array([[np.sum(values[units == unit] == level) for level in levels] for unit in np.unique(units)])
+    counts = np.array(
+        [[np.sum(values[units == unit] == level) for level in levels] for unit in np.unique(units)]
+    )
     m = counts.sum(1)
     ours = gwet_ac_of_many(units, values, units // 2, weights=weights, resampling=QUICK)
     if len(levels) < 2 or m.max() < 2:

@@ -54,7 +54,8 @@ def test_rows_of_one_prompt_add_no_certainty():
     people, judge, prompts, rest, others = simulated()
     alone = prediction_powered_mean(people, judge, prompts, rest, others)
     tripled = prediction_powered_mean(
-        *(np.tile(part, 3) for part in (people, judge, prompts)), *(np.tile(part, 3) for part in (rest, others))
+        *(np.tile(part, 3) for part in (people, judge, prompts)),
+        *(np.tile(part, 3) for part in (rest, others)),
     )
     assert tripled.estimate.low == pytest.approx(alone.estimate.low)
     assert tripled.effective_n == pytest.approx(3 * alone.effective_n)
@@ -71,7 +72,9 @@ def test_without_judgments_elsewhere_people_stand_alone():
     assert (sure.estimate.reason, sure.effective_n) == ("no variation", None)
 
 
-@pytest.mark.parametrize(("correlation", "judge_cost"), [(0.9, 0.01), (0.7, 0.05), (0.5, 0.2), (0.3, 0.9), (0.0, 0.1)])
+@pytest.mark.parametrize(
+    ("correlation", "judge_cost"), [(0.9, 0.01), (0.7, 0.05), (0.5, 0.2), (0.3, 0.9), (0.0, 0.1)]
+)
 def test_no_other_mix_is_cheaper(correlation, judge_cost):
     found = cheapest_mix(
         variance=0.24, correlation=correlation, half_width=0.03, person_cost=1, judge_cost=judge_cost

@@ -26,7 +26,10 @@ BASEBALL = [
 
 def games(wins):
     rows = [
-        (one, two, FIRST) for one, line in enumerate(wins) for two, count in enumerate(line) for _ in range(count)
+        (one, two, FIRST)
+        for one, line in enumerate(wins)
+        for two, count in enumerate(line)
+        for _ in range(count)
     ]
     first, second, verdicts = np.array(rows).T
     return first, second, verdicts, np.arange(len(rows))
@@ -56,10 +59,13 @@ def test_the_baseball_teams_get_agrestis_strengths():
 @settings(max_examples=20, deadline=None)
 def test_strengths_agree_with_choix(seed):
     first, second, verdicts, prompts = simulated(400, 5, ties=0, seed=seed)
-    pairs = [(one, two) if verdict == FIRST else (two, one) for one, two, verdict in zip(first, second, verdicts, strict=True)]
+    won = verdicts == FIRST
+    pairs = list(zip(np.where(won, first, second), np.where(won, second, first), strict=True))
     expected = choix.opt_pairwise(5, pairs, alpha=1e-6, tol=1e-12)
     ours = bradley_terry(first, second, verdicts, prompts, n_models=5, ridge=1e-6)
-    assert [strength.value for strength in ours.strengths] == pytest.approx(expected - expected.mean(), abs=1e-5)
+    assert [strength.value for strength in ours.strengths] == pytest.approx(
+        expected - expected.mean(), abs=1e-5
+    )
 
 
 def test_strengths_agree_with_evalica_on_ties():
@@ -71,7 +77,9 @@ def test_strengths_agree_with_evalica_on_ties():
     ).scores.sort_index()  # fmt: skip
     expected = np.log(theirs.to_numpy())
     ours = bradley_terry(first, second, verdicts, prompts, n_models=6, ridge=0)
-    assert [strength.value for strength in ours.strengths] == pytest.approx(expected - expected.mean(), abs=1e-8)
+    assert [strength.value for strength in ours.strengths] == pytest.approx(
+        expected - expected.mean(), abs=1e-8
+    )
 
 
 def test_counted_and_row_by_row_are_the_same():
@@ -126,11 +134,10 @@ def test_models_that_never_met_are_refused_by_name():
 
 def test_missing_verdicts_do_not_count_and_others_are_refused():
     first, second, verdicts, prompts = simulated(300)
-    whole = bradley_terry(first, second, verdicts, prompts, n_models=6, resampling=Resampling(level=0.9))
+    options = {"n_models": 6, "resampling": Resampling(level=0.9)}
+    whole = bradley_terry(first, second, verdicts, prompts, **options)
     more = [np.append(part, [0, 1]) for part in (first, second)]
-    extended = bradley_terry(
-        *more, np.append(verdicts, [MISSING] * 2), np.append(prompts, [1, 1]), n_models=6, resampling=Resampling(level=0.9)
-    )
+    extended = bradley_terry(*more, np.append(verdicts, [MISSING] * 2), np.append(prompts, [1, 1]), **options)
     assert extended.strengths == whole.strengths
     with pytest.raises(ValueError, match="FIRST, SECOND"):
         bradley_terry([0], [1], [3], [0], n_models=2)

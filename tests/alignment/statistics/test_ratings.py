@@ -29,7 +29,9 @@ GOOD = [row(), row(rater="ben", value=2.5), row("q2", value=None), row("q2", "gp
 def write(folder, kind):
     lines = "".join(json.dumps(line) + "\n" for line in GOOD)
     if kind == "parquet":
-        pq.write_table(pa.Table.from_pylist([{"cluster": None, **line} for line in GOOD]), folder / "r.parquet")
+        pq.write_table(
+            pa.Table.from_pylist([{"cluster": None, **line} for line in GOOD]), folder / "r.parquet"
+        )
         return folder / "r.parquet"
     if kind == "csv":
         cells = [[line.get(name) for name in ("item", "rater", "kind", "value", "cluster")] for line in GOOD]
@@ -47,7 +49,8 @@ def write(folder, kind):
 def test_every_format_reads_the_same(tmp_path, kind):
     GOOD[2]["cluster"] = "p"
     found = read_ratings(write(tmp_path, kind))
-    assert (found.items, found.raters, found.kinds) == (["q1", "q2"], ["ana", "ben", "gpt"], ["human", "human", "judge"])
+    assert (found.items, found.raters) == (["q1", "q2"], ["ana", "ben", "gpt"])
+    assert found.kinds == ["human", "human", "judge"]
     assert found.value.tolist() == [1, 2.5, 3]
     assert [found.raters[code] for code in found.rater] == ["ana", "ben", "gpt"]
     assert found.numeric
@@ -69,7 +72,10 @@ def test_every_format_reads_the_same(tmp_path, kind):
         ([row(), row()], "row 2: rater 'ana' rated item 'q1' before, in row 1; keep one of the two"),
         ([row(value=[1])], "row 1: value must be a number or a text, not [1]"),
         ([row(value=math.inf)], "row 1: value must be a number below 2**53, not inf"),
-        ([row(cluster="a"), row(rater="ben", cluster="b")], "row 2: item 'q1' is in cluster 'b' here and in 'a' before"),
+        (
+            [row(cluster="a"), row(rater="ben", cluster="b")],
+            "row 2: item 'q1' is in cluster 'b' here and in 'a'",
+        ),
         ([row(cluster={})], "row 1: cluster must be a text or a number"),
         ([row(value=None)], "No row has a value"),
         ([], "No row has a value"),
@@ -86,11 +92,15 @@ def test_values_that_must_be_numbers_and_are_not_are_named():
         table(row(), row(rater="ben", value="good"), numbers_for="--level ordinal")
     with pytest.raises(BadRatings, match="row 1: value -1 is below 0"):
         table(row(value=-1), numbers_for="--level ratio", least=0)
-    assert table(row(value="3"), row(rater="ben", value=" 4.5 "), numbers_for="--level ratio", least=0).numeric
+    assert table(
+        row(value="3"), row(rater="ben", value=" 4.5 "), numbers_for="--level ratio", least=0
+    ).numeric
 
 
 def test_text_makes_every_value_a_category():
-    found = table(row(value="tie"), row(rater="ben", value=1), row(rater="cat", value=True), row("q2", value=2.0))
+    found = table(
+        row(value="tie"), row(rater="ben", value=1), row(rater="cat", value=True), row("q2", value=2.0)
+    )
     assert not found.numeric
     assert found.categories == ["1", "2", "tie", "true"]
     assert [found.categories[int(code)] for code in found.value] == ["tie", "1", "true", "2"]
@@ -103,7 +113,7 @@ def test_numbers_may_name_items_and_raters():
 
 def test_a_missing_value_is_no_rating():
     nothing = [None, "", "  ", math.nan]
-    found = table(row(), *(row(f"q{n}", value=value) for n, value in enumerate(nothing, 5)), {**row("q9"), "value": None})
+    found = table(row(), *(row(f"q{n}", value=value) for n, value in enumerate([*nothing, None], 5)))
     assert len(found.value) == 1
     assert found.missing == {"ana": [2, 3, 4, 5, 6]}
 
