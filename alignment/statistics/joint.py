@@ -169,6 +169,8 @@ def agreement_weights(levels: Floats, weights: Weights) -> tuple[Callable[[Float
     def weigh(gap: Floats) -> Floats:
         return 1 - _cost(gap, weights) / (1.0 if weights == "nominal" else widest)
 
+    if weights == "nominal":
+        return weigh, float(len(levels))
     total = sum(float(weigh(levels - level).sum()) for level in levels)
     return weigh, total
 

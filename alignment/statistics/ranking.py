@@ -20,7 +20,7 @@ from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import MISSING, TIE, Codes, Floats, as_codes, same_length
 
 _CREDIT = np.array([1.0, 0.0, 0.5])
-RIDGE = 1e-6
+RIDGE = 1e-8
 _DENSE = 1 << 22  # numbers of a design that is held whole
 ELO = 400 / np.log(10)  # points of the Elo scale a unit of strength
 

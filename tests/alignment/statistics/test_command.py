@@ -177,6 +177,12 @@ def test_clusters_widen_the_intervals(tmp_path, capsys):
     assert widths[0][1] != widths[1][1]
 
 
+def test_nothing_is_excluded_where_everybody_rated_everything(report):
+    rng = np.random.default_rng(0)
+    said = {rater: {f"q{n}": int(rng.integers(0, 2)) for n in range(35)} for rater in ("ana", "ben", "gpt")}
+    assert report(said)["excluded"] == []
+
+
 def test_without_json_it_is_a_table_to_read(tmp_path, capsys):
     assert main([write(tmp_path / "r.jsonl", ratings(values=("bad", "good")))]) == 0
     text = capsys.readouterr().out
