@@ -44,6 +44,18 @@ class Asked:
     def answered(self) -> bool:
         return self.said is not None
 
+    @property
+    def places(self) -> list[int]:
+        """The responses it is about, in canonical order, as people count them."""
+        return [position + 1 for position in sorted(self.prompt.request.shown)]
+
+    @property
+    def levels(self) -> dict[str, list[int | None]]:
+        """The levels given on each criterion, one for each of ``places``."""
+        scores = self.said.scores if self.said else {}
+        names = dict.fromkeys(name for name, _position in scores)
+        return {name: [scores.get((name, place - 1)) for place in self.places] for name in names}
+
 
 @dataclass(frozen=True)
 class Answer:

@@ -57,9 +57,9 @@ def key_delete(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_POST
 def budget_set(request: HttpRequest, slug: str) -> HttpResponse:
-    """Limit what the project, or the judge that ``judge`` names, may spend."""
-    project = project_for(request.user, slug, Permission.OWN)
+    """Limit what the project may spend, which is its owners' to say, or the judge that ``judge`` names."""
     name, form = request.POST.get("judge", ""), BudgetForm(request.POST)
+    project = project_for(request.user, slug, Permission.ENGINEER if name else Permission.OWN)
     if name and not project.judges.filter(name=name).exists():
         raise Http404("The project has no judge of this name.")
     try:

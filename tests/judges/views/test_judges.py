@@ -14,6 +14,7 @@ from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 from judges.actions.budgets import set_budget
 from judges.actions.rubrics import create_rubric
 from judges.actions.runs import start_judge_run
+from judges.asked import answers_of
 from judges.core.rubric import CriterionText
 from judges.models import Budget, Judge
 from judges.queries import configuration_of
@@ -239,3 +240,15 @@ def test_hostile_texts_stay_texts(project, as_role, address, make_judge, carry_o
     assert "<script>alert" not in page
     assert "alert(1)" in page
     assert "{{ 7|add:7 }}" in page
+
+
+def test_scores_of_a_call_stand_by_criterion_and_response(project, make_comparisons, make_judge, carry_out):
+    make_comparisons(project, 1)
+    criteria = [CriterionText("Clarity", "", 1, 3), CriterionText("Truth", "", 1, 3)]
+    rubric = create_rubric(project=project, name="Two", instructions="", criteria=criteria, by=None)
+    judge = make_judge(rubric=rubric)
+    carry_out(start_judge_run(judge=judge, by=None))
+    for each in answers_of(judge, project.comparisons.all())[0].asked:
+        assert each.places == [1, 2]
+        assert list(each.levels) == ["Clarity", "Truth"]
+        assert all(len(levels) == 2 for levels in each.levels.values())

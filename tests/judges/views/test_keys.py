@@ -67,6 +67,15 @@ def test_a_budget_is_set_and_lifted(owner, address, make_judge, judge):
     assert Budget.objects.get(judge_name=judge).limit is None
 
 
+def test_an_engineer_limits_a_judge_and_not_the_project(as_role, address, make_judge):
+    make_judge()
+    engineer = as_role(Role.ENGINEER)
+    assert engineer.post(address("budget-set"), {"judge": "careful", "limit": "3"}).status_code == 302
+    assert engineer.post(address("budget-set"), {"judge": "", "limit": "3"}).status_code == 404
+    assert list(Budget.objects.filter(limit=3).values_list("judge_name", flat=True)) == ["careful"]
+    assert 'name="secret"' not in engineer.get(address("keys")).content.decode()
+
+
 @pytest.mark.parametrize("limit", ["-1", "many", "1e99", "NaN"])
 def test_a_limit_that_is_none_changes_nothing(owner, address, limit):
     assert (
