@@ -29,6 +29,11 @@ def rubrics_by_name(project: Project) -> list[NamedRubric]:
     return [NamedRubric(name, rows[0], rows) for name, group in found for rows in [list(group)]]
 
 
+def scored_by_people(project: Project) -> int | None:
+    """The number of the version that people score where the project asks for scores: the newest of any rubric."""
+    return project.rubrics.order_by("-pk").values_list("pk", flat=True).first()
+
+
 def judges_view(rubric: RubricText) -> str:
     """What a judge with this rubric reads before any comparison."""
     criteria = tuple(criterion for criterion in rubric.criteria if criterion.scored_by != ScoredBy.PEOPLE)

@@ -20,7 +20,7 @@ from judges.core.rubric_documents import rubric_to_json, rubric_to_yaml
 from judges.core.rubrics import BUILT_IN, built_in_rubric
 from judges.forms.rubrics import RubricForm, RubricImportForm, rearranged
 from judges.queries import rubric_text
-from judges.rubrics import judges_view, rubrics_by_name, rubrics_of
+from judges.rubrics import judges_view, rubrics_by_name, rubrics_of, scored_by_people
 
 NOTHING_YET = RubricText(name="")
 
@@ -31,6 +31,7 @@ def rubric_list(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "project": project,
         "rubrics": rubrics_by_name(project),
+        "scored": scored_by_people(project),
         "built_in": [(key, built_in_rubric(key)) for key in BUILT_IN],
         "may_write": _may_write(request, project),
         "may_own": Permission.OWN in grants(request.user, project),
@@ -47,6 +48,7 @@ def rubric_detail(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "rubric": rubric,
         "versions": rubrics_of(project).filter(name=rubric.name),
         "judges": rubric.judges.all(),
+        "scored": scored_by_people(project),
         "may_write": _may_write(request, project),
         **_views_of(rubric_text(rubric)),
     }

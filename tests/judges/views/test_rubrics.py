@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from feedback.models import Role, Rubric
+from feedback.queries.rubrics import criteria_for_people
 from judges.actions.rubrics import create_rubric
 from judges.core.rubric import CriterionText
 from judges.core.rubrics import built_in_rubric
@@ -184,6 +185,15 @@ def test_a_built_in_rubric_is_a_start(project, as_role, address):
         criterion.name for criterion in honesty.criteria
     ]
     assert client.get(address("rubric-new") + "?start=nothing%00").status_code == 200
+
+
+def test_the_rubric_that_people_score_is_marked(project, help_rubric, as_role, address):
+    client = as_role(Role.REVIEWER)
+    assert "people score it" in client.get(address("rubric", help_rubric.pk)).content.decode()
+    newer = create_rubric(project=project, name="Other", instructions="Be brief.", criteria=(TRUTH,), by=None)
+    assert "people score it" not in client.get(address("rubric", help_rubric.pk)).content.decode()
+    assert client.get(address("rubrics")).content.decode().count("people score it") == 1
+    assert [criterion.rubric_id for criterion in criteria_for_people(project.pk)] == [newer.pk]
 
 
 def test_the_preview_shows_each_what_is_theirs(help_rubric, as_role, address):
