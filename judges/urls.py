@@ -2,7 +2,18 @@
 
 from django.urls import path, re_path
 
-from judges.views import attacks, judge_edit, judges, keys, panels, playground, rubrics, runs, verdicts
+from judges.views import (
+    attacks,
+    graders,
+    judge_edit,
+    judges,
+    keys,
+    panels,
+    playground,
+    rubrics,
+    runs,
+    verdicts,
+)
 
 app_name = "judges"
 urlpatterns = [
@@ -51,4 +62,6 @@ urlpatterns = [
         rubrics.rubric_export,
         name="rubric-export",
     ),
+    path("p/<slug:slug>/graders/new/", graders.grader_new, name="grader-new"),
+    path("p/<slug:slug>/graders/<int:pk>/openai.json", graders.grader_export, name="grader-export"),
 ]

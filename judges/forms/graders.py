@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from feedback.models import Project
 from judges.core.graders.examples import EXAMPLES
-from judges.forms import PrettyJson, StrictJson
+from judges.forms.fields import PrettyJson, StrictJson
 
 JSON_BOX = {"class": "mono", "spellcheck": "false"}
 

@@ -16,7 +16,7 @@ from judges.core.graders.examples import EXAMPLES
 from judges.core.graders.export import openai_grader
 from judges.core.providers import GRADER
 from judges.core.sandbox import NoSandbox, sandbox
-from judges.forms_graders import GraderForm
+from judges.forms.graders import GraderForm
 from judges.models import Judge
 from judges.queries import first_comparisons
 
