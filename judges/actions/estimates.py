@@ -82,7 +82,8 @@ def estimate_run(
     """What a run over the same comparisons, started now, would take. Refused: a provider that can not be used."""
     provider = provider_of(judge)
     run = JudgeRun(judge=judge, tag=tag, purpose=purpose, mode=mode)
-    left = comparisons_left(run)
+    # A run that only reads again asks about nothing.
+    left = comparisons_left(run).none() if mode == RunMode.STORED else comparisons_left(run)
     total = left.count()
     cases = _sample(left, total, run)
     prices = Prices.of(judge, provider)

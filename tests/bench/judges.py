@@ -184,7 +184,7 @@ def _killed(mode: str, count: int) -> list[Row]:
         ),
         Row("  billed and not accounted for", "", unaccounted, goal=0),
         Row("  requests whose reply was lost", "", lost, goal=0),
-        Row("  dollars beyond what is stored or held", "$", float(overpaid), goal=0),
+        Row("  dollars beyond what is stored or held", "$", round(float(overpaid), 4), goal=0),
     ]
 
 

@@ -51,7 +51,7 @@ def kill_after(seconds: float, job_id: int, environment: dict[str, str]) -> None
 def test_a_killed_worker_loses_nothing_it_stored_and_counts_the_rest(
     project, make_comparisons, make_judge, fake_api, settings, monkeypatch
 ):
-    fake_api.reset(latency=0.1)
+    fake_api.reset(latency=0.1, works_on=True)
     make_comparisons(project, 60)
     for name, value in (("ANTHROPIC_API_KEY", "sk-test-0123456789"), ("ANTHROPIC_BASE_URL", fake_api.url)):
         monkeypatch.setenv(name, value)
