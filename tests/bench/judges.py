@@ -147,7 +147,7 @@ def _killed(mode: str, count: int) -> list[Row]:
             "latency": 0.15,
             "latency_spread": 0.1,
             "batch_seconds": 2.0,
-            "requests_per_minute": 12_000,
+            "requests_per_minute": 3000,
         }
         with running_api_process(**settings) as api, place(api) as environment:
             judge = work(environment, "prepare", comparisons=150, base_url=api.url)
@@ -157,7 +157,7 @@ def _killed(mode: str, count: int) -> list[Row]:
                 judge=judge,
                 mode=mode,
                 count=min(25, count - killed),
-                longest=0.8,
+                longest=2.0 if mode == "live" else 0.8,
                 seed=seed,
             )
             assert found["state"] == "succeeded", found

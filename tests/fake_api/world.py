@@ -32,8 +32,9 @@ class Settings:
 
     ``requests_per_minute`` and the token limits are token buckets, as Anthropic's are: full at first, refilled
     evenly. ``burst``: the share of a minute's limit that a bucket holds. ``batch_seconds``: how long a whole batch
-    takes. ``works_on``: a request whose client is gone is still worked for, and billed. ``together``: nothing is answered before so many requests were in flight at once. ``first_bias``: how much
-    the judge likes the first response shown. ``keys``: those that are valid, where it matters.
+    takes. ``together``: nothing is answered before so many requests were in flight at once. ``first_bias``: how much
+    the judge likes the first response shown. ``keys``: those that are valid, where it matters. ``works_on``: a
+    request whose client is gone is still worked for, and billed.
     """
 
     requests_per_minute: int = 0
