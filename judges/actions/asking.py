@@ -235,13 +235,18 @@ class Asker:
         return first
 
     async def _goes_first(self) -> bool:
-        while self.clock() - self._answered_at > WARM_SECONDS:
+        while self._is_cold():
             if not self._first_is_out:
                 self._first_is_out = True
                 self._first_is_back.clear()
                 return True
             await self.stop.until(self._first_is_back)
         return False
+
+    def _is_cold(self) -> bool:
+        """Nothing was answered yet, or nothing is under way and the last answer is long ago."""
+        never = self._answered_at == float("-inf")
+        return never or (not self._in_flight and self.clock() - self._answered_at > WARM_SECONDS)
 
     async def _sent(self, call: Call) -> Sent | StoredReply:
         """Stored as sent, once the budgets have room: what is in flight may cost less than is held for it."""

@@ -135,10 +135,11 @@ class BatchRun:
     async def _candidates(self, batch: JudgeBatch) -> list[Batch]:
         """Batches of the account since then that no row of ours has: with this tag, or untagged and of this size."""
         since = batch.created_at - CLOCKS_DIFFER
+        untagged = not self.provider.keeps_tags
         found = [
             one
             async for one in self.provider.batches(since=since)
-            if one.tag == batch.tag or (not one.tag and one.total == batch.requests)
+            if one.tag == batch.tag or (untagged and one.total == batch.requests)
         ]
         known = await sync_to_async(_known_ids)([one.id for one in found])
         return [one for one in found if one.id not in known]

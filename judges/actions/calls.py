@@ -53,7 +53,7 @@ def ask(
 def ledger_of(judge: Judge, run: JudgeRun | None, provider: Provider, purpose: str) -> Ledger:
     """Where a judge's calls are written. Refused where a budget applies and the price is not known."""
     prices = Prices.of(judge, provider)
-    if not prices.free and prices.price is None and limits_on(judge, run):
+    if not prices.bounded and limits_on(judge, run):
         raise Refused(unknown_price(judge), field="budget")
     account = Account.of(judge, run, free=prices.free)
     return Ledger(judge=judge, run=run, purpose=purpose, account=account, prices=prices)
@@ -81,9 +81,7 @@ async def _ask(
     except Failure as failure:
         raise Refused(str(failure)) from None
     if isinstance(stop.reason, BudgetReached):
-        raise Refused(
-            await sync_to_async(why_no_room)(ledger.judge, None, priced=ledger.prices.price is not None)
-        )
+        raise Refused(await sync_to_async(why_no_room)(ledger.judge, None, priced=ledger.prices.bounded))
     if stop.reason is not None:
         raise Refused(str(stop.reason))
 

@@ -82,7 +82,8 @@ def estimate_run(
     """What a run over the same comparisons, started now, would take. Refused: a provider that can not be used."""
     provider = provider_of(judge)
     run = JudgeRun(judge=judge, tag=tag, purpose=purpose, mode=mode)
-    left = comparisons_left(run)
+    # A run that only reads again asks about nothing.
+    left = comparisons_left(run).none() if mode == RunMode.STORED else comparisons_left(run)
     total = left.count()
     cases = _sample(left, total, run)
     prices = Prices.of(judge, provider)
@@ -172,7 +173,8 @@ class _Scaled:
         ).order_by("-pk")
         lengths = [tokens or 0 for tokens in earlier.values_list("output_tokens", flat=True)[:EARLIER]]
         if len(lengths) < 2:
-            return Range(self.prices.max_tokens, 0, self.prices.max_tokens), True
+            most = self.prices.max_tokens or 0
+            return Range(most, 0, most), True
         mean, error = statistics.mean(lengths), statistics.stdev(lengths) / len(lengths) ** 0.5
         return Range(mean, max(0, mean - STANDARD_ERRORS * error), mean + STANDARD_ERRORS * error), False
 

@@ -29,18 +29,18 @@ def current_prices() -> PriceTable:
 class Prices:
     """``price`` is that of the model which the judge asks for, None where it is not known; ``free`` needs none.
 
-    ``max_tokens`` is the longest reply that its provider asks for. ``own``: the price is the judge's, whatever model
-    is served and whatever the table says.
+    ``max_tokens`` is the longest reply that its provider asks for, None where nothing bounds it. ``own``: the price
+    is the judge's, whatever model is served and whatever the table says.
     """
 
     free: bool
     price: Price | None
-    max_tokens: int
+    max_tokens: int | None
     own: bool = False
 
     @classmethod
     def of(cls, judge: Judge, provider: Provider) -> "Prices":
-        most = getattr(provider, "max_tokens", 0)
+        most = getattr(provider, "max_tokens", None)
         if judge.price is not None:
             price = own_price(judge.model, judge.price, judge.created_at.date())
             return cls(free=provider.free, price=price, max_tokens=most, own=True)
@@ -51,11 +51,14 @@ class Prices:
         """The most that the call can cost: a token a byte of the prompt, and the longest reply."""
         if self.free:
             return NOTHING
-        return (
-            None
-            if self.price is None
-            else self.price.worst(prompt_bytes(request), self.max_tokens, batch=batch)
-        )
+        if self.price is None or self.max_tokens is None:
+            return None
+        return self.price.worst(prompt_bytes(request), self.max_tokens, batch=batch)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether it can be said what a call costs at worst."""
+        return self.free or (self.price is not None and self.max_tokens is not None)
 
     def cost(self, reply: Reply, *, batch: bool = False) -> Decimal | None:
         if self.free:

@@ -134,7 +134,7 @@ def _ask(run: JudgeRun, lease: Lease, done: int, total: int) -> int:
     try:
         work.carry_out()
     except BudgetReached:
-        priced = ledger.prices.price is not None
+        priced = ledger.prices.bounded
         _stop(run, Stopped.BUDGET, why_no_room(run.judge, run, priced=priced))
     except (ProviderStopped, Failure) as stopped:
         raise Refused(str(stopped)) from None

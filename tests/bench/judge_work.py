@@ -37,14 +37,12 @@ from judges.models import Judge, JudgeCall, JudgeRun  # noqa: E402
 from tests.fake_api.world import body_hash  # noqa: E402
 
 MODEL = "claude-opus-5-5"
-WORDS = [
+WORDS = (
     "the",
-    "a",
     "reply",
     "that",
     "is",
     "kind",
-    "and",
     "says",
     "how",
     "to",
@@ -52,13 +50,9 @@ WORDS = [
     "what",
     "broke",
     "without",
-    "a",
-    "word",
-    "too",
     "many",
-    "about",
-    "it",
-]
+    "more",
+)
 GUIDE = ("helpfulness", "honesty", "harmlessness", "instruction_following", "code")
 
 

@@ -55,9 +55,18 @@ async def serve(
     world.in_flight += 1
     world.most_in_flight = max(world.most_in_flight, world.in_flight)
     try:
-        return await _serve(world, request, side, endpoint, work, tokens)
+        working = asyncio.ensure_future(_serve(world, request, side, endpoint, work, tokens))
+        world.working.add(working)
+        working.add_done_callback(lambda done: _forget(world, done))
+        return await (asyncio.shield(working) if world.settings.works_on else working)
     finally:
         world.in_flight -= 1
+
+
+def _forget(world: World, done: asyncio.Future) -> None:
+    world.working.discard(done)
+    if not done.cancelled():
+        done.exception()  # what became of an answer to nobody interests nobody
 
 
 async def _serve(world, request, side, endpoint, work, tokens) -> web.StreamResponse:

@@ -33,7 +33,8 @@ class Settings:
     ``requests_per_minute`` and the token limits are token buckets, as Anthropic's are: full at first, refilled
     evenly. ``burst``: the share of a minute's limit that a bucket holds. ``batch_seconds``: how long a whole batch
     takes. ``together``: nothing is answered before so many requests were in flight at once. ``first_bias``: how much
-    the judge likes the first response shown. ``keys``: those that are valid, where it matters.
+    the judge likes the first response shown. ``keys``: those that are valid, where it matters. ``works_on``: a
+    request whose client is gone is still worked for, and billed.
     """
 
     requests_per_minute: int = 0
@@ -47,6 +48,7 @@ class Settings:
     first_bias: float = 0.0
     tie_margin: float = 0.0
     keys: tuple[str, ...] = ()
+    works_on: bool = False
     seed: int = 0
 
 
@@ -222,6 +224,7 @@ class World:
         self.files: dict[str, Any] = {}
         self.requests_seen = self.in_flight = self.most_in_flight = 0
         self.applied: Counter[str] = Counter()
+        self.working: set[Any] = set()
         self.random = random.Random(self.settings.seed)
         self._last_id = 0
 

@@ -9,8 +9,10 @@ from feedback.actions.jobs import (
     JobCancelled,
     JobInterrupted,
     JobLost,
+    JobWaits,
     cancel_job,
     claim_job,
+    pause_job,
     perform_job,
     queue_job,
     resume_job,
@@ -160,3 +162,98 @@ def test_cancel_and_resume_leave_a_line_in_the_audit_trail(job, make_user):
     resume_job(job=job, by=owner)
     lines = AuditEntry.objects.filter(target="job", target_id=job.pk).order_by("pk")
     assert [(line.verb, line.actor) for line in lines] == [("cancel", owner), ("resume", owner)]
+
+
+def waits(until):
+    def work(lease):
+        raise JobWaits(until, "Waits for a batch.")
+
+    return work
+
+
+def test_a_job_that_waits_is_queued_without_a_worker_until_then(job):
+    until = timezone.now() + timedelta(hours=1)
+    perform_job(job.pk, waits(until))
+    job.refresh_from_db()
+    assert (job.state, job.not_before, job.message) == (JobState.QUEUED, until, "Waits for a batch.")
+    assert claim_job(job.pk) is None
+    Job.objects.filter(pk=job.pk).update(not_before=timezone.now())
+    lease = claim_job(job.pk)
+    job.refresh_from_db()
+    assert (lease.attempt, job.not_before) == (2, None)
+
+
+def test_waiting_uses_up_no_attempt(job):
+    for _ in range(5):
+        perform_job(job.pk, waits(timezone.now()))
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.max_attempts) == (JobState.QUEUED, 5, 7)
+
+
+def test_the_sweep_sends_a_waiting_job_when_it_is_due_and_not_before(job, monkeypatch):
+    sent = []
+    monkeypatch.setattr("feedback.actions.jobs.send_message", lambda job: sent.append(job.pk))
+    perform_job(job.pk, waits(timezone.now() + timedelta(hours=1)))
+    sweep_jobs()
+    assert sent == []
+    Job.objects.filter(pk=job.pk).update(not_before=timezone.now())
+    sweep_jobs()
+    assert sent == [job.pk]
+
+
+def test_a_waiting_job_that_is_cancelled_is_woken_to_make_itself_safe(job):
+    perform_job(job.pk, waits(timezone.now() + timedelta(hours=1)))
+    cancel_job(job=job, by=None)
+    job.refresh_from_db()
+    assert (job.state, job.not_before, job.cancel_requested) == (JobState.QUEUED, None, True)
+    perform_job(job.pk, lambda lease: lease.report())
+    job.refresh_from_db()
+    assert job.state == JobState.CANCELLED
+
+
+def test_a_stop_that_is_asked_for_while_work_decides_to_wait_is_not_slept_over(job):
+    def work(lease):
+        cancel_job(job=job, by=None)
+        raise JobWaits(timezone.now() + timedelta(hours=1), "Waits.")
+
+    perform_job(job.pk, work)
+    job.refresh_from_db()
+    assert (job.state, job.not_before) == (JobState.QUEUED, None)
+
+
+def test_a_paused_job_is_interrupted_and_can_be_resumed(job):
+    def work(lease):
+        pause_job(job=job, by=None)
+        lease.report()
+
+    perform_job(job.pk, work)
+    job.refresh_from_db()
+    assert (job.state, job.message, job.pause_requested) == (
+        JobState.INTERRUPTED,
+        "Paused. Resume to go on.",
+        True,
+    )
+    resume_job(job=job, by=None)
+    perform_job(job.pk, lambda lease: lease.report())
+    job.refresh_from_db()
+    assert (job.state, job.pause_requested) == (JobState.SUCCEEDED, False)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_job_that_waits_is_paused_at_once(job, begun):
+    if begun:
+        perform_job(job.pk, waits(timezone.now() + timedelta(hours=1)))
+    pause_job(job=job, by=None)
+    job.refresh_from_db()
+    assert (job.state, job.pause_requested, job.not_before) == (JobState.INTERRUPTED, True, None)
+    with pytest.raises(Refused, match="nothing to pause"):
+        pause_job(job=job, by=None)
+
+
+def test_a_dead_workers_job_that_was_to_pause_is_paused(job):
+    claim_job(job.pk)
+    pause_job(job=job, by=None)
+    lapse(job)
+    sweep_jobs()
+    job.refresh_from_db()
+    assert (job.state, job.message) == (JobState.INTERRUPTED, "Paused. Resume to go on.")

@@ -38,7 +38,7 @@ def paid_judge(make_judge, fake_api, monkeypatch):
         "paid",
         provider="anthropic",
         model="claude-opus-5-5",
-        settings={"base_url": fake_api.url, "max_tokens": 300, "timeout_seconds": 2},
+        settings={"base_url": fake_api.url, "max_tokens": 300},
     )
 
 

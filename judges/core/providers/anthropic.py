@@ -43,6 +43,7 @@ class AnthropicProvider:
     """One judge's client. ``key`` is sent only to the server it belongs to; see ``keys``."""
 
     free = False
+    keeps_tags = False
     most_requests = 100_000
     most_bytes = 256_000_000
 

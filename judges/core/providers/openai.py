@@ -60,6 +60,7 @@ class OpenAIProvider:
     """One judge's client. ``key`` is sent only to the server it belongs to; see ``keys``."""
 
     free = False
+    keeps_tags = True
     most_requests = 50_000
     most_bytes = 200_000_000
 

@@ -98,7 +98,13 @@ class BatchResult(NamedTuple):
 
 
 class BatchProvider(Provider, Protocol):
-    """A provider with a cheaper way for those who can wait. A custom id is up to 64 letters, digits, - and _."""
+    """A provider with a cheaper way for those who can wait. A custom id is up to 64 letters, digits, - and _.
+
+    ``keeps_tags``: a batch has the tag that it was handed in with.
+    """
+
+    @property
+    def keeps_tags(self) -> bool: ...
 
     @property
     def most_requests(self) -> int: ...
