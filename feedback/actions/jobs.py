@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from feedback.actions.audit import record
@@ -188,7 +189,7 @@ def resume_job(*, job: Job, by: Person) -> None:
             max_attempts=F("attempts") + 1,
         )
         if not queued:
-            raise Refused("Only a job that failed, was cancelled or was interrupted can be resumed.")
+            raise Refused(_("Only a job that failed, was cancelled or was interrupted can be resumed."))
         record(by=by, verb="resume", target=job, project=job.project)
     job.refresh_from_db()
     transaction.on_commit(lambda: send_message(job))

@@ -69,7 +69,7 @@ def store_verdicts(
     Those whose ``submission_id`` is stored already are left out of the result. Prefetch the comparisons' slots.
     """
     if rater.kind == RaterKind.HUMAN:
-        raise Refused("A person's judgment is submitted through the queue.")
+        raise Refused(_("A person's judgment is submitted through the queue."))
     for said in verdicts:
         check_verdict(said.verdict, said.comparison)
     with transaction.atomic():

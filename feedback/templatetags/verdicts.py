@@ -1,10 +1,48 @@
 """Verdicts and decisions in words, in every room's templates."""
 
 from django import template
+from django.utils.translation import gettext_lazy
 
 from feedback.models import Judgment
 
 register = template.Library()
+
+# The codes of every room that pages show, as they read; what is not here is a name that somebody gave.
+WORDS = {
+    # states of a job
+    "queued": gettext_lazy("queued"),
+    "running": gettext_lazy("running"),
+    "succeeded": gettext_lazy("succeeded"),
+    "failed": gettext_lazy("failed"),
+    "cancelled": gettext_lazy("cancelled"),
+    "interrupted": gettext_lazy("interrupted"),
+    # outcomes of a judgment
+    "ranked": gettext_lazy("ranked"),
+    "skipped": gettext_lazy("skipped"),
+    "refused": gettext_lazy("refused"),
+    "unparseable": gettext_lazy("unparseable"),
+    "inconsistent": gettext_lazy("inconsistent"),
+    # kinds of rater and of model
+    "human": gettext_lazy("human"),
+    "judge": gettext_lazy("judge"),
+    "grader": gettext_lazy("grader"),
+    "reward_model": gettext_lazy("reward model"),
+    "policy": gettext_lazy("policy"),
+    "reward": gettext_lazy("reward"),
+    # decisions on labels, and their reasons
+    "used": gettext_lazy("used"),
+    "routed": gettext_lazy("routed"),
+    "dropped": gettext_lazy("dropped"),
+    "adjudicated": gettext_lazy("adjudicated"),
+    "low_confidence": gettext_lazy("low confidence"),
+    "conflict": gettext_lazy("conflict"),
+    "tie": gettext_lazy("tie"),
+    "no_trusted_verdict": gettext_lazy("no trusted verdict"),
+    "no_verdict": gettext_lazy("no verdict"),
+    # splits of a snapshot
+    "train": gettext_lazy("train"),
+    "test": gettext_lazy("test"),
+}
 
 
 @register.filter
@@ -24,5 +62,5 @@ def verdict(judgment: Judgment) -> str:
 
 @register.filter
 def words(code: str) -> str:
-    """A reason or an outcome as it reads: ``low_confidence`` is ``low confidence``."""
-    return code.replace("_", " ")
+    """A state, a kind, a reason or an outcome as it reads: ``low_confidence`` is ``low confidence``."""
+    return str(WORDS[code]) if code in WORDS else code.replace("_", " ")

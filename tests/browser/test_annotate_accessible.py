@@ -1,16 +1,13 @@
 """axe-core finds nothing on the workspace, in any form, light and dark; focus and words follow the work."""
 
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from .axe import findings
 from .conftest import PAIR, THREE, expect_stored, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-AXE = Path(__file__).parent / "vendor" / "axe-4.14.0.min.js"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 RICH = (
     "# Title\n\nSome `code`, $x^2$ and a table:\n\n| a | b |\n| - | - |\n| 1 | 2 |\n",
     "Plain.\n\n```python\nx = 1  # one\n```",
@@ -21,15 +18,6 @@ FORMS = {
     "ranking": ({"choice": "ranking"}, THREE),
     "mixture": ({"scores": True, "spans": True, "rationale": "required", "all_bad": True}, RICH),
 }
-
-
-def findings(page: Page) -> list[str]:
-    """What axe-core finds, a line each: the rule and where."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("(rules) => axe.run(document, rules)", RULES)["violations"]
-    return [
-        f"{each['id']}: {node['target']} {node['failureSummary']}" for each in found for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("name", FORMS)

@@ -8,7 +8,7 @@ from feedback.actions.reviews import raise_doubt
 from feedback.models import Judgment
 from feedback.records import JudgmentRecord
 
-from .test_annotate_accessible import findings
+from .axe import findings
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
