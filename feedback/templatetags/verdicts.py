@@ -1,7 +1,9 @@
 """Verdicts and decisions in words, in every room's templates."""
 
 from django import template
-from django.utils.translation import gettext_lazy
+from django.utils.html import conditional_escape, format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext, gettext_lazy
 
 from feedback.models import Judgment
 
@@ -64,3 +66,14 @@ def verdict(judgment: Judgment) -> str:
 def words(code: str) -> str:
     """A state, a kind, a reason or an outcome as it reads: ``low_confidence`` is ``low confidence``."""
     return str(WORDS[code]) if code in WORDS else code.replace("_", " ")
+
+
+@register.filter
+def stored(sentence: str) -> SafeString:
+    """A sentence that is kept as it was said, in English mostly: in the page's language where the catalogue has it,
+    else marked as English for whoever has it read aloud.
+    """
+    said = gettext(sentence) if sentence else ""
+    if said != sentence or (get_language() or "en").startswith("en"):
+        return conditional_escape(said)
+    return format_html('<span lang="en">{}</span>', sentence)

@@ -71,3 +71,20 @@ def test_a_quick_answer_to_a_long_item_is_met_with_one_gentle_word(workspace, pr
     press(page, "2")
     expect(page.locator("#notice")).to_be_hidden()
     expect_stored(2, page)
+
+
+def test_keys_of_one_letter_can_be_switched_off(workspace, project, ask):
+    """WCAG 2.1.4; what is written in a dialog or sent with Ctrl+Enter works all the same."""
+    ask(project, *[PAIR] * 3)
+    page = workspace()
+    press(page, "?")
+    page.get_by_role("button", name="Keys of one letter").click()
+    page.keyboard.press("Escape")
+    page.reload()
+    press(page, "1")
+    press(page, "s")
+    expect(page.get_by_role("radio", name="A is better")).not_to_be_checked()
+    page.get_by_role("radio", name="A is better").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Control+Enter")
+    expect_stored(1, page)

@@ -62,7 +62,10 @@ def is_page(answer: HttpResponse, path: str, may_be_missing: bool) -> bool:
 
 
 def pages(everything: FullProject, slugs: list[str], client: Client) -> Iterator[str]:
-    """In the full project and the last one, which is empty. A new address of which nobody has said how to reach it is an error, unless it only takes what is sent."""
+    """In the full project and in the last one, which is empty.
+
+    A new address of which nobody has said how to reach it is an error, unless it only takes what is sent.
+    """
     for name, parts in named_addresses(get_resolver()):
         for path in paths_of(name, parts, everything, slugs):
             answer = client.get(path)
