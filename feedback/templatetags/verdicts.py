@@ -3,7 +3,7 @@
 from django import template
 from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, gettext, gettext_lazy
+from django.utils.translation import get_language, gettext, gettext_lazy, gettext_noop
 
 from feedback.models import Judgment
 
@@ -41,10 +41,25 @@ WORDS = {
     "tie": gettext_lazy("tie"),
     "no_trusted_verdict": gettext_lazy("no trusted verdict"),
     "no_verdict": gettext_lazy("no verdict"),
-    # splits of a snapshot
+    # purposes of a comparison, splits of a snapshot
+    "gold": gettext_lazy("gold"),
+    "attention": gettext_lazy("attention check"),
+    "practice": gettext_lazy("practice"),
+    "repeat": gettext_lazy("repeat"),
+    "evaluate": gettext_lazy("evaluation"),
     "train": gettext_lazy("train"),
     "test": gettext_lazy("test"),
 }
+
+# What code says that knows no catalogue, for ``stored``.
+SENTENCES = (
+    gettext_noop("no data"),
+    gettext_noop("no variation"),
+    gettext_noop("no unit has two ratings"),
+    gettext_noop("only for comparisons of two responses"),
+    gettext_noop("fewer than three people"),
+    gettext_noop("too few items"),
+)
 
 
 @register.filter

@@ -1,5 +1,6 @@
 """A project with something in every state that its pages show, and the way to each of them."""
 
+import json
 import random
 import uuid
 from collections.abc import Callable, Mapping
@@ -152,6 +153,7 @@ def _people(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
         "feedback:join": [{"secret": secret}],
         "feedback:guideline-preview": [{"language": "en"}],
         "alignment:person": [{"pk": judged.get(name=name).pk} for name in ("ana", "cy")],
+        "alignment:person-answers": [{"pk": judged.get(name="ana").pk}],
     }
 
 
@@ -244,28 +246,36 @@ def _alignment(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]
     }
 
 
-ROWS = b"question,answer_1,answer_2,winner\nWhy?,Because.,No.,a\nWho?,Me.,You.,b\n"
+TABLE = b"question,answer_1,answer_2,winner\nWhy?,Because.,No.,a\nWho?,Me.,You.,b\n"
+ROW = {
+    "id": "imported",
+    "prompt": [{"role": "user", "content": "Why?"}],
+    "responses": [{"id": "a", "source": "x", "text": "So."}, {"id": "b", "source": "y", "text": "No."}],
+}
+FILES = {
+    "waiting.csv": TABLE,
+    "broken.jsonl": b"{\n",
+    "large.csv": TABLE,
+    "imported.jsonl": json.dumps(ROW).encode() + b"\n{\n",
+}
 
 
 def _imports(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
-    """A file whose columns are to be chosen, one that can not be read, one that waits for a worker."""
+    """Files whose columns are to be chosen, that can not be read, wait for a worker, are in with a row rejected."""
     client = Client()
     client.force_login(owner)
-    files = {"votes.csv": ROWS, "broken.jsonl": b"{\n", "large.csv": ROWS}
-    for name, content in files.items():
-        answer = client.post(
-            reverse("alignment:imports", args=[project.slug]), {"file": SimpleUploadedFile(name, content)}
-        )
-        assert answer.status_code == 302
-    sent = FileImport.objects.filter(project=project)
-    large = sent.get(name="large.csv")
+    for name, content in FILES.items():
+        url = reverse("alignment:imports", args=[project.slug])
+        client.post(url, {"file": SimpleUploadedFile(name, content)})
+    sent = {found.name: found for found in FileImport.objects.filter(project=project)}
+    large, imported = sent["large.csv"], sent["imported.jsonl"]
     large.job = queue_job(project=project, task="alignment.tasks.perform_import", queue="default", by=owner)
     large.save()
-    ways = [{"pk": found.pk} for found in sent]
+    client.post(reverse("alignment:import", args=[project.slug, imported.pk]), {"choice": ""})
     return {
-        "alignment:import": ways,
-        "alignment:import-mapping": ways[-1:],
-        "alignment:import-rejects": ways[-1:],
+        "alignment:import": [{"pk": found.pk} for found in sent.values()],
+        "alignment:import-mapping": [{"pk": sent["waiting.csv"].pk}],
+        "alignment:import-rejects": [{"pk": imported.pk}],
     }
 
 
@@ -291,7 +301,7 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         base=base,
         path=model_folder,
         sha256="1" * 64,
-        metrics={"accuracy": 0.9},
+        metrics={"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}, "evaluation": {"loss": 0.4}},
     )
     evaluations = [_evaluation(tuned, base, owner) for _ in range(2)]
     Evaluation.objects.filter(pk=evaluations[0].pk).update(result=_result())
