@@ -146,7 +146,7 @@ def parameter_fields(method: str) -> dict[str, forms.Field]:
 def _field(parameter: Parameter) -> forms.Field:
     common: dict[str, Any] = {
         "label": parameter.name,
-        "help_text": parameter.help,
+        "help_text": gettext_lazy(parameter.help),
         "initial": parameter.default,
     }
     choices = [(name, name) for name in parameter.choices or ()]
