@@ -93,10 +93,10 @@ def check_freezing(project: Project, policy: Policy, test_share: float) -> Label
     """The labelling that would be frozen; Refused, naming the field, where none can be."""
     if not 0 < test_share < 1:
         raise Refused(
-            "The share held out for testing must lie between 0 and 1, such as 0.2.", field="test_share"
+            _("The share held out for testing must lie between 0 and 1, such as 0.2."), field="test_share"
         )
     if policy.project_id != project.pk:
-        raise Refused(f"{policy} is a policy of another project.", field="policy")
+        raise Refused(_("%(policy)s is a policy of another project.") % {"policy": policy}, field="policy")
     return _finished_labelling(policy)
 
 

@@ -96,7 +96,7 @@ def check_verdict(verdict: Verdict, comparison: Comparison) -> None:
     """Refuse a ranking that does not rank each response, or an outcome that is no verdict but comes with one."""
     problem = verdict_problem(verdict.outcome, verdict.ranking, comparison.slots.count())
     if problem:
-        raise Refused(f"{problem.reason}.", field=problem.field)
+        raise Refused(problem.reason + ".", field=problem.field)
 
 
 def judgment_row(

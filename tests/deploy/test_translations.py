@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import polib
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 LANGUAGES = ["fr"]
+ROOMS = ("feedback", "judges", "alignment", "trainer", "deploy")
 FILLED_IN = re.compile(r"%\(\w+\)[sdr]|%[sd]|\{\w+\}|<[^>]+>")
 
 
@@ -56,7 +58,7 @@ def extracted(tmp_path_factory) -> Path:
         pytest.skip("GNU gettext is not here: install it (apt install gettext)")
     copy = tmp_path_factory.mktemp("messages")
     shutil.copy(ROOT / "manage.py", copy)
-    for room in ("feedback", "judges", "alignment", "trainer", "deploy"):
+    for room in ROOMS:
         shutil.copytree(ROOT / room, copy / room, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
     command = [sys.executable, "manage.py", "makemessages", "--no-location", "--no-wrap"]
     languages = [option for language in LANGUAGES for option in ("--locale", language)]
@@ -72,3 +74,25 @@ def test_every_string_marked_in_the_source_is_in_the_catalogue_and_translated(ex
     wanted = {entry.msgid_with_context for entry in found if not entry.obsolete}
     assert wanted - known == set()
     assert known - wanted == set(), "nothing in the source asks for these any more"
+
+
+TEMPLATES = sorted(path for room in ROOMS for path in (ROOT / room).glob("**/templates/**/*.html"))
+SAME_EVERYWHERE = {"Concord", "Ctrl", "Enter", "Esc", "Parquet", "SHA", "CSV"}
+TOLD_IN_ENGLISH = {"api_docs.html"}  # the reference of the API, which says so with lang
+NOT_SAID = re.compile(
+    r"{% comment.*?endcomment %}|{% blocktranslate.*?{% endblocktranslate %}|{% block \w+_class %}.*?{% endblock %}"
+    r"|{%.*?%}|{{.*?}}|{#.*?#}",
+    re.DOTALL,
+)
+SAID_IN_ATTRIBUTES = re.compile(r'\b(?:aria-label|placeholder|title|alt)="([^"]*)"')
+SOURCE = re.compile(r"<(script|style|code|pre|svg)\b.*?</\1>|<[^>]*>", re.DOTALL)
+
+
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
+def test_every_sentence_of_a_template_is_marked(path):
+    if path.name in TOLD_IN_ENGLISH:
+        return
+    left = NOT_SAID.sub("", path.read_text())
+    said = [*SAID_IN_ATTRIBUTES.findall(left), unescape(SOURCE.sub(" ", left))]
+    words = {word for text in said for word in re.findall(r"[A-Za-z]{2,}", text)}
+    assert words - SAME_EVERYWHERE == set()

@@ -107,7 +107,8 @@ def _refuse_a_second(evaluation: Evaluation) -> None:
     )
     if any((each.prompts, each.parameters) == (evaluation.prompts, evaluation.parameters) for each in same):
         raise Refused(
-            f"The same evaluation of {evaluation.model_version} has not ended; wait for it, or change the seed."
+            _("The same evaluation of %(name)s has not ended; wait for it, or change the seed.")
+            % {"name": evaluation.model_version}
         )
 
 

@@ -117,7 +117,7 @@ def checked_spec(**fields: Any) -> RunSpec:
     try:
         return RunSpec(**fields)
     except SpecError as error:
-        raise Refused(f"{error}.", field=str(error).partition(":")[0]) from error
+        raise Refused(str(error) + ".", field=str(error).partition(":")[0]) from error
 
 
 def _stored_progress(run: Run, progress: Progress) -> Progress:
@@ -231,7 +231,11 @@ def _refuse_a_second(project: Project, spec: RunSpec) -> None:
     same = Run.objects.filter(project=project, spec_sha256=spec.sha256(), job__state__in=UNFINISHED).first()
     if same:
         raise Refused(
-            f"The run {same.name} does the very same and has not ended; wait for it, or change a setting or the seed."
+            _(
+                "The run %(name)s does the very same and has not ended; wait for it, or change a setting "
+                "or the seed."
+            )
+            % {"name": same.name}
         )
 
 
