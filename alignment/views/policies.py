@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
@@ -26,7 +25,7 @@ from feedback.permissions import Permission, grants, project_for
 DEFAULT = PolicyDocument()
 
 
-def _share(label: str | Promise, initial: float, help_text: str | Promise) -> forms.FloatField:
+def _share(label: Any, initial: float, help_text: Any) -> forms.FloatField:
     widget = forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1})
     return forms.FloatField(label=label, initial=initial, help_text=help_text, widget=widget)
 
