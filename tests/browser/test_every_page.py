@@ -103,7 +103,8 @@ def test_nothing_is_wrong_on_any_page(everything, owner, new_page, enter):
     found = {
         path: faults(page, path) for path in pages(everything, [everything.project.slug, empty.slug], client)
     }
-    assert [f"{path} {each}" for path, wrong in found.items() for each in wrong] == []
+    wrong = [f"{path} {each}" for path, faults_of_it in found.items() for each in faults_of_it]
+    assert not wrong, "\n".join(wrong)
     assert len(found) > 70
 
 
@@ -112,4 +113,5 @@ def test_nothing_is_wrong_on_the_pages_of_whoever_is_not_logged_in(everything, n
     invitations = [*everything.ways["feedback:join"], {"secret": "withdrawn"}]
     paths = [reverse("login"), *(reverse("feedback:join", kwargs=way) for way in invitations)]
     found = {path: faults(page, path) for path in paths}
-    assert [f"{path} {each}" for path, wrong in found.items() for each in wrong] == []
+    wrong = [f"{path} {each}" for path, faults_of_it in found.items() for each in faults_of_it]
+    assert not wrong, "\n".join(wrong)
