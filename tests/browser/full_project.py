@@ -39,13 +39,16 @@ from feedback.answers import Verdict
 from feedback.models import BulkChange, Comparison, Job, JobState, Project, Rater, RaterKind, SliceRule
 from feedback.queries.review import review_state
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord, SpanRecord
+from judges.actions.graders import create_grader
 from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
 from judges.actions.runs import start_judge_run
+from judges.core.graders.examples import EXAMPLES
 from judges.models import Judge
 from judges.tasks import perform_judge_run
 from trainer.actions.evaluations import start_evaluation
 from trainer.actions.runs import start_run
+from trainer.actions.scoring import start_scoring
 from trainer.folders import run_folder
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
 
@@ -191,8 +194,11 @@ def _judging(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
     failed = start_judge_run(judge=judge, by=owner)
     failed.job.state, failed.job.message = JobState.FAILED, "The provider refused the key."
     failed.job.save()
+    exact = {"grader": EXAMPLES["string_check"].document}
+    grader = create_grader(project=project, name="exact", settings=exact, by=owner)
     return {
-        "judges:judge": [{"pk": judge.pk}, {"pk": slow.pk}],
+        "judges:grader-export": [{"pk": grader.pk}],
+        "judges:judge": [{"pk": grader.pk}, {"pk": judge.pk}, {"pk": slow.pk}],
         "judges:run-progress": [{"pk": run.pk} for run in (done, waiting, failed)],
     }
 
@@ -286,8 +292,10 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         project=project, name="base", kind=ModelKind.POLICY, path=model_folder, sha256="0" * 64
     )
     runs = {
-        state: start_run(project=project, method="dpo", base=base, snapshot=snapshot, by=owner, name=state)
-        for state in (JobState.QUEUED, JobState.RUNNING, JobState.FAILED, JobState.SUCCEEDED)
+        state: start_run(
+            project=project, method="dpo", base=base, snapshot=snapshot, by=owner, name=state, seed=seed
+        )
+        for seed, state in enumerate((JobState.QUEUED, JobState.RUNNING, JobState.FAILED, JobState.SUCCEEDED))
     }
     claim_job(runs[JobState.RUNNING].job_id)
     for state, said in ((JobState.FAILED, "The runner was killed at step 40."), (JobState.SUCCEEDED, "")):
@@ -303,12 +311,17 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         sha256="1" * 64,
         metrics={"accuracy": {"value": 0.9, "low": 0.8, "high": 0.95, "n": 40}, "evaluation": {"loss": 0.4}},
     )
-    evaluations = [_evaluation(tuned, base, owner) for _ in range(2)]
+    reward = ModelVersion.objects.create(
+        project=project, name="reward", kind=ModelKind.REWARD, path=model_folder, sha256="2" * 64
+    )
+    scoring = start_scoring(model_version=reward, by=owner)
+    evaluations = [_evaluation(tuned, base, owner, seed) for seed in range(2)]
     Evaluation.objects.filter(pk=evaluations[0].pk).update(result=_result())
     runs_shown = [{"pk": run.pk} for run in runs.values()]
     return {
         "trainer:run": runs_shown,
         "trainer:run-series": runs_shown[:1],
+        "trainer:scoring-progress": [{"pk": scoring.pk}],
         "trainer:run-new": [{}, {"query": "method=grpo"}],
         "trainer:evaluation-new": [{"pk": tuned.pk}],
         "trainer:evaluation": [{"pk": evaluation.pk} for evaluation in evaluations],
@@ -337,11 +350,11 @@ def _events(run: Run) -> None:
     (run_folder(run) / "runner.log").write_text("A line of the log.\n" * 40)
 
 
-def _evaluation(tuned: ModelVersion, base: ModelVersion, owner: User) -> Evaluation:
+def _evaluation(tuned: ModelVersion, base: ModelVersion, owner: User, seed: int) -> Evaluation:
     judge = Judge.objects.get(project=tuned.project, name="careful")
     prompts = [[{"role": "user", "content": "Why?"}]]
     return start_evaluation(
-        model_version=tuned, base=base, judges=[judge], by=owner, prompts=prompts, samples=1
+        model_version=tuned, base=base, judges=[judge], by=owner, prompts=prompts, samples=1, seed=seed
     )
 
 
