@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from alignment.formats.mapping import NO_JUDGMENT
 from feedback.models import RaterKind
+from feedback.templatetags.verdicts import WORDS
 
 MOST_RESPONSES = 9
 MOST_VALUES = 12  # different values of a winner's column; more of them are no verdicts
@@ -155,7 +156,11 @@ class MappingForm(forms.Form):
             "rater_name": forms.CharField(
                 label=_("Or one name for all"), max_length=200, required=False, initial="file"
             ),
-            "kind": forms.ChoiceField(label=_("Who judged"), choices=RaterKind.choices, required=False),
+            "kind": forms.ChoiceField(
+                label=_("Who judged"),
+                choices=[(kind, WORDS[kind]) for kind in RaterKind.values],
+                required=False,
+            ),
             "rationale": self._column(_("Rationale")),
             "tags": self._columns(_("Tags"), _("Each column's value becomes a tag, and so a slice.")),
             "language": self._column(_("Language"), _("A tag too; a slice can ask for people who know it.")),

@@ -3,6 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
 from deploy.queries import LoopCounts
 from feedback.models import Project
 from feedback.permissions import Permission
@@ -27,10 +30,12 @@ def next_steps(project: Project, counts: LoopCounts, allowed: frozenset[Permissi
 def _steps(project: Project, counts: LoopCounts) -> Iterator[Step]:
     if not counts.store.comparisons:
         yield Step(
-            "Nothing has been imported yet. Bring in prompts with their responses, and judgments if you have any.",
+            _(
+                "Nothing has been imported yet. Bring in prompts with their responses, and judgments if you have any."
+            ),
             Permission.ENGINEER,
             "alignment:imports",
-            "Import a file",
+            _("Import a file"),
             command=f"python manage.py import_feedback FILE --project {project.slug}",
         )
         return
@@ -42,24 +47,34 @@ def _steps(project: Project, counts: LoopCounts) -> Iterator[Step]:
 def _judging(counts: LoopCounts) -> Iterator[Step]:
     if counts.store.open_slots:
         yield Step(
-            f"{_many(counts.store.open_slots, 'judgment')} {_are(counts.store.open_slots)} still wanted from people.",
+            ngettext(
+                "%(n)s judgment is still wanted from people.",
+                "%(n)s judgments are still wanted from people.",
+                counts.store.open_slots,
+            )
+            % _n(counts.store.open_slots),
             Permission.ANNOTATE,
             "feedback:annotate",
-            "Annotate",
+            _("Annotate"),
         )
     if not counts.judges and not counts.store.ai_judgments:
         yield Step(
-            "No AI judge is set up. With one, agreement says where it may stand in for people.",
+            _("No AI judge is set up. With one, agreement says where it may stand in for people."),
             Permission.ENGINEER,
             "judges:judges",
-            "Set up a judge",
+            _("Set up a judge"),
         )
     elif not counts.store.ai_judgments and not counts.judge_runs_unfinished:
         yield Step(
-            f"{_many(counts.judges, 'judge')} {_are(counts.judges)} set up and none has run yet.",
+            ngettext(
+                "%(n)s judge is set up and has not run yet.",
+                "%(n)s judges are set up and none has run yet.",
+                counts.judges,
+            )
+            % _n(counts.judges),
             Permission.ENGINEER,
             "judges:judges",
-            "Run a judge",
+            _("Run a judge"),
         )
 
 
@@ -68,62 +83,73 @@ def _labelling(counts: LoopCounts) -> Iterator[Step]:
         return
     if not counts.labels_in_all:
         yield Step(
-            "There are judgments and no labels: apply a policy to decide which of them may train a model.",
+            _("There are judgments and no labels: apply a policy to decide which of them may train a model."),
             Permission.ENGINEER,
             "alignment:labels",
-            "Apply a policy",
+            _("Apply a policy"),
         )
         return
     if counts.labels["routed"]:
         yield Step(
-            f"{_many(counts.labels['routed'], 'label')} {_are(counts.labels['routed'])} routed to people: "
-            "agreement does not carry them yet. Apply the policy again once their judgments are in.",
+            ngettext(
+                "%(n)s label is routed to people: agreement does not carry it yet. Apply the "
+                "policy again once its judgments are in.",
+                "%(n)s labels are routed to people: agreement does not carry them yet. Apply the "
+                "policy again once their judgments are in.",
+                counts.labels["routed"],
+            )
+            % _n(counts.labels["routed"]),
             Permission.REVIEW,
             "alignment:labels",
-            "See which",
+            _("See which"),
         )
     if counts.labels["used"] and not counts.snapshots:
         yield Step(
-            f"{_many(counts.labels['used'], 'label')} can train a model: freeze a snapshot of them.",
+            ngettext(
+                "%(n)s label can train a model: freeze a snapshot of it.",
+                "%(n)s labels can train a model: freeze a snapshot of them.",
+                counts.labels["used"],
+            )
+            % _n(counts.labels["used"]),
             Permission.ENGINEER,
             "alignment:snapshots",
-            "Freeze a snapshot",
+            _("Freeze a snapshot"),
         )
 
 
 def _training(counts: LoopCounts) -> Iterator[Step]:
     if counts.runs_to_resume:
         yield Step(
-            f"{_many(counts.runs_to_resume, 'run')} {_were(counts.runs_to_resume)} interrupted and can go on from a "
-            "checkpoint.",
+            ngettext(
+                "%(n)s run was interrupted and can go on from a checkpoint.",
+                "%(n)s runs were interrupted and can go on from a checkpoint.",
+                counts.runs_to_resume,
+            )
+            % _n(counts.runs_to_resume),
             Permission.ENGINEER,
             "trainer:runs",
-            "Resume",
+            _("Resume"),
         )
     if counts.snapshots and not counts.snapshot_used:
         yield Step(
-            "The newest snapshot is frozen and has trained nothing yet.",
+            _("The newest snapshot is frozen and has trained nothing yet."),
             Permission.ENGINEER,
             "trainer:runs",
-            "Start a run",
+            _("Start a run"),
         )
     if counts.models_unevaluated:
         yield Step(
-            f"{_many(counts.models_unevaluated, 'model version')} {_are(counts.models_unevaluated)} not yet compared "
-            "with the base.",
+            ngettext(
+                "%(n)s model version is not yet compared with the base.",
+                "%(n)s model versions are not yet compared with the base.",
+                counts.models_unevaluated,
+            )
+            % _n(counts.models_unevaluated),
             Permission.ENGINEER,
             "trainer:models",
-            "Evaluate",
+            _("Evaluate"),
         )
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}".replace(",", "\u202f")
-
-
-def _are(count: int) -> str:
-    return "is" if count == 1 else "are"
-
-
-def _were(count: int) -> str:
-    return "was" if count == 1 else "were"
+def _n(count: int) -> dict[str, str]:
+    return {"n": f"{count:,}".replace(",", "\u202f")}

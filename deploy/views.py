@@ -4,6 +4,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from deploy.next_steps import next_steps
@@ -35,13 +37,13 @@ def _notes(counts: LoopCounts) -> dict[str, str]:
     """A word beside the stages that have something in progress."""
     return {
         "people_note": _note(
-            counts.store.people, "by {} people" if counts.store.people != 1 else "by 1 person"
+            counts.store.people, ngettext("by %(n)d person", "by %(n)d people", counts.store.people)
         ),
-        "judges_note": _note(counts.judge_runs_unfinished, "{} in progress"),
-        "runs_note": _note(counts.runs_unfinished, "{} in progress"),
-        "evaluations_note": _note(counts.evaluations_waiting, "{} waiting for judgments"),
+        "judges_note": _note(counts.judge_runs_unfinished, _("%(n)d in progress")),
+        "runs_note": _note(counts.runs_unfinished, _("%(n)d in progress")),
+        "evaluations_note": _note(counts.evaluations_waiting, _("%(n)d waiting for judgments")),
     }
 
 
 def _note(count: int, words: str) -> str:
-    return words.format(count) if count else ""
+    return words % {"n": count} if count else ""

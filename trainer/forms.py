@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from alignment.models import Snapshot
@@ -13,7 +14,7 @@ from trainer.models import ModelKind, ModelVersion
 from trainer.queries import base_named, trusted_judges
 from trainer.spec import PARAMETERS, Parameter
 
-SEED_HELP = "The same seed, spec and machine give the same result."
+SEED_HELP = gettext_lazy("The same seed, spec and machine give the same result.")
 
 
 class NumberList(forms.CharField):
@@ -23,25 +24,37 @@ class NumberList(forms.CharField):
         try:
             return [float(part) for part in super().clean(value).split(",") if part.strip()]
         except ValueError as error:
-            raise forms.ValidationError("Give numbers with commas between them, such as 1, 0.5.") from error
+            raise forms.ValidationError(
+                gettext("Give numbers with commas between them, such as 1, 0.5.")
+            ) from error
 
 
 class RunForm(forms.Form):
     """A run of one method: what it trains, what on, and every parameter with its default."""
 
     name = forms.CharField(
-        max_length=200, required=False, help_text="The model's name too; left out, it is made up."
+        max_length=200,
+        required=False,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("The model's name too; left out, it is made up."),
     )
     snapshot = forms.ModelChoiceField(
-        Snapshot.objects.none(), empty_label=None, help_text="The labels it learns from, frozen."
+        Snapshot.objects.none(),
+        empty_label=None,
+        label=gettext_lazy("Snapshot"),
+        help_text=gettext_lazy("The labels it learns from, frozen."),
     )
     base = forms.CharField(
         max_length=1000,
-        label="Base model",
-        help_text="A model version of this project, or the path of a model folder on the server.",
+        label=gettext_lazy("Base model"),
+        help_text=gettext_lazy(
+            "A model version of this project, or the path of a model folder on the server."
+        ),
         widget=forms.TextInput(attrs={"list": "bases", "autocomplete": "off"}),
     )
-    seed = forms.IntegerField(min_value=0, max_value=2**32 - 1, initial=0, help_text=SEED_HELP)
+    seed = forms.IntegerField(
+        min_value=0, max_value=2**32 - 1, label=gettext_lazy("Seed"), initial=0, help_text=SEED_HELP
+    )
 
     def __init__(self, project: Project, method: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -69,18 +82,29 @@ class EvaluationForm(forms.Form):
     """A model version against a base, the prompts they answer, and who decides."""
 
     base = forms.ModelChoiceField(
-        ModelVersion.objects.none(), empty_label=None, help_text="What it is compared with."
+        ModelVersion.objects.none(),
+        empty_label=None,
+        label=gettext_lazy("Base model"),
+        help_text=gettext_lazy("What it is compared with."),
     )
     snapshot = forms.ModelChoiceField(
-        Snapshot.objects.none(), empty_label=None, help_text="Both answer its held-out prompts."
+        Snapshot.objects.none(),
+        empty_label=None,
+        label=gettext_lazy("Snapshot"),
+        help_text=gettext_lazy("Both answer its held-out prompts."),
     )
     judges = forms.ModelMultipleChoiceField(
         Judge.objects.none(),
+        label=gettext_lazy("Judges"),
         widget=forms.CheckboxSelectMultiple,
-        help_text="Of several the majority decides. Chosen are those that agreement has shown to be trusted "
-        "on all comparisons.",
+        help_text=gettext_lazy(
+            "Of several the majority decides. Chosen are those that agreement has shown to be "
+            "trusted on all comparisons."
+        ),
     )
-    seed = forms.IntegerField(min_value=0, max_value=2**32 - 1, initial=0, help_text=SEED_HELP)
+    seed = forms.IntegerField(
+        min_value=0, max_value=2**32 - 1, label=gettext_lazy("Seed"), initial=0, help_text=SEED_HELP
+    )
 
     def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -122,7 +146,7 @@ def parameter_fields(method: str) -> dict[str, forms.Field]:
 def _field(parameter: Parameter) -> forms.Field:
     common: dict[str, Any] = {
         "label": parameter.name,
-        "help_text": parameter.help,
+        "help_text": gettext_lazy(parameter.help),
         "initial": parameter.default,
     }
     choices = [(name, name) for name in parameter.choices or ()]

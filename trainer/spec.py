@@ -35,6 +35,11 @@ class Parameter:
     choices: tuple[str, ...] | None = None
 
 
+def _(sentence: str) -> str:
+    """Marks a sentence for translation; who shows it translates it."""
+    return sentence
+
+
 SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup")
 # The names that `trl.DPOConfig.loss_type` takes; spelled out because the web side never imports trl.
 DPO_LOSSES = (
@@ -60,21 +65,29 @@ def _training(learning_rate: float) -> tuple[Parameter, ...]:
     """What the three training methods share; learning rates start from TRL's own defaults."""
     return (
         Parameter(
-            "max_steps", "int", 0, "Optimizer steps; 0 trains for whole epochs instead.", 0, 10_000_000
+            "max_steps", "int", 0, _("Optimizer steps; 0 trains for whole epochs instead."), 0, 10_000_000
         ),
-        Parameter("epochs", "float", 1.0, "Passes over the training rows, when max_steps is 0.", 0.001, 1000),
-        Parameter("batch_size", "int", 8, "Rows in one forward pass on one device.", 1, 4096),
-        Parameter("gradient_accumulation", "int", 1, "Forward passes added up for one step.", 1, 4096),
-        Parameter("learning_rate", "float", learning_rate, "Peak learning rate of AdamW.", 1e-10, 1.0),
-        Parameter("warmup_steps", "int", 0, "Steps over which the learning rate rises from 0.", 0, 1_000_000),
-        Parameter("scheduler", "str", "linear", "How the learning rate falls after it.", choices=SCHEDULERS),
-        Parameter("max_length", "int", 1024, "Tokens; longer rows are left out and counted.", 8, 1_000_000),
-        Parameter("save_steps", "int", 100, "Steps between checkpoints.", 1, 10_000_000),
         Parameter(
-            "eval_steps", "int", 0, "Steps between evaluations; 0 evaluates at the end.", 0, 10_000_000
+            "epochs", "float", 1.0, _("Passes over the training rows, when max_steps is 0."), 0.001, 1000
         ),
-        Parameter("logging_steps", "int", 10, "Steps between points of the charts.", 1, 10_000),
-        Parameter("lora_r", "int", 0, "Rank of the LoRA adapter; 0 trains every weight.", 0, 1024),
+        Parameter("batch_size", "int", 8, _("Rows in one forward pass on one device."), 1, 4096),
+        Parameter("gradient_accumulation", "int", 1, _("Forward passes added up for one step."), 1, 4096),
+        Parameter("learning_rate", "float", learning_rate, _("Peak learning rate of AdamW."), 1e-10, 1.0),
+        Parameter(
+            "warmup_steps", "int", 0, _("Steps over which the learning rate rises from 0."), 0, 1_000_000
+        ),
+        Parameter(
+            "scheduler", "str", "linear", _("How the learning rate falls after it."), choices=SCHEDULERS
+        ),
+        Parameter(
+            "max_length", "int", 1024, _("Tokens; longer rows are left out and counted."), 8, 1_000_000
+        ),
+        Parameter("save_steps", "int", 100, _("Steps between checkpoints."), 1, 10_000_000),
+        Parameter(
+            "eval_steps", "int", 0, _("Steps between evaluations; 0 evaluates at the end."), 0, 10_000_000
+        ),
+        Parameter("logging_steps", "int", 10, _("Steps between points of the charts."), 1, 10_000),
+        Parameter("lora_r", "int", 0, _("Rank of the LoRA adapter; 0 trains every weight."), 0, 1024),
     )
 
 
@@ -83,29 +96,34 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
         "sft": _training(2e-5),
         "reward": (
             *_training(1e-4),
-            Parameter("center_coefficient", "float", 0.01, "Pulls the mean reward to 0; 0 is off.", 0, 10),
+            Parameter("center_coefficient", "float", 0.01, _("Pulls the mean reward to 0; 0 is off."), 0, 10),
         ),
         "dpo": (
             *_training(1e-6),
-            Parameter("beta", "float", 0.1, "How closely to stay with the base model.", 0.0001, 100),
-            Parameter("loss_type", "list[str]", ("sigmoid",), "Losses, added up.", choices=DPO_LOSSES),
-            Parameter("loss_weights", "list[float]", (), "A weight a loss; empty weighs all 1.", 0, 1000),
-            Parameter("label_smoothing", "float", 0.0, "Assumed share of flipped labels.", 0, 0.5),
+            Parameter("beta", "float", 0.1, _("How closely to stay with the base model."), 0.0001, 100),
+            Parameter("loss_type", "list[str]", ("sigmoid",), _("Losses, added up."), choices=DPO_LOSSES),
+            Parameter("loss_weights", "list[float]", (), _("A weight a loss; empty weighs all 1."), 0, 1000),
+            Parameter("label_smoothing", "float", 0.0, _("Assumed share of flipped labels."), 0, 0.5),
         ),
         "generate": (
-            Parameter("samples", "int", 1, "Responses a prompt.", 1, 1024),
-            Parameter("max_new_tokens", "int", 256, "Tokens of a response at most.", 1, 1_000_000),
-            Parameter("temperature", "float", 1.0, "0 takes the likeliest token each time.", 0, 10),
-            Parameter("top_p", "float", 1.0, "Sample from the likeliest tokens of this mass.", 0.001, 1),
-            Parameter("batch_size", "int", 16, "Prompts answered together.", 1, 4096),
+            Parameter("samples", "int", 1, _("Responses a prompt."), 1, 1024),
+            Parameter("max_new_tokens", "int", 256, _("Tokens of a response at most."), 1, 1_000_000),
+            Parameter("temperature", "float", 1.0, _("0 takes the likeliest token each time."), 0, 10),
+            Parameter("top_p", "float", 1.0, _("Sample from the likeliest tokens of this mass."), 0.001, 1),
+            Parameter("batch_size", "int", 16, _("Prompts answered together."), 1, 4096),
             Parameter(
-                "max_length", "int", 1024, "Tokens; longer prompts are left out and counted.", 8, 1_000_000
+                "max_length", "int", 1024, _("Tokens; longer prompts are left out and counted."), 8, 1_000_000
             ),
         ),
         "score": (
-            Parameter("batch_size", "int", 32, "Rows scored together.", 1, 4096),
+            Parameter("batch_size", "int", 32, _("Rows scored together."), 1, 4096),
             Parameter(
-                "max_length", "int", 1024, "Tokens; longer rows get no score, and are counted.", 8, 1_000_000
+                "max_length",
+                "int",
+                1024,
+                _("Tokens; longer rows get no score, and are counted."),
+                8,
+                1_000_000,
             ),
         ),
     }

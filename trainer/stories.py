@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from feedback.models import Job, JobState
 from trainer.models import ModelKind, Run, RunEvent
@@ -46,62 +47,61 @@ def last_checkpoint(run: Run) -> int | None:
 
 def _queued(_run: Run) -> Story:
     return Story(
-        "It waits for a worker.",
-        "A worker for training takes it up by itself; if none is running, start one with `make worker`.",
+        _("It waits for a worker."),
+        _("A worker for training takes it up by itself; if none is running, start one with `make worker`."),
     )
 
 
 def _running(run: Run) -> Story:
     if run.job.lease_until and run.job.lease_until < timezone.now():
         return Story(
-            "Its worker has gone silent; if it has died, the run will be marked interrupted shortly."
+            _("Its worker has gone silent; if it has died, the run will be marked interrupted shortly.")
         )
     if run.job.cancel_requested:
-        return Story("It is stopping: it saves a checkpoint first.")
+        return Story(_("It is stopping: it saves a checkpoint first."))
     last = _last_event(run)
     if last is None or last.kind == "started":
-        return Story("It is loading the model and the rows.")
+        return Story(_("It is loading the model and the rows."))
     if run.total_steps is not None and run.step >= run.total_steps:
-        return Story("All steps are done; it measures the held-out rows and saves the model.")
-    return Story(f"It is training: {_steps(run)}.")
+        return Story(_("All steps are done; it measures the held-out rows and saves the model."))
+    return Story(_("It is training: %(steps)s.") % {"steps": _steps(run)})
 
 
 def _succeeded(run: Run) -> Story:
     seconds = (run.result or {}).get("seconds")
-    took = f" in {seconds:.0f} seconds" if seconds is not None else ""
+    known = {"steps": run.step, "model": run.name, "seconds": f"{seconds or 0:.0f}"}
     version = getattr(run, "model_version", None)
     policy = version is not None and version.kind == ModelKind.POLICY
     return Story(
-        f"It finished: {run.step} steps{took}. Its model is {run.name}.",
-        "Evaluate the model against its base on prompts that were held out." if policy else "",
+        _("It finished: %(steps)s steps. Its model is %(model)s.") % known
+        if seconds is None
+        else _("It finished: %(steps)s steps in %(seconds)s seconds. Its model is %(model)s.") % known,
+        _("Evaluate the model against its base on prompts that were held out.") if policy else "",
     )
 
 
 def _failed(run: Run) -> Story:
-    return Story(
-        run.job.message,
-        f"Mend the cause and resume: it {_goes_on(run)}. With other parameters, start a new run.",
-    )
+    advice = _("Mend the cause and resume. %(going_on)s With other parameters, start a new run.")
+    return Story(run.job.message, advice % {"going_on": _going_on(run)})
 
 
 def _cancelled(run: Run) -> Story:
     if run.total_steps is None:
-        return Story("It was cancelled before its first step.", "Resume starts it from the beginning.")
-    return Story(f"It was cancelled at {_steps(run)}.", f"Resume: it {_goes_on(run)}.")
+        return Story(_("It was cancelled before its first step."), _("Resume starts it from the beginning."))
+    return Story(_("It was cancelled at %(steps)s.") % {"steps": _steps(run)}, _going_on(run))
 
 
 def _interrupted(run: Run) -> Story:
     """The job knows why its worker stopped; what the runner then did is in the events read afterwards."""
     last = _last_event(run)
     if last is not None and last.kind == "finished":
-        return Story(run.job.message, "The runner finished all the same: resume to pick up its result.")
+        return Story(run.job.message, _("The runner finished all the same: resume to pick up its result."))
     parts = [run.job.message]
     if last is not None and last.kind == "cancelled" and last.data["reason"] not in run.job.message:
-        parts.append(
-            f"The runner noticed at {_steps(run)}: {last.data['reason']}. It saved what it had and stopped."
-        )
+        noticed = _("The runner noticed at %(steps)s: %(reason)s. It saved what it had and stopped.")
+        parts.append(noticed % {"steps": _steps(run), "reason": last.data["reason"]})
     # What the job says of a killed runner names its checkpoint; a worker that died could say nothing.
-    advice = "" if "checkpoint" in run.job.message else f"Resume: it {_goes_on(run)}."
+    advice = "" if "checkpoint" in run.job.message else _going_on(run)
     return Story(" ".join(parts), advice)
 
 
@@ -110,11 +110,13 @@ def _last_event(run: Run) -> RunEvent | None:
 
 
 def _steps(run: Run) -> str:
-    return f"step {run.step} of {run.total_steps}" if run.total_steps is not None else "its start"
+    if run.total_steps is None:
+        return _("its start")
+    return _("step %(step)s of %(total)s") % {"step": run.step, "total": run.total_steps}
 
 
-def _goes_on(run: Run) -> str:
+def _going_on(run: Run) -> str:
     step = last_checkpoint(run)
     if step is None:
-        return "has no checkpoint yet and starts from the beginning"
-    return f"goes on from its last checkpoint, step {step}"
+        return _("It has no checkpoint yet: resumed, it starts from the beginning.")
+    return _("Resumed, it goes on from its last checkpoint, step %(step)s.") % {"step": step}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.db.models import Prefetch, QuerySet
+from django.utils.translation import gettext as _
 
 from alignment.actions.snapshots import snapshot_folder, verify_snapshot
 from alignment.formats.concord import row_from
@@ -52,10 +53,16 @@ def export(
     writer = WRITERS.get(format)
     if writer is None:
         raise Refused(
-            f"{format!r} is no format that can be written; use one of {', '.join(WRITERS)}.", field="format"
+            _("%(format)r is no format that can be written; use one of %(choices)s.")
+            % {"format": format, "choices": ", ".join(WRITERS)},
+            field="format",
         )
     if split not in SPLITS:
-        raise Refused(f"{split!r} is no split; use one of {', '.join(SPLITS)}.", field="split")
+        raise Refused(
+            _("%(split)r is no split; use one of %(choices)s.")
+            % {"split": split, "choices": ", ".join(SPLITS)},
+            field="split",
+        )
     try:
         check_target(path, parquet=writer.schema is not None)
         if writer.source == "project":
@@ -65,8 +72,11 @@ def export(
         raise Refused(error.sentence, field="path") from error
     except OSError as error:
         raise Refused(
-            f"{path} can not be written ({error.strerror or error}): make room there and export again. "
-            "Nothing was left behind."
+            _(
+                "%(path)s can not be written (%(error)s): make room there and export again. Nothing was "
+                "left behind."
+            )
+            % {"path": path, "error": error.strerror or error}
         ) from error
 
 
@@ -74,7 +84,9 @@ def hand_out_split(*, snapshot: Snapshot, split: str, by: Person) -> Path:
     """The file of one split for somebody to download, noted in the audit trail. Refused where it is gone."""
     file = snapshot_folder(snapshot) / f"{split}.parquet"
     if not file.is_file():
-        raise Refused(f"The files of {snapshot} are gone; freeze its labels again.")
+        raise Refused(
+            _("The files of %(snapshot)s are gone; freeze its labels again.") % {"snapshot": snapshot}
+        )
     record(by=by, verb="export", target=snapshot, project=snapshot.project, split=split)
     return file
 
@@ -115,7 +127,10 @@ def _write(writer: Writer, rows: Iterable[dict[str, object]], path: Path, left_o
 def _newest(project: Project) -> Snapshot:
     snapshot = project.snapshots.first()
     if snapshot is None:
-        raise Refused(f"{project.name} has no snapshot yet: freeze its labels first.", field="snapshot")
+        raise Refused(
+            _("%(project)s has no snapshot yet: freeze its labels first.") % {"project": project.name},
+            field="snapshot",
+        )
     return snapshot
 
 

@@ -1,6 +1,7 @@
 """Freezing as background work: asked for on a page, carried out by a worker, shown by its job."""
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from alignment.actions.snapshots import check_freezing, freeze_snapshot
 from alignment.models import Freezing, Policy
@@ -38,7 +39,9 @@ def carry_out_freezing(lease: Lease) -> None:
         by=freezing.job.created_by,
         test_share=freezing.test_share,
         seed=freezing.seed,
-        report=lambda done, total: lease.report(done, total, "Reading the labels, prompt by prompt."),
+        report=lambda done, total: lease.report(
+            done, total, gettext_noop("Reading the labels, prompt by prompt.")
+        ),
     )
     Freezing.objects.filter(pk=freezing.pk).update(snapshot=snapshot)
     lease.report(message=f"{snapshot.train_rows:,} train and {snapshot.test_rows:,} test rows.")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from alignment.formats.mapping import Mapped
 from alignment.formats.registry import AUTO, open_records
@@ -66,7 +67,9 @@ def import_file(
             raise Refused(error.sentence, field="file") from error
         except OSError as error:
             raise Refused(
-                f"The import of {path} stopped: {error}. Import it again to go on.", field="file"
+                _("The import of %(path)s stopped: %(error)s. Import it again to go on.")
+                % {"path": path, "error": error},
+                field="file",
             ) from error
     _check_any(path, stored, rejects)
     return ImportReport(name, stored, rejects.count, rejects.examples, rejects.written)
@@ -76,10 +79,12 @@ def _check_any(path: Path, stored: ImportSummary, rejects: "_Rejects") -> None:
     if stored.comparisons_new or stored.comparisons_unchanged:
         return
     if not rejects.examples:
-        raise Refused(f"{path} has no rows.", field="file")
+        raise Refused(_("%(path)s has no rows.") % {"path": path}, field="file")
     first = sentence(min(rejects.examples, key=lambda rejection: rejection.line))
     raise Refused(
-        f"None of the {rejects.count} rows of {path} can be imported; the first: {first}", field="file"
+        _("None of the %(count)s rows of %(path)s can be imported; the first: %(first)s")
+        % {"count": rejects.count, "path": path, "first": first},
+        field="file",
     )
 
 
@@ -106,7 +111,9 @@ class _Rejects:
 
     def add(self, rejection: Rejection) -> None:
         if self._strict:
-            raise Refused(f"Nothing was imported: {sentence(rejection)}", field="file")
+            raise Refused(
+                _("Nothing was imported: %(sentence)s") % {"sentence": sentence(rejection)}, field="file"
+            )
         self.count += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(rejection)

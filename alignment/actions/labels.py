@@ -7,6 +7,7 @@ labels that stand there, in small batches: people at work are not kept waiting, 
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_noop
 
 from alignment.actions.reports import report_on
 from alignment.models import Label, Labelling, LabelSource, Policy
@@ -49,17 +50,17 @@ def carry_out_labelling(lease: Lease) -> None:
         job_id=lease.job_id
     )
     policy = labelling.policy
-    lease.report(message="Reading the judgments.")
+    lease.report(message=gettext_noop("Reading the judgments."))
     judgments = load_judgments(policy.project)
-    lease.report(message="Measuring the agreement between raters.")
+    lease.report(message=gettext_noop("Measuring the agreement between raters."))
     report = report_on(judgments, project=policy.project, by=labelling.job.created_by, alive=lease.report)
-    lease.report(message="Certifying the judges.")
+    lease.report(message=gettext_noop("Certifying the judges."))
     document = PolicyDocument.from_dict(policy.document)
     certificates = certify_judges(document, judgments)
     Labelling.objects.filter(pk=labelling.pk).update(
         report=report, certificates=[_certificate(certificate, judgments) for certificate in certificates]
     )
-    lease.report(message="Deciding.")
+    lease.report(message=gettext_noop("Deciding."))
     decisions = decide(document, certificates, judgments, load_adjudications(policy.project))
     changed = _write(labelling, decisions, lease)
     lease.report(
@@ -89,7 +90,9 @@ def _write(labelling: Labelling, decisions: list[LabelDecision], lease: Lease) -
         last = start + BATCH >= len(decisions)
         until = None if last else batch[-1].comparison
         with transaction.atomic():
-            lease.report(done=start + len(batch), total=len(decisions), message="Writing the labels.")
+            lease.report(
+                done=start + len(batch), total=len(decisions), message=gettext_noop("Writing the labels.")
+            )
             changed += _write_batch(labelling, batch, after, until)
         after = batch[-1].comparison
     return changed

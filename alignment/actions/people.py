@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from alignment.answers import answers_of, flags_by_person, load_answers, newest_answers, people_of
 from alignment.models import PersonMeasure
@@ -97,9 +98,9 @@ def request_people(*, project: Project, by: Person) -> Job:
 def carry_out_people(lease: Lease) -> None:
     """The work of ``request_people``; started again, it measures anew."""
     job = Job.objects.select_related("project").get(pk=lease.job_id)
-    lease.report(message="Measuring what people's answers say.")
+    lease.report(message=gettext_noop("Measuring what people's answers say."))
     measure_people(project=job.project, alive=lease.report)
-    lease.report(done=1, total=1, message="Measured everybody.")
+    lease.report(done=1, total=1, message=gettext_noop("Measured everybody."))
 
 
 def _figures(

@@ -6,6 +6,7 @@ from dataclasses import fields
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from alignment.models import Policy
 from alignment.policy.document import PolicyDocument, PolicyError
@@ -22,7 +23,7 @@ def create_policy(*, project: Project, name: str, document: Mapping[str, Any], b
     """
     name = name.strip()
     if not name or len(name) > 100:
-        raise Refused("A policy needs a name of at most 100 characters.", field="name")
+        raise Refused(_("A policy needs a name of at most 100 characters."), field="name")
     checked = _checked(document)
     with transaction.atomic():
         Project.objects.select_for_update().get(pk=project.pk)  # two at once must not make one version twice
@@ -38,7 +39,8 @@ def _checked(document: Mapping[str, Any]) -> PolicyDocument:
         named = str(error).split(" ", 1)[0]
         known = {field.name for field in fields(PolicyDocument)}
         raise Refused(
-            f"The policy can not be used: {error}.", field=named if named in known else None
+            _("The policy can not be used: %(error)s.") % {"error": error},
+            field=named if named in known else None,
         ) from error
 
 

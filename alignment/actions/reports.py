@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from alignment.actions.measures import report_body
 from alignment.models import AgreementReport
@@ -32,7 +34,8 @@ def report_on(
     """The same for judgments that are already loaded; ``alive`` is called while measuring, often."""
     if not judgments.count:
         raise Refused(
-            f"{project.name} has no judgments yet, so there is nothing to compare: import or collect some."
+            _("%(project)s has no judgments yet, so there is nothing to compare: import or collect some.")
+            % {"project": project.name}
         )
     inputs = content_sha256({"measures": MEASURES_VERSION, "judgments": judgments.sha256()})
     made = AgreementReport.objects.filter(project=project, inputs_sha256=inputs).first()
@@ -50,7 +53,7 @@ def request_report(*, project: Project, by: Person) -> Job:
 def carry_out_report(lease: Lease) -> None:
     """The work of ``request_report``; started again, it ends in the same report."""
     job = Job.objects.select_related("project", "created_by").get(pk=lease.job_id)
-    lease.report(message="Measuring the agreement between raters.")
+    lease.report(message=gettext_noop("Measuring the agreement between raters."))
     judgments = load_judgments(job.project)
     report = report_on(judgments, project=job.project, by=job.created_by, alive=lease.report)
     lease.report(done=1, total=1, message=f"Made {report}.")

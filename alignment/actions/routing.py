@@ -4,6 +4,7 @@ from itertools import groupby
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 
 from alignment.models import Decision, Label, Policy
 from feedback.actions.assignments import reopen
@@ -21,7 +22,7 @@ def route_to_people(*, policy: Policy, by: Person, limit: int | None = None) -> 
     a person can take now; at most nine people are asked about one. Refused before the policy is applied.
     """
     if not policy.labels.exists():
-        raise Refused(f"{policy} has not labelled anything yet: apply it first.")
+        raise Refused(_("%(policy)s has not labelled anything yet: apply it first.") % {"policy": policy})
     routed = Label.objects.filter(policy=policy, decision=Decision.ROUTED, comparison__retired_at=None)
     doubtful = routed.order_by(F("confidence").asc(nulls_first=True), "comparison_id")
     rows = doubtful.values_list("confidence", "comparison_id")[:limit]

@@ -18,6 +18,7 @@ from uuid import uuid4
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Prefetch, QuerySet
+from django.utils.translation import gettext as _
 
 from alignment.formats.dataset_card import card
 from alignment.formats.dataset_folder import (
@@ -70,15 +71,20 @@ def freeze_snapshot(
             tallies = write_splits(folder, rows)
             _check_splits(tallies, policy, left_out)
             if _finished_labelling(policy) != labelling:
-                raise Refused(f"{policy} was applied again in the meantime; freeze again.")
+                raise Refused(
+                    _("%(policy)s was applied again in the meantime; freeze again.") % {"policy": policy}
+                )
             manifest = _manifest(labelling, tallies, left_out, {"test_share": test_share, "seed": seed})
             write_text(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
             write_text(folder / CARD, card(manifest))
             _put_in_place(folder, manifest)
     except OSError as error:
         raise Refused(
-            f"The snapshot can not be written to {settings.SNAPSHOTS_ROOT} ({error.strerror or error}): "
-            "make room there and freeze again. Nothing was left behind."
+            _(
+                "The snapshot can not be written to %(folder)s (%(error)s): make room there and "
+                "freeze again. Nothing was left behind."
+            )
+            % {"folder": settings.SNAPSHOTS_ROOT, "error": error.strerror or error}
         ) from error
     return _store(project, labelling, manifest, by)
 
@@ -87,10 +93,10 @@ def check_freezing(project: Project, policy: Policy, test_share: float) -> Label
     """The labelling that would be frozen; Refused, naming the field, where none can be."""
     if not 0 < test_share < 1:
         raise Refused(
-            "The share held out for testing must lie between 0 and 1, such as 0.2.", field="test_share"
+            _("The share held out for testing must lie between 0 and 1, such as 0.2."), field="test_share"
         )
     if policy.project_id != project.pk:
-        raise Refused(f"{policy} is a policy of another project.", field="policy")
+        raise Refused(_("%(policy)s is a policy of another project.") % {"policy": policy}, field="policy")
     return _finished_labelling(policy)
 
 
@@ -98,7 +104,10 @@ def verify_snapshot(*, snapshot: Snapshot) -> None:
     """Read the snapshot's files again. Refused where they do not hold what was frozen."""
     problem = problem_with(snapshot_folder(snapshot), snapshot.manifest)
     if problem:
-        raise Refused(f"{str(snapshot).capitalize()} can not be used: {problem}. Freeze its labels again.")
+        raise Refused(
+            _("%(snapshot)s can not be used: %(problem)s. Freeze its labels again.")
+            % {"snapshot": str(snapshot).capitalize(), "problem": problem}
+        )
 
 
 def snapshot_folder(snapshot: Snapshot) -> Path:
@@ -109,14 +118,19 @@ def snapshot_folder(snapshot: Snapshot) -> Path:
 def _finished_labelling(policy: Policy) -> Labelling:
     labelling = Labelling.objects.select_related("job", "report", "policy").filter(policy=policy).first()
     if labelling is None:
-        raise Refused(f"{policy} has made no labels yet; apply it first.", field="policy")
+        raise Refused(
+            _("%(policy)s has made no labels yet; apply it first.") % {"policy": policy}, field="policy"
+        )
     if labelling.job.state in UNFINISHED:
         raise Refused(
-            f"{policy} is being applied at this moment; freeze when that has ended.", field="policy"
+            _("%(policy)s is being applied at this moment; freeze when that has ended.") % {"policy": policy},
+            field="policy",
         )
     if labelling.job.state != JobState.SUCCEEDED:
         raise Refused(
-            f"The last time, applying {policy} {labelling.job.state}; apply it again.", field="policy"
+            _("The last time, applying %(policy)s %(job)s; apply it again.")
+            % {"policy": policy, "job": labelling.job.state},
+            field="policy",
         )
     return labelling
 
@@ -226,13 +240,17 @@ def _check_splits(tallies: dict[str, SplitTally], policy: Policy, left_out: Coun
             f"{count} {what}" for what, count in (_decisions(policy) | left_out).items() if count
         )
         raise Refused(
-            f"{policy} has no label that tells two answers apart ({reasons}): collect more judgments."
+            _("%(policy)s has no label that tells two answers apart (%(reasons)s): collect more judgments.")
+            % {"policy": policy, "reasons": reasons}
         )
     if not train or not test:
         empty = SPLITS[train > 0]
         raise Refused(
-            f"No prompt falls into the {empty} split: choose another share for testing or another seed, "
-            f"or label more prompts ({tallies['train'].prompts + tallies['test'].prompts} now)."
+            _(
+                "No prompt falls into the %(empty)s split: choose another share for testing or another "
+                "seed, or label more prompts (%(prompts)s now)."
+            )
+            % {"empty": empty, "prompts": tallies["train"].prompts + tallies["test"].prompts}
         )
 
 

@@ -21,6 +21,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from alignment.formats.mapping import Mapped, parse_mapping
 from alignment.formats.registry import AUTO, Records, stream_records
@@ -122,10 +123,10 @@ def carry_out_import(lease: Lease) -> None:
     found.refresh_from_db(fields=("resumed_at_line",))
     path = data_file(found)
     beat = _Beat(lease)
-    lease.report(done=found.line, message="Reading the file through.")
+    lease.report(done=found.line, message=gettext_noop("Reading the file through."))
     with told_by_name(found, path):
         total = count_rows(path) if is_parquet(path) else check_source(path, beat)
-    lease.report(total=max(1, total), message="Storing the rows.")
+    lease.report(total=max(1, total), message=gettext_noop("Storing the rows."))
     by = found.job.created_by if found.job else None
     _store(found, by, alive=beat, progress=lambda line: lease.report(done=min(line, total)))
     lease.report(done=total, message="")

@@ -121,20 +121,28 @@ def read_csv(path: Path) -> Iterator[Row | Rejection]:
 
 
 def read_parquet(path: Path) -> Iterator[Row | Rejection]:
+    """The rows, one text held in memory however many rows share it: few bytes can say "the same 40 MB, 1000 times"."""
     number = 0
     try:
-        # Not read ahead: a row group may hold the whole file.
-        with pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False) as file:
-            _check_expansion(path, file.metadata)
+        with _open_parquet(path) as file:
             for batch in file.iter_batches(batch_size=_PARQUET_BATCH):
-                for values in batch.to_pylist():
+                for index in range(batch.num_rows):
                     number += 1
-                    yield Row(number, values)
+                    yield Row(number, batch.slice(index, 1).to_pylist()[0])
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0].rstrip(".")
         raise FormatError(
             f"{path} can not be read as Parquet after row {number} ({reason}); write it again."
         ) from error
+
+
+def _open_parquet(path: Path) -> pq.ParquetFile:
+    """The file with its texts as dictionaries, and not read ahead: a row group may hold the whole file."""
+    metadata = pq.read_metadata(path)
+    _check_expansion(path, metadata)
+    columns = (metadata.schema.column(index) for index in range(metadata.num_columns))
+    texts = [column.path for column in columns if column.physical_type == "BYTE_ARRAY"]
+    return pq.ParquetFile(path, buffer_size=1 << 20, pre_buffer=False, read_dictionary=texts)
 
 
 def count_rows(path: Path) -> int:

@@ -7,6 +7,8 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_POST
 
 from alignment.actions.reports import compute_report, request_report
@@ -24,16 +26,19 @@ SMALL = 20_000  # judgments that are measured while one waits for the page
 MOST_IN_MATRIX = 16  # raters
 MOST_PAIRS = 200
 MEASURES = {
-    "symmetric_kappa": "Symmetric kappa",
-    "cohen_kappa": "Cohen's kappa",
-    "agreement": "Share of equal verdicts",
+    "symmetric_kappa": gettext_lazy("Symmetric kappa"),
+    "cohen_kappa": gettext_lazy("Cohen's kappa"),
+    "agreement": gettext_lazy("Share of equal verdicts"),
 }
 MAJORITY = {
-    "first": ("First is better", "majority of people, by canonical order"),
-    "second": ("Second is better", "majority of people, by canonical order"),
-    "tie": ("Tie", "majority of people"),
-    "none": ("No majority", "people are split"),
-    "longer": ("Longer rankings", "majority of people on three responses or more"),
+    "first": (gettext_lazy("First is better"), gettext_lazy("majority of people, by canonical order")),
+    "second": (gettext_lazy("Second is better"), gettext_lazy("majority of people, by canonical order")),
+    "tie": (gettext_lazy("Tie"), gettext_lazy("majority of people")),
+    "none": (gettext_lazy("No majority"), gettext_lazy("people are split")),
+    "longer": (
+        gettext_lazy("Longer rankings"),
+        gettext_lazy("majority of people on three responses or more"),
+    ),
 }
 
 Json = dict[str, Any]
@@ -88,10 +93,10 @@ def pairs_csv(request: HttpRequest, slug: str) -> HttpResponse:
 def _measure(project: Project, by: Person) -> str:
     if current_judgments(project).count() > SMALL:
         request_report(project=project, by=by)
-        return "A worker is measuring; this page shows the report when it is there."
+        return _("A worker is measuring; this page shows the report when it is there.")
     before = newest_report(project)
     report = compute_report(project=project, by=by)
-    return "Nothing has changed since the last report." if report == before else "Measured anew."
+    return _("Nothing has changed since the last report.") if report == before else _("Measured anew.")
 
 
 def _page(report: AgreementReport, labelling: Labelling | None, measure: str) -> Json:

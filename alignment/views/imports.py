@@ -45,6 +45,7 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
     if request.method != "POST":
         return _import_list(request, project)
     if int(request.META.get("CONTENT_LENGTH") or 0) > settings.UPLOAD_BYTES + _FORM:
+        _pass_over(request)
         messages.error(request, _too_large())
         return redirect("alignment:imports", project.slug)
     key = uuid.uuid4()
@@ -56,6 +57,15 @@ def imports(request: HttpRequest, slug: str) -> HttpResponse:
         handler.close()
         if not FileImport.objects.filter(key=key).exists():
             shutil.rmtree(handler.folder, ignore_errors=True)
+
+
+def _pass_over(request: HttpRequest) -> None:
+    """Read what is sent, up to twice what a file may have, and keep none of it: a browser that is not listened to
+    shows a lost connection instead of what it is told.
+    """
+    left = 2 * settings.UPLOAD_BYTES
+    while left > 0 and (chunk := request.read(1 << 20)):
+        left -= len(chunk)
 
 
 @require_http_methods(["GET", "POST"])
@@ -164,7 +174,13 @@ def _too_large() -> str:
 
 def _import_list(request: HttpRequest, project: Project) -> HttpResponse:
     rows = project.file_imports.select_related("job", "created_by")[:NEWEST]
-    context = {"project": project, "rows": rows, "most": settings.UPLOAD_BYTES >> 20}
+    context = {
+        "project": project,
+        "rows": rows,
+        "most": settings.UPLOAD_BYTES >> 20,
+        "most_bytes": settings.UPLOAD_BYTES,
+        "too_large": _too_large(),
+    }
     return render(request, "alignment/imports.html", context)
 
 

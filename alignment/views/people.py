@@ -29,6 +29,7 @@ from feedback.parameters import plain_text, whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
 from feedback.spreadsheets import inert
+from feedback.templatetags.verdicts import words
 
 Json = dict[str, Any]
 PEOPLE = 50  # in the table at a time
@@ -120,7 +121,7 @@ def person(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "wanted": wanted,
         "page": answer_page(rater, wanted, before=whole_number(request, "before")),
         "is_first": "before" not in request.GET,
-        "outcomes": [(outcome.value, outcome.label) for outcome in Outcome],
+        "outcomes": [(outcome.value, words(outcome.value)) for outcome in Outcome],
         "may_lead": Permission.ENGINEER in grants(request.user, project),
         "shut_out": rater.user_id in _deactivated(project),
     }

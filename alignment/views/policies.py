@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from alignment.actions.labels import apply_policy
@@ -24,7 +25,7 @@ from feedback.permissions import Permission, grants, project_for
 DEFAULT = PolicyDocument()
 
 
-def _share(label: str, initial: float, help_text: str) -> forms.FloatField:
+def _share(label: Any, initial: float, help_text: Any) -> forms.FloatField:
     widget = forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1})
     return forms.FloatField(label=label, initial=initial, help_text=help_text, widget=widget)
 
@@ -32,48 +33,65 @@ def _share(label: str, initial: float, help_text: str) -> forms.FloatField:
 class PolicyForm(forms.Form):
     name = forms.CharField(
         max_length=100,
+        label=gettext_lazy("Name"),
         initial="default",
-        help_text="The same name with other values makes a new version of it.",
+        help_text=gettext_lazy("The same name with other values makes a new version of it."),
     )
     epsilon = _share(
-        "Margin ε",
+        gettext_lazy("Margin ε"),
         DEFAULT.epsilon,
-        "What a judge may be worse than a person and still stand in for them, because it costs less: "
-        "0.2 where people are experts, 0.15 where they are skilled, 0.1 for a crowd.",
+        gettext_lazy(
+            "What a judge may be worse than a person and still stand in for them, because it costs less: "
+            "0.2 where people are experts, 0.15 where they are skilled, 0.1 for a crowd."
+        ),
     )
     q = _share(
-        "False discovery rate q", DEFAULT.q, "How often a judge may seem to match a person by chance alone."
+        gettext_lazy("False discovery rate q"),
+        DEFAULT.q,
+        gettext_lazy("How often a judge may seem to match a person by chance alone."),
     )
     min_items = forms.IntegerField(
-        label="Fewest comparisons a person",
+        label=gettext_lazy("Fewest comparisons a person"),
         min_value=2,
         initial=DEFAULT.min_items,
-        help_text="A person counts in the test with this many comparisons shared with the judge and another person.",
+        help_text=gettext_lazy(
+            "A person counts in the test with this many comparisons shared with the judge and another person."
+        ),
     )
     min_winning_rate = _share(
-        "Least winning rate",
+        gettext_lazy("Least winning rate"),
         DEFAULT.min_winning_rate,
-        "The share of people that a trusted judge could replace.",
+        gettext_lazy("The share of people that a trusted judge could replace."),
     )
     min_agreement_low = _share(
-        "Least agreement",
+        gettext_lazy("Least agreement"),
         DEFAULT.min_agreement_low,
-        "Where the interval of the judge's agreement with the majority of people must begin at least.",
+        gettext_lazy(
+            "Where the interval of the judge's agreement with the majority of people must begin at least."
+        ),
     )
     min_confidence = _share(
-        "Least confidence",
+        gettext_lazy("Least confidence"),
         DEFAULT.min_confidence,
-        "The chance that a label is right, below which its comparison goes to people.",
+        gettext_lazy("The chance that a label is right, below which its comparison goes to people."),
     )
     conflict = forms.ChoiceField(
-        label="Where trusted judges contradict the majority of people",
-        choices=(("route", "ask more people"), ("people_win", "people win"), ("drop", "drop it")),
+        label=gettext_lazy("Where trusted judges contradict the majority of people"),
+        choices=(
+            ("route", gettext_lazy("ask more people")),
+            ("people_win", gettext_lazy("people win")),
+            ("drop", gettext_lazy("drop it")),
+        ),
         initial=DEFAULT.conflict,
     )
-    ties = forms.ChoiceField(label="Ties", choices=(("keep", "keep"), ("drop", "drop")), initial=DEFAULT.ties)
+    ties = forms.ChoiceField(
+        label=gettext_lazy("Ties"),
+        choices=(("keep", gettext_lazy("keep")), ("drop", gettext_lazy("drop"))),
+        initial=DEFAULT.ties,
+    )
     unjudged = forms.ChoiceField(
-        label="Where no verdict counts",
-        choices=(("route", "ask people"), ("drop", "drop it")),
+        label=gettext_lazy("Where no verdict counts"),
+        choices=(("route", gettext_lazy("ask people")), ("drop", gettext_lazy("drop it"))),
         initial=DEFAULT.unjudged,
     )
 
@@ -126,7 +144,15 @@ def policy_route(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     found = get_object_or_404(Policy, project=project, pk=pk)
     try:
         count = route_to_people(policy=found, by=logged_in(request.user))
-        messages.success(request, f"{count} comparisons wait for people now, the most doubtful first.")
+        messages.success(
+            request,
+            ngettext(
+                "%(count)d comparison waits for people now.",
+                "%(count)d comparisons wait for people now, the most doubtful first.",
+                count,
+            )
+            % {"count": count},
+        )
     except Refused as refusal:
         messages.error(request, refusal.sentence)
     return redirect("alignment:labels", project.slug)

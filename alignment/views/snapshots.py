@@ -11,6 +11,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpRe
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from alignment.actions.exports import hand_out_split
@@ -29,18 +30,25 @@ FIRST_ROWS = 5
 
 class SnapshotForm(forms.Form):
     policy = forms.ModelChoiceField(
-        Policy.objects.none(), empty_label=None, help_text="Whose labels to freeze."
+        Policy.objects.none(),
+        empty_label=None,
+        label=gettext_lazy("Policy"),
+        help_text=gettext_lazy("Whose labels to freeze."),
     )
     test_share = forms.FloatField(
-        label="Held out for testing",
+        label=gettext_lazy("Held out for testing"),
         initial=0.2,
         min_value=0.001,
         max_value=0.999,
-        help_text="The share of the prompts; no prompt is in both splits.",
+        help_text=gettext_lazy("The share of the prompts; no prompt is in both splits."),
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
     seed = forms.IntegerField(
-        initial=0, min_value=0, max_value=2**32 - 1, help_text="Another seed holds out other prompts."
+        label=gettext_lazy("Seed"),
+        initial=0,
+        min_value=0,
+        max_value=2**32 - 1,
+        help_text=gettext_lazy("Another seed holds out other prompts."),
     )
 
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:

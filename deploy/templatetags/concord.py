@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from feedback.models import Project
 from feedback.permissions import Permission, grants
+from feedback.templatetags.verdicts import words
 
 register = template.Library()
 
@@ -76,7 +77,7 @@ def _section(
 @register.inclusion_tag("statistic.html")
 def statistic(statistic: Mapping[str, Any] | None, digits: int = 2, percent: bool = False) -> dict[str, Any]:
     """A statistic in words: value, interval and n, or the reason why it has no value."""
-    known = statistic or {"value": None, "reason": "not computed yet"}
+    known = statistic or {"value": None, "reason": gettext("not computed yet")}
     return {
         "statistic": known,
         **{key: figure(known.get(key), digits=digits, percent=percent) for key in ("value", "low", "high")},
@@ -88,7 +89,7 @@ def interval_bar(
     statistic: Mapping[str, Any] | None, start: float = 0.0, end: float = 1.0, mark: float | None = None
 ) -> dict[str, Any]:
     """A statistic as a dot with whiskers on the axis from ``start`` to ``end``, with a tick at ``mark``."""
-    known = statistic or {"value": None, "reason": "not computed yet"}
+    known = statistic or {"value": None, "reason": gettext("not computed yet")}
     places = {key: _place(known.get(key), start, end) for key in ("low", "high")}
     return {
         "statistic": known,
@@ -117,7 +118,10 @@ def share_bar(counts: Mapping[str, int]) -> dict[str, Any]:
         width = 100 * count / total if total else 0.0
         parts.append({"name": name, "start": round(start, 3), "width": round(width, 3)})
         start += width
-    return {"parts": parts if total else [], "label": ", ".join(f"{n} {name}" for name, n in counts.items())}
+    return {
+        "parts": parts if total else [],
+        "label": ", ".join(f"{n} {words(name)}" for name, n in counts.items()),
+    }
 
 
 @register.inclusion_tag("station.html")

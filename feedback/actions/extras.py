@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from feedback.models import Assignment, Comparison, Judgment, Outcome, Purpose, Rater, Slot
-from feedback.queries.measuring import unmet, unpractised
+from feedback.queries.measuring import unmet, unpractised, unrecognisable
 
 REPEAT_AFTER = 30  # other answers come between an item and its repeat
 REPEAT_AMONG = 100  # answers before those, of which one is repeated
@@ -108,7 +108,7 @@ def _draw(rater: Rater) -> tuple[float, float]:
 
 def _check(rater: Rater, purpose: Purpose, pick: float) -> Comparison | None:
     """One of the checks that are new to this person, for each in an order of their own; None after the last."""
-    found = list(unmet(rater, purpose).order_by("pk").values_list("pk", flat=True))
+    found = list(unrecognisable(rater, purpose).order_by("pk").values_list("pk", flat=True))
     return Comparison.objects.get(pk=found[int(pick * len(found))]) if found else None
 
 

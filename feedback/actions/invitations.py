@@ -24,9 +24,16 @@ def create_invitation(
 ) -> tuple[Invitation, str]:
     """A new invitation and its secret, which can not be read again. Refused: no such role or lifetime."""
     if role not in Role.values:
-        raise Refused(f"{role!r} is no role; use one of {', '.join(Role.values)}.", field="role")
+        raise Refused(
+            _("%(role)r is no role; use one of %(choices)s.")
+            % {"role": role, "choices": ", ".join(Role.values)},
+            field="role",
+        )
     if days not in LIFETIMES:
-        raise Refused(f"An invitation lasts {', '.join(map(str, LIFETIMES))} days.", field="days")
+        raise Refused(
+            _("An invitation lasts %(choices)s days.") % {"choices": ", ".join(map(str, LIFETIMES))},
+            field="days",
+        )
     secret = secrets.token_urlsafe(32)
     with transaction.atomic():
         invitation = Invitation.objects.create(

@@ -14,6 +14,8 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, Q, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 from kombu.exceptions import OperationalError
 
 from feedback.actions.audit import record
@@ -22,7 +24,7 @@ from feedback.models import RESUMABLE, Job, JobState, Project
 from feedback.people import Person
 
 logger = logging.getLogger(__name__)
-PAUSED = "Paused. Resume to go on."
+PAUSED = gettext_noop("Paused. Resume to go on.")
 
 
 class JobLost(Exception):
@@ -147,11 +149,14 @@ def cancel_job(*, job: Job, by: Person) -> None:
             not_before=None, cancel_requested=True, pause_requested=False
         )
         waiting = mine.filter(state=JobState.QUEUED, cancel_requested=False).update(
-            state=JobState.CANCELLED, cancel_requested=True, message="Cancelled.", ended_at=timezone.now()
+            state=JobState.CANCELLED,
+            cancel_requested=True,
+            message=gettext_noop("Cancelled."),
+            ended_at=timezone.now(),
         )
         running = mine.filter(state=JobState.RUNNING).update(cancel_requested=True, pause_requested=False)
         if not woken + waiting + running:
-            raise Refused("It has already ended, so there is nothing to cancel.")
+            raise Refused(_("It has already ended, so there is nothing to cancel."))
         record(by=by, verb="cancel", target=job, project=job.project)
     if woken:
         transaction.on_commit(lambda: send_message(job))
@@ -172,7 +177,7 @@ def pause_job(*, job: Job, by: Person) -> None:
             cancel_requested=True, pause_requested=True
         )
         if not waiting + running:
-            raise Refused("It has already ended or is stopping, so there is nothing to pause.")
+            raise Refused(_("It has already ended or is stopping, so there is nothing to pause."))
         record(by=by, verb="pause", target=job, project=job.project)
 
 
@@ -188,7 +193,7 @@ def resume_job(*, job: Job, by: Person) -> None:
             max_attempts=F("attempts") + 1,
         )
         if not queued:
-            raise Refused("Only a job that failed, was cancelled or was interrupted can be resumed.")
+            raise Refused(_("Only a job that failed, was cancelled or was interrupted can be resumed."))
         record(by=by, verb="resume", target=job, project=job.project)
     job.refresh_from_db()
     transaction.on_commit(lambda: send_message(job))
@@ -203,15 +208,15 @@ def sweep_jobs() -> None:
             state=JobState.INTERRUPTED, message=PAUSED, ended_at=now
         )
         Job.objects.filter(lost, cancel_requested=True).update(
-            state=JobState.CANCELLED, message="Cancelled; its worker had died.", ended_at=now
+            state=JobState.CANCELLED, message=gettext_noop("Cancelled; its worker had died."), ended_at=now
         )
         Job.objects.filter(lost, attempts__gte=F("max_attempts")).update(
             state=JobState.INTERRUPTED,
-            message="Its worker died without a word. Resume to go on.",
+            message=gettext_noop("Its worker died without a word. Resume to go on."),
             ended_at=now,
         )
         Job.objects.filter(lost).update(
-            state=JobState.QUEUED, sent_at=None, message="Its worker died; waiting."
+            state=JobState.QUEUED, sent_at=None, message=gettext_noop("Its worker died; waiting.")
         )
     unsent = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=settings.JOB_LEASE_SECONDS))
     due = Q(not_before=None) | Q(not_before__lte=now)

@@ -69,7 +69,7 @@ def store_verdicts(
     Those whose ``submission_id`` is stored already are left out of the result. Prefetch the comparisons' slots.
     """
     if rater.kind == RaterKind.HUMAN:
-        raise Refused("A person's judgment is submitted through the queue.")
+        raise Refused(_("A person's judgment is submitted through the queue."))
     for said in verdicts:
         check_verdict(said.verdict, said.comparison)
     with transaction.atomic():
@@ -96,7 +96,7 @@ def check_verdict(verdict: Verdict, comparison: Comparison) -> None:
     """Refuse a ranking that does not rank each response, or an outcome that is no verdict but comes with one."""
     problem = verdict_problem(verdict.outcome, verdict.ranking, comparison.slots.count())
     if problem:
-        raise Refused(f"{problem.reason}.", field=problem.field)
+        raise Refused(problem.reason + ".", field=problem.field)
 
 
 def judgment_row(

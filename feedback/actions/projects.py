@@ -24,12 +24,16 @@ def create_project(
         raise Refused(_("You may not make projects on this server; ask an administrator to allow it."))
     slug = slugify(name)[:80]
     if not slug:
-        raise Refused(f"{name!r} can not be a project's name: it needs a letter or a digit.", field="name")
+        raise Refused(
+            _("%(name)r can not be a project's name: it needs a letter or a digit.") % {"name": name},
+            field="name",
+        )
     if Project.objects.filter(slug=slug).exists():
         raise _name_taken(name)
     if not 0 <= overlap <= MOST_PEOPLE:
         raise Refused(
-            f"The overlap is the number of people asked about each comparison, from 0 to {MOST_PEOPLE}.",
+            _("The overlap is the number of people asked about each comparison, from 0 to %(most)s.")
+            % {"most": MOST_PEOPLE},
             field="overlap",
         )
     try:
@@ -53,7 +57,11 @@ def set_member(*, project: Project, user: User, role: str, by: Person) -> Member
     Refused: the project's only owner in another role, and somebody who was deactivated here.
     """
     if role not in Role.values:
-        raise Refused(f"{role!r} is no role; use one of {', '.join(Role.values)}.", field="role")
+        raise Refused(
+            _("%(role)r is no role; use one of %(choices)s.")
+            % {"role": role, "choices": ", ".join(Role.values)},
+            field="role",
+        )
     with transaction.atomic():
         members = _locked_members(project)
         if members.filter(user=user).exclude(deactivated_at=None).exists():
@@ -111,7 +119,8 @@ def _release_all(member: Member) -> None:
 
 def _name_taken(name: str) -> Refused:
     return Refused(
-        f"There is already a project called {name!r} or nearly so; choose another name.", field="name"
+        _("There is already a project called %(name)r or nearly so; choose another name.") % {"name": name},
+        field="name",
     )
 
 

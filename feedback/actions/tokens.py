@@ -6,6 +6,7 @@ import secrets
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from feedback.actions.audit import record
 from feedback.errors import Refused
@@ -15,7 +16,11 @@ from feedback.models import ApiToken, TokenScope
 def create_token(*, user: User, name: str, scope: str) -> tuple[ApiToken, str]:
     """A new token and its secret, which can not be read again."""
     if scope not in TokenScope.values:
-        raise Refused(f"{scope!r} is no scope; use one of {', '.join(TokenScope.values)}.", field="scope")
+        raise Refused(
+            _("%(scope)r is no scope; use one of %(choices)s.")
+            % {"scope": scope, "choices": ", ".join(TokenScope.values)},
+            field="scope",
+        )
     secret = f"ccd_{secrets.token_urlsafe(32)}"
     with transaction.atomic():
         token = ApiToken.objects.create(

@@ -11,9 +11,11 @@ from feedback.models import Rater, Role
 
 class MemberForm(forms.Form):
     username = forms.CharField(
-        max_length=150, help_text=gettext_lazy("Of somebody who already has an account on this server.")
+        max_length=150,
+        label=gettext_lazy("User name"),
+        help_text=gettext_lazy("Of somebody who already has an account on this server."),
     )
-    role = forms.ChoiceField(choices=Role.choices)
+    role = forms.ChoiceField(choices=Role.choices, label=gettext_lazy("Role"))
 
     def clean_username(self) -> str:
         username: str = self.cleaned_data["username"]

@@ -14,11 +14,13 @@ class ProjectForm(forms.Form):
         help_text=gettext_lazy("Short; it becomes part of the address."),
     )
     description = forms.CharField(
+        label=gettext_lazy("Description"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 3}),
         help_text=gettext_lazy("What this effort is for."),
     )
     guidelines = forms.CharField(
+        label=gettext_lazy("Guidelines"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 10}),
         help_text=gettext_lazy(
@@ -38,7 +40,9 @@ class ProjectForm(forms.Form):
 
 class TokenForm(forms.Form):
     name = forms.CharField(
-        max_length=100, help_text=gettext_lazy("What will use it, so that you know which one to revoke.")
+        max_length=100,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What will use it, so that you know which one to revoke."),
     )
     scope = forms.ChoiceField(
         choices=[

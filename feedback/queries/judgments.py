@@ -49,6 +49,11 @@ def adjudications(project: Project) -> QuerySet[Judgment]:
 
 
 def judges_view(comparison: Comparison) -> list[Judgment]:
-    """The AI judges' current verdicts on a comparison, by name; for whoever has given their own."""
-    said = comparison.judgments.filter(current=True, rater__kind=RaterKind.JUDGE, outcome=Outcome.RANKED)
+    """The AI judges' current verdicts on a comparison, by name; for whoever has given their own.
+
+    On one that is asked again they are those on the first, so that it can not be told apart.
+    """
+    first = comparison.repeat_of_id or comparison.pk
+    said = Judgment.objects.filter(comparison=first, current=True, rater__kind=RaterKind.JUDGE)
+    said = said.filter(outcome=Outcome.RANKED)
     return list(said.select_related("rater").order_by("rater__name"))

@@ -29,6 +29,9 @@ from feedback.models import (
 
 CHECKS = (Purpose.GOLD, Purpose.ATTENTION)
 GOLD_PAGE = 50
+_BY_JUDGES = Judgment.objects.filter(
+    comparison=OuterRef("pk"), rater__kind=RaterKind.JUDGE, current=True, outcome=Outcome.RANKED
+)
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,28 @@ def unmet(rater: Rater, purpose: str) -> QuerySet[Comparison]:
     judged = Judgment.objects.filter(comparison=OuterRef("pk"), rater=rater, current=True)
     items = Comparison.objects.filter(project=rater.project_id, purpose=purpose, retired_at=None)
     return items.filter(~Exists(met), ~Exists(judged), ~Exists(_asking_more_than(rater)))
+
+
+def unrecognisable(rater: Rater, purpose: str) -> QuerySet[Comparison]:
+    """Those of ``unmet`` that can come between others: where the AI judges' view meets each answer, an item without
+    one would give itself away, so only those come that a judge has given a verdict on.
+    """
+    items = unmet(rater, purpose)
+    return items.filter(Exists(_BY_JUDGES)) if shows_judges(rater.project) else items
+
+
+def shows_judges(project: Project) -> bool:
+    """Does an answer meet the view of AI judges here?"""
+    verdicts = Judgment.objects.filter(rater__project=project, rater__kind=RaterKind.JUDGE, current=True)
+    return project.show_judges and verdicts.filter(outcome=Outcome.RANKED).exists()
+
+
+def checks_without_judges(project: Project) -> int:
+    """How many gold and attention items are given to nobody until a judge has given a verdict on them."""
+    if not shows_judges(project):
+        return 0
+    checks = project.comparisons.filter(purpose__in=CHECKS, retired_at=None)
+    return checks.filter(~Exists(_BY_JUDGES)).count()
 
 
 def unpractised(rater: Rater) -> QuerySet[Comparison]:

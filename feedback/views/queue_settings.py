@@ -17,7 +17,13 @@ from feedback.forms.queue import GoOnForm, QueueForm, SliceRuleForm
 from feedback.models import Notice, Project, Rater, SliceRule, Tag
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from feedback.queries.measuring import answers_needed, checks_in, queue_counts, stopped_people
+from feedback.queries.measuring import (
+    answers_needed,
+    checks_in,
+    checks_without_judges,
+    queue_counts,
+    stopped_people,
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -121,6 +127,7 @@ def _page(
         "reason_form": GoOnForm(),
         "too_few_checks": project.gold_minimum is not None and checks_in(project) < answers_needed(project),
         "checks": checks_in(project),
+        "without_judges": checks_without_judges(project),
         "needed": answers_needed(project),
     }
 

@@ -3,6 +3,7 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -30,5 +31,5 @@ def token_revoke(request: HttpRequest, pk: int) -> HttpResponse:
     user = logged_in(request.user)
     token = get_object_or_404(ApiToken, pk=pk, user=user)
     revoke_token(token=token, by=user)
-    messages.success(request, f"The token {token.name!r} opens nothing any more.")
+    messages.success(request, _("The token %(token)r opens nothing any more.") % {"token": token.name})
     return redirect("feedback:tokens")

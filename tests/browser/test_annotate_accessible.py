@@ -1,16 +1,13 @@
 """axe-core finds nothing on the workspace, in any form, light and dark; focus and words follow the work."""
 
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
+from .axe import findings
 from .conftest import PAIR, THREE, expect_stored, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
-AXE = Path(__file__).parent / "vendor" / "axe-4.14.0.min.js"
-RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
 RICH = (
     "# Title\n\nSome `code`, $x^2$ and a table:\n\n| a | b |\n| - | - |\n| 1 | 2 |\n",
     "Plain.\n\n```python\nx = 1  # one\n```",
@@ -21,15 +18,6 @@ FORMS = {
     "ranking": ({"choice": "ranking"}, THREE),
     "mixture": ({"scores": True, "spans": True, "rationale": "required", "all_bad": True}, RICH),
 }
-
-
-def findings(page: Page) -> list[str]:
-    """What axe-core finds, a line each: the rule and where."""
-    page.evaluate(AXE.read_text())
-    found = page.evaluate("(rules) => axe.run(document, rules)", RULES)["violations"]
-    return [
-        f"{each['id']}: {node['target']} {node['failureSummary']}" for each in found for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("name", FORMS)
@@ -83,3 +71,20 @@ def test_a_quick_answer_to_a_long_item_is_met_with_one_gentle_word(workspace, pr
     press(page, "2")
     expect(page.locator("#notice")).to_be_hidden()
     expect_stored(2, page)
+
+
+def test_keys_of_one_letter_can_be_switched_off(workspace, project, ask):
+    """WCAG 2.1.4; what is written in a dialog or sent with Ctrl+Enter works all the same."""
+    ask(project, *[PAIR] * 3)
+    page = workspace()
+    press(page, "?")
+    page.get_by_role("button", name="Keys of one letter").click()
+    page.keyboard.press("Escape")
+    page.reload()
+    press(page, "1")
+    press(page, "s")
+    expect(page.get_by_role("radio", name="A is better")).not_to_be_checked()
+    page.get_by_role("radio", name="A is better").focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Control+Enter")
+    expect_stored(1, page)

@@ -17,13 +17,14 @@ HOSTILE = [
     "<script>window.harmed = 1</script>",
     "<img src=https://evil.example/a.png onerror='window.harmed = 1'>",
     "![tracker](https://evil.example/b.png)",
-    "[click](javascript:window.harmed=1)",
-    "<style>body { background: url(https://evil.example/c.css) }</style>",
+    "[click](javascript:window.harmed=1) [open](data:text/html;base64,PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg==)",
+    "<style>@import 'https://evil.example/x.css'; body { background: url(https://evil.example/c.css) }</style>",
     "<iframe src='https://evil.example/d'></iframe>",
     "<svg onload='window.harmed = 1'><use href='https://evil.example/e.svg#x'></use></svg>",
     "$\\includegraphics{https://evil.example/f.png}$ $\\htmlData{x=1}{y}$ $\\htmlStyle{background:url(https://evil.example/g)}{z}$",
     "</pre></template></form><form action='https://evil.example/h'><input name=comparison value=1>",
-    "<link rel=stylesheet href=https://evil.example/i.css><meta http-equiv=refresh content='0;url=https://evil.example'>",
+    "<link rel=stylesheet href=https://evil.example/i.css><meta http-equiv=refresh content='0;url=https://evil.example'>"
+    " \u202e gnp.elif \u2066 \u202d",
 ]
 
 
@@ -190,4 +191,6 @@ def test_hostile_texts_run_nothing_and_load_nothing(workspace, project, ask, liv
         expect_stored(number + 1, page)
     assert page.evaluate("window.harmed") is None
     assert [url for url in asked if not url.startswith((live_server.url, "data:"))] == []
-    assert page.locator("form[action*=evil], iframe, #item img, #item style").count() == 0
+    assert page.locator("form[action*=evil], iframe, #item img, #item style, #item .prose a").count() == 0
+    assert page.url.startswith(live_server.url)
+    assert page.context.pages == [page]

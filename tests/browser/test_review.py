@@ -3,12 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from feedback.actions.guidelines import publish_guidelines
-from feedback.actions.reviews import raise_doubt
 from feedback.models import Judgment
 from feedback.records import JudgmentRecord
-
-from .test_annotate_accessible import findings
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -44,6 +40,25 @@ def test_a_reviewer_decides_and_goes_on_by_keys_alone(project, make_user, make_c
     assert decision.rationale == "j and k are only letters here."
 
 
+def test_keys_of_one_letter_can_be_switched_off_and_stay_off(
+    project, make_user, make_comparisons, new_page, enter
+):
+    first, second = make_comparisons(project, 2, SPLIT)
+    page = new_page()
+    enter(page, make_user("rita", project=project, role="reviewer"))
+    page.goto(f"/p/{project.slug}/review/{first.pk}/")
+    page.get_by_role("button", name="Keys of one letter").click()
+    page.keyboard.press("s")
+    page.keyboard.press("j")
+    page.reload()
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", level=1)).to_have_text(first.external_id)
+    expect(page.locator("main")).not_to_contain_text("model-x")
+    page.get_by_role("button", name="Keys of one letter").click()
+    page.keyboard.press("j")
+    expect(page.get_by_role("heading", level=1)).to_have_text(second.external_id)
+
+
 def test_the_preview_follows_what_is_written(project, make_user, new_page, log_in):
     make_user("olga", project=project, role="owner")
     page = new_page(width=390, height=844)
@@ -52,16 +67,3 @@ def test_the_preview_follows_what_is_written(project, make_user, new_page, log_i
     page.get_by_label("Text, in Markdown").fill("Prefer the **kind** answer.")
     expect(page.locator("#preview-en strong")).to_have_text("kind")
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-
-
-def test_axe_finds_nothing_on_any_of_these_pages(project, make_user, make_comparisons, new_page, enter):
-    comparison = make_comparisons(project, 2, SPLIT)[0]
-    olga = make_user("olga", project=project, role="owner")
-    raise_doubt(comparison=comparison, note="Which tone?", by=olga)
-    publish_guidelines(project=project, texts={"en": "Kind.", "fr": "Aimable."}, change="Kind.", by=olga)
-    page = new_page()
-    enter(page, olga)
-    pages = ["review", f"review/{comparison.pk}", "guidelines", "guidelines/edit", "guidelines/readers"]
-    for path in [*pages, "guidelines/changes"]:
-        page.goto(f"/p/{project.slug}/{path}/")
-        assert findings(page) == [], path

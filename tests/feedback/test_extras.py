@@ -16,6 +16,9 @@ from feedback.actions.qualifications import set_qualifications
 from feedback.actions.slices import set_slice_rule
 from feedback.answers import Verdict
 from feedback.models import Assignment, Comparison, Judgment, Outcome, Project, Purpose, Rater
+from feedback.queries.judgments import judges_view
+from feedback.queries.measuring import checks_without_judges
+from feedback.records import JudgmentRecord
 
 A_BETTER = Verdict(ranking=(1, 2))
 
@@ -168,6 +171,33 @@ def test_gold_that_is_held_retired_or_was_judged_before_is_not_given(project, an
     give(ana, judged)
     answer(ana, judged)
     assert due(ana) == {free}
+
+
+SAID = [JudgmentRecord("opus", kind="judge", ranking={"a": 1, "b": 2})]
+
+
+@pytest.mark.parametrize(("shown", "came"), [(True, [True, False]), (False, [True, True])])
+def test_where_the_judges_view_is_shown_only_gold_with_one_is_given(
+    project, ana, make_comparisons, shown, came
+):
+    """Else it would be known by having none."""
+    known = gold(make_comparisons(project, 1, SAID)) + gold(make_comparisons(project, 1))
+    rates(project, gold_rate=0.5, show_judges=shown)
+    given = due(ana)
+    assert [comparison in given for comparison in known] == came
+    assert checks_without_judges(project) == shown
+
+
+def test_without_any_judge_all_gold_is_given(project, ana, make_comparisons):
+    known = gold(make_comparisons(project, 2))
+    rates(project, gold_rate=0.5, show_judges=True)
+    assert due(ana) == set(known)
+    assert checks_without_judges(project) == 0
+
+
+def test_a_repeat_meets_the_view_that_the_first_met(project, make_comparisons):
+    first = make_comparisons(project, 1, SAID)[0]
+    assert judges_view(repeat_of(first)) == judges_view(first) != []
 
 
 def test_gold_goes_to_those_who_are_qualified(project, ana, make_comparisons):

@@ -14,6 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from django.db import transaction
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from alignment.actions.snapshots import snapshot_folder
 from alignment.models import Snapshot
@@ -72,7 +74,7 @@ def start_evaluation(
     source = None if prompts is not None else snapshot or trained_on
     given = prompts if prompts is not None else held_out_prompts(source)
     if not given:
-        raise Refused("An evaluation needs at least one prompt; give some.", field="prompts")
+        raise Refused(_("An evaluation needs at least one prompt; give some."), field="prompts")
     evaluation = Evaluation(
         model_version=model_version,
         base=base,
@@ -105,7 +107,8 @@ def _refuse_a_second(evaluation: Evaluation) -> None:
     )
     if any((each.prompts, each.parameters) == (evaluation.prompts, evaluation.parameters) for each in same):
         raise Refused(
-            f"The same evaluation of {evaluation.model_version} has not ended; wait for it, or change the seed."
+            _("The same evaluation of %(name)s has not ended; wait for it, or change the seed.")
+            % {"name": evaluation.model_version}
         )
 
 
@@ -113,12 +116,14 @@ def held_out_prompts(snapshot: Snapshot | None) -> list[Conversation]:
     """The prompts of a snapshot's test split, each once. Refused where there are none."""
     if snapshot is None:
         raise Refused(
-            "The model was not trained on a snapshot; give the prompts to evaluate on.", field="prompts"
+            _("The model was not trained on a snapshot; give the prompts to evaluate on."), field="prompts"
         )
     path = snapshot_folder(snapshot) / "test.parquet"
     if not snapshot.test_rows or not path.is_file():
         raise Refused(
-            f"The {snapshot} has no held-out rows at {path}; freeze one with a test split.", field="snapshot"
+            _("The %(snapshot)s has no held-out rows at %(path)s; freeze one with a test split.")
+            % {"snapshot": snapshot, "path": path},
+            field="snapshot",
         )
     prompts = pq.read_table(path, columns=["prompt"]).column("prompt").to_pylist()
     return list({canonical_json(prompt): prompt for prompt in prompts}.values())
@@ -130,7 +135,7 @@ def carry_out_evaluation(lease: Lease) -> None:
     _write_prompts(evaluation)
     ours = _responses(evaluation, evaluation.model_version, lease, part=0)
     theirs = _responses(evaluation, evaluation.base, lease, part=1)
-    lease.report(message="Storing the comparisons.")
+    lease.report(message=gettext_noop("Storing the comparisons."))
     _store_pairs(evaluation, ours, theirs)
     ask_judges(evaluation)
 
@@ -166,7 +171,9 @@ def finish_evaluation(*, evaluation: Evaluation, by: Person) -> Evaluation:
     """
     pairs = list(pairs_of(evaluation))
     if not pairs:
-        raise Refused("There is no comparison to evaluate yet; wait until the responses have been sampled.")
+        raise Refused(
+            _("There is no comparison to evaluate yet; wait until the responses have been sampled.")
+        )
     verdicts = np.array([pair.verdict for pair in pairs])
     prompts = np.array([pair.prompt.pk for pair in pairs])
     outcomes = Counter(pair.outcome for pair in pairs)
@@ -190,23 +197,29 @@ def finish_evaluation(*, evaluation: Evaluation, by: Person) -> Evaluation:
 
 def _check_models(model_version: ModelVersion, base: ModelVersion) -> None:
     if base.project_id != model_version.project_id:
-        raise Refused(f"The model {base.name} belongs to another project.", field="base")
+        raise Refused(_("The model %(base)s belongs to another project.") % {"base": base.name}, field="base")
     if base.pk == model_version.pk:
-        raise Refused("A model is not evaluated against itself; choose another base.", field="base")
+        raise Refused(_("A model is not evaluated against itself; choose another base."), field="base")
     for field, version in (("model", model_version), ("base", base)):
         if version.kind != ModelKind.POLICY:
-            raise Refused(f"{version.name} is a reward model, which gives no responses.", field=field)
+            raise Refused(
+                _("%(version)s is a reward model, which gives no responses.") % {"version": version.name},
+                field=field,
+            )
         check_model_folder(model_folder(version))
 
 
 def _check_judges(model_version: ModelVersion, judges: Sequence[Judge]) -> None:
     if not judges:
         raise Refused(
-            "An evaluation needs a judge; choose one that agreement has shown to be trusted.", field="judges"
+            _("An evaluation needs a judge; choose one that agreement has shown to be trusted."),
+            field="judges",
         )
     for judge in judges:
         if judge.project_id != model_version.project_id:
-            raise Refused(f"The judge {judge} belongs to another project.", field="judges")
+            raise Refused(
+                _("The judge %(judge)s belongs to another project.") % {"judge": judge}, field="judges"
+            )
 
 
 def _spec(evaluation: Evaluation, version: ModelVersion) -> RunSpec:
@@ -267,7 +280,9 @@ def _store_pairs(
     left_out[NOT_STORABLE] += len(summary.rejections)
     stored = project.comparisons.filter(external_id__startswith=_key(evaluation, ""))
     if not stored.exists():
-        raise Refused(f"No prompt gave a pair to compare: {_sentence(left_out)}.")
+        raise Refused(
+            _("No prompt gave a pair to compare: %(sentence)s.") % {"sentence": _sentence(left_out)}
+        )
     with transaction.atomic():
         evaluation.comparisons.set(stored)
         evaluation.left_out = {reason: count for reason, count in left_out.items() if count}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from feedback.actions.audit import record
 from feedback.errors import Refused
@@ -22,14 +23,19 @@ def check_model_folder(folder: Path) -> None:
     """Refuse a folder that holds no model that a runner would load."""
     if not folder.is_dir():
         raise Refused(
-            f"The model folder {folder} does not exist; give the path of a folder with a model in it.",
+            _("The model folder %(folder)s does not exist; give the path of a folder with a model in it.")
+            % {"folder": folder},
             field="base",
         )
     if not (folder / "config.json").is_file():
-        raise Refused(f"The folder {folder} holds no model: there is no config.json in it.", field="base")
+        raise Refused(
+            _("The folder %(folder)s holds no model: there is no config.json in it.") % {"folder": folder},
+            field="base",
+        )
     if not any(folder.glob("*.safetensors")):
         raise Refused(
-            f"The folder {folder} holds no safetensors weights; save the model again as safetensors.",
+            _("The folder %(folder)s holds no safetensors weights; save the model again as safetensors.")
+            % {"folder": folder},
             field="base",
         )
 
@@ -94,8 +100,11 @@ def check_weights(version: ModelVersion, beat: Callable[[], object]) -> None:
     check_model_folder(folder)
     if weights_sha256(folder, beat) != version.sha256:
         raise Refused(
-            f"The weights in {folder} are no longer those of {version.name}; put the old ones back, or start "
-            "from the folder itself, which makes a model version of the new ones.",
+            _(
+                "The weights in %(folder)s are no longer those of %(version)s; put the old ones back, or "
+                "start from the folder itself, which makes a model version of the new ones."
+            )
+            % {"folder": folder, "version": version.name},
             field="base",
         )
 
@@ -115,6 +124,8 @@ def _kind_of(folder: Path) -> ModelKind:
         architectures = json.loads((folder / "config.json").read_text()).get("architectures") or [""]
     except ValueError as error:
         raise Refused(
-            f"{folder / 'config.json'} is not JSON ({error}); save the model again.", field="base"
+            _("%(path)s is not JSON (%(error)s); save the model again.")
+            % {"path": folder / "config.json", "error": error},
+            field="base",
         ) from error
     return ModelKind.REWARD if "ForSequenceClassification" in architectures[0] else ModelKind.POLICY

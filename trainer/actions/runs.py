@@ -9,6 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from alignment.actions.snapshots import snapshot_folder, verify_snapshot
 from alignment.models import Snapshot
@@ -116,7 +117,7 @@ def checked_spec(**fields: Any) -> RunSpec:
     try:
         return RunSpec(**fields)
     except SpecError as error:
-        raise Refused(f"{error}.", field=str(error).partition(":")[0]) from error
+        raise Refused(str(error) + ".", field=str(error).partition(":")[0]) from error
 
 
 def _stored_progress(run: Run, progress: Progress) -> Progress:
@@ -138,17 +139,23 @@ def _settle_base(run: Run, spec: RunSpec, lease: Lease) -> None:
 def _check_method(method: str, base: ModelVersion | Path, snapshot: Snapshot | None) -> None:
     if method not in TRAINING_METHODS:
         raise Refused(
-            f"{method!r} is no way to train; use one of {', '.join(TRAINING_METHODS)}.", field="method"
+            _("%(method)r is no way to train; use one of %(choices)s.")
+            % {"method": method, "choices": ", ".join(TRAINING_METHODS)},
+            field="method",
         )
     if snapshot is not None and method not in SNAPSHOT_METHODS:
         raise Refused(
-            f"A snapshot holds preference pairs, which {method} can not learn from; "
-            f"use one of {', '.join(SNAPSHOT_METHODS)}.",
+            _(
+                "A snapshot holds preference pairs, which %(method)s can not learn from; use one of "
+                "%(choices)s."
+            )
+            % {"method": method, "choices": ", ".join(SNAPSHOT_METHODS)},
             field="method",
         )
     if isinstance(base, ModelVersion) and base.kind == ModelKind.REWARD and method != "reward":
         raise Refused(
-            f"{base.name} is a reward model, and {method} starts from a language model; choose another.",
+            _("%(base)s is a reward model, and %(method)s starts from a language model; choose another.")
+            % {"base": base.name, "method": method},
             field="base",
         )
 
@@ -156,7 +163,9 @@ def _check_method(method: str, base: ModelVersion | Path, snapshot: Snapshot | N
 def _base_folder(project: Project, base: ModelVersion | Path) -> Path:
     if isinstance(base, ModelVersion):
         if base.project_id != project.pk:
-            raise Refused(f"The model {base.name} belongs to another project.", field="base")
+            raise Refused(
+                _("The model %(base)s belongs to another project.") % {"base": base.name}, field="base"
+            )
         folder = model_folder(base)
         check_model_folder(folder)
         return folder
@@ -166,7 +175,9 @@ def _base_folder(project: Project, base: ModelVersion | Path) -> Path:
         check_model_folder(folder)
     except (OSError, RuntimeError) as error:
         raise Refused(
-            f"The model folder {str(base)[:200]} can not be read ({error}).", field="base"
+            _("The model folder %(folder)s can not be read (%(error)s).")
+            % {"folder": str(base)[:200], "error": error},
+            field="base",
         ) from error
     return folder
 
@@ -175,7 +186,11 @@ def _refuse_a_runs_folder(folder: Path) -> None:
     """What runs have made belongs to their projects, and is used there by the name of its model version."""
     if folder.is_relative_to(Path(settings.RUNS_ROOT).resolve()):
         raise Refused(
-            f"The folder {folder} belongs to a run; give the name of a model version of this project instead.",
+            _(
+                "The folder %(folder)s belongs to a run; give the name of a model version of this "
+                "project instead."
+            )
+            % {"folder": folder},
             field="base",
         )
 
@@ -185,12 +200,14 @@ def _rows(project: Project, snapshot: Snapshot | None, dataset: Path | None) -> 
         return _snapshot_rows(project, snapshot)
     if dataset is not None:
         return _dataset_rows(dataset.resolve())
-    raise Refused("A run needs rows to train on; choose a snapshot.", field="snapshot")
+    raise Refused(_("A run needs rows to train on; choose a snapshot."), field="snapshot")
 
 
 def _snapshot_rows(project: Project, snapshot: Snapshot) -> Path:
     if snapshot.project_id != project.pk:
-        raise Refused(f"The {snapshot} belongs to another project.", field="snapshot")
+        raise Refused(
+            _("The %(snapshot)s belongs to another project.") % {"snapshot": snapshot}, field="snapshot"
+        )
     try:
         verify_snapshot(snapshot=snapshot)
     except Refused as refusal:
@@ -201,7 +218,8 @@ def _snapshot_rows(project: Project, snapshot: Snapshot) -> Path:
 def _dataset_rows(path: Path) -> Path:
     if not (path.is_file() or (path / "train.parquet").is_file()):
         raise Refused(
-            f"The dataset {path} does not exist; give a folder with train.parquet, or a file.",
+            _("The dataset %(path)s does not exist; give a folder with train.parquet, or a file.")
+            % {"path": path},
             field="dataset",
         )
     return path
@@ -213,7 +231,11 @@ def _refuse_a_second(project: Project, spec: RunSpec) -> None:
     same = Run.objects.filter(project=project, spec_sha256=spec.sha256(), job__state__in=UNFINISHED).first()
     if same:
         raise Refused(
-            f"The run {same.name} does the very same and has not ended; wait for it, or change a setting or the seed."
+            _(
+                "The run %(name)s does the very same and has not ended; wait for it, or change a setting "
+                "or the seed."
+            )
+            % {"name": same.name}
         )
 
 
@@ -223,7 +245,7 @@ def _next_name(project: Project, method: str) -> str:
 
 def _check_name(project: Project, name: str) -> None:
     if len(name) > 200:
-        raise Refused("The name is longer than 200 characters; shorten it.", field="name")
+        raise Refused(_("The name is longer than 200 characters; shorten it."), field="name")
     taken = Run.objects.filter(project=project, name=name) or ModelVersion.objects.filter(
         project=project, name=name
     )
@@ -232,4 +254,7 @@ def _check_name(project: Project, name: str) -> None:
 
 
 def _name_taken(name: str) -> Refused:
-    return Refused(f"There is already a run or a model called {name!r}; choose another name.", field="name")
+    return Refused(
+        _("There is already a run or a model called %(name)r; choose another name.") % {"name": name},
+        field="name",
+    )

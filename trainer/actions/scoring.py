@@ -15,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop
 
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, cancel_job, queue_job, resume_job
@@ -54,9 +56,12 @@ def start_scoring(
     model that is under way.
     """
     if model_version.kind != ModelKind.REWARD:
-        raise Refused(f"{model_version.name} is no reward model, so it gives no scores.", field="model")
+        raise Refused(
+            _("%(name)s is no reward model, so it gives no scores.") % {"name": model_version.name},
+            field="model",
+        )
     if not 0 <= margin <= LARGEST_MARGIN:
-        raise Refused("The tie margin must be a number of at least 0.", field="margin")
+        raise Refused(_("The tie margin must be a number of at least 0."), field="margin")
     check_model_folder(model_folder(model_version))
     project = model_version.project
     with transaction.atomic():
@@ -66,7 +71,7 @@ def start_scoring(
             model_version=model_version, rater=_rater(model_version), tag=tag, margin=margin, created_by=by
         )
         if not comparisons_to_score(scoring).exists():
-            raise Refused("There is no comparison left that this model has not scored.", field="tag")
+            raise Refused(_("There is no comparison left that this model has not scored."), field="tag")
         scoring.job = queue_job(project=project, task="trainer.tasks.perform_scoring", queue="gpu", by=by)
         scoring.save()
         record(by=by, verb="start scoring", target=scoring, project=project, model=model_version.name)
@@ -100,7 +105,7 @@ def carry_out_scoring(lease: Lease) -> None:
     lease.report(message=f"Scoring with {scoring.model_version.name}.")
     launcher = launcher_named("local")
     result = carry_out_spec(folder=folder, launcher=launcher, lease=lease, read=lambda: _progress(folder))
-    lease.report(message="Storing the verdicts.")
+    lease.report(message=gettext_noop("Storing the verdicts."))
     _store(scoring, folder, folder / result["output"], lease)
 
 
@@ -135,7 +140,9 @@ def _rater(version: ModelVersion) -> Rater:
 def _refuse_a_second(version: ModelVersion) -> None:
     other = version.scorings.filter(job__state__in=UNFINISHED).first()
     if other is not None:
-        raise Refused(f"{version.name} is scoring already; wait for its end, or cancel it first.")
+        raise Refused(
+            _("%(name)s is scoring already; wait for its end, or cancel it first.") % {"name": version.name}
+        )
 
 
 def _write_rows(scoring: Scoring, folder: Path, lease: Lease) -> None:
@@ -146,7 +153,7 @@ def _write_rows(scoring: Scoring, folder: Path, lease: Lease) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(part, ROWS) as writer:
         for batch in _batches(comparisons_to_score(scoring)):
-            lease.report(message="Writing the rows.")
+            lease.report(message=gettext_noop("Writing the rows."))
             writer.write_table(pa.Table.from_pylist(_rows(batch), schema=ROWS))
     part.replace(path)
 

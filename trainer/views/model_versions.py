@@ -2,6 +2,7 @@
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from feedback.actions.jobs import cancel_job, resume_job
@@ -18,12 +19,12 @@ from trainer.views.jobs import job_view
 
 EXAMPLES = 20
 OUTCOMES = (
-    ("", "all"),
-    ("win", "won"),
-    ("tie", "tied"),
-    ("loss", "lost"),
-    ("none", "without a verdict"),
-    ("split", "without a majority"),
+    ("", _("all")),
+    ("win", _("won")),
+    ("tie", _("tied")),
+    ("loss", _("lost")),
+    ("none", _("without a verdict")),
+    ("split", _("without a majority")),
 )
 
 

@@ -170,6 +170,22 @@ def test_parquet_rows_are_counted(tmp_path):
     assert read(path)[249] == Row(250, {"a": 249})
 
 
+def test_a_text_that_many_rows_share_is_held_once(tmp_path):
+    """A few kilobytes of Parquet can hold one long text for every row of a batch."""
+    long, count = "x" * (4 << 20), 50
+    path = tmp_path / "rows.parquet"
+    pq.write_table(pa.table({"q": [long] * count, "m": [[{"content": long}]] * count}), path)
+    pool = pa.proxy_memory_pool(pa.default_memory_pool())
+    before = pa.default_memory_pool()
+    pa.set_memory_pool(pool)
+    try:
+        lengths = {(len(row.values["q"]), len(row.values["m"][0]["content"])) for row in read_rows(path)}
+    finally:
+        pa.set_memory_pool(before)
+    assert lengths == {(4 << 20, 4 << 20)}
+    assert pool.max_memory() < 20 * (4 << 20)
+
+
 def test_a_damaged_parquet_file_is_refused(tmp_path):
     with pytest.raises(FormatError, match="can not be read as Parquet after row 0"):
         read(write(tmp_path, b"PAR1 and then nothing", "rows.parquet"))

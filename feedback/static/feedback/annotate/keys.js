@@ -3,6 +3,7 @@
    Everything listens on the document from the start, so that there is no moment in which an item has no keys. */
 import { isAfter, leaveAfter } from "./after.js";
 import { focusPart, isQuick, partsOf } from "./item.js";
+import { singleKeys } from "../single_keys.js";
 import { announce, choose, chosen, page, say } from "./page.js";
 import { equalNext, placeNext } from "./ranking.js";
 import { comment } from "./spans.js";
@@ -31,7 +32,7 @@ function onKey(event) {
   if (event.key === "Enter" && event.target.matches("form.item input")) return event.preventDefault(); // never a bare Enter
   if (dialog || event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape") return leave(event.target);
-  if (event.repeat || writing(event.target)) return;
+  if (event.repeat || !singleKeys() || writing(event.target)) return;
   if (press(event.key)) event.preventDefault();
 }
 
