@@ -13,10 +13,10 @@ from feedback.models import (
     Comparison,
     Criterion,
     Guideline,
-    GuidelineReading,
     Judgment,
     Outcome,
     Project,
+    Prompt,
     Purpose,
     QueueItem,
     Rater,
@@ -28,6 +28,7 @@ from feedback.models import (
 )
 from feedback.permissions import projects_of
 from feedback.progress import Progress, progress_in
+from feedback.statements import objects, rows
 
 
 def project_named(name: str) -> Project:
@@ -63,9 +64,30 @@ def criteria_for_people(project_id: int) -> list[Criterion]:
     return list(criteria.order_by("position"))
 
 
+_TEXTS = """
+SELECT r.text FROM feedback_slot s JOIN feedback_response r ON r.id = s.response_id
+WHERE s.comparison_id = %s ORDER BY s.position
+"""
+
+
 def response_texts(comparison: Comparison) -> list[str]:
     """The texts of a comparison's responses in canonical order, without where they come from."""
-    return list(comparison.slots.order_by("position").values_list("response__text", flat=True))
+    return [text for (text,) in rows(_TEXTS, [comparison.pk])]
+
+
+_COMPARISON = "SELECT * FROM feedback_comparison WHERE id = %s"
+_PROMPT = "SELECT * FROM feedback_prompt WHERE id = %s"
+
+
+def load_comparison(assignment: Assignment, rater: Rater) -> None:
+    """Read a person's assignment's comparison; whose it is and in which project is known."""
+    assignment.rater = rater
+    (assignment.comparison,) = objects(Comparison, _COMPARISON, [assignment.comparison_id])
+    assignment.comparison.project = rater.project
+
+
+def load_prompt(comparison: Comparison) -> None:
+    (comparison.prompt,) = objects(Prompt, _PROMPT, [comparison.prompt_id])
 
 
 def judges_view(comparison: Comparison) -> list[Judgment]:
@@ -171,17 +193,27 @@ def project_cards(user: User) -> list[ProjectCard]:
     ]
 
 
+_UNREAD = """
+SELECT 1 FROM feedback_guideline g WHERE g.project_id = %s AND g.must_be_read AND NOT EXISTS
+  (SELECT 1 FROM feedback_guidelinereading s WHERE s.rater_id = %s AND s.version >= g.version) LIMIT 1
+"""
+
+
 def unread_guideline(rater: Rater, language: str = "en") -> Guideline | None:
     """The newest guidelines, if something in them came since this person last read any that they must read."""
-    seen = GuidelineReading.objects.filter(rater=rater, version__gte=OuterRef("version"))
-    unread = Guideline.objects.filter(~Exists(seen), project=rater.project_id, must_be_read=True)
-    return current_guideline(rater.project, language) if unread.exists() else None
+    unread = rows(_UNREAD, [rater.project_id, rater.pk])
+    return current_guideline(rater.project, language) if unread else None
+
+
+_RETURNED = """
+SELECT j.comparison_id FROM feedback_return t JOIN feedback_judgment j ON j.id = t.judgment_id
+WHERE t.rater_id = %s AND t.answered_by_id IS NULL ORDER BY t.id
+"""
 
 
 def returned_assignments(rater: Rater) -> list[Assignment]:
     """What reviewers sent back to this person and they have not answered yet, the longest waiting first."""
-    returns = Return.objects.filter(rater=rater, answered_by=None).order_by("pk")
-    comparisons = list(returns.values_list("judgment__comparison_id", flat=True))
+    comparisons = [comparison for (comparison,) in rows(_RETURNED, [rater.pk])]
     if not comparisons:
         return []
     found = Assignment.objects.filter(rater=rater, comparison__in=comparisons).select_related("comparison")

@@ -4,11 +4,14 @@ Making such a statement anew from objects takes longer than running it; elsewher
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
 from django.db import connection
+from django.db.models import Model
 
 Parameters = Sequence[Any] | dict[str, Any]
+M = TypeVar("M", bound=Model)
 
 
 def rows(statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
@@ -16,6 +19,16 @@ def rows(statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         return list(cursor.fetchall())
+
+
+def objects(model: type[M], statement: str, parameters: Parameters) -> list[M]:
+    """The rows that the statement finds, as objects; it selects every column of the model's table."""
+    return list(model._default_manager.raw(statement, parameters))
+
+
+def one(model: type[M], statement: str, parameters: Parameters) -> M | None:
+    """The first of them, or None."""
+    return next(iter(objects(model, statement, parameters)), None)
 
 
 def run(statement: str, parameters: Parameters) -> int:
@@ -35,3 +48,8 @@ def run_each(statement: str, parameters: Sequence[Sequence[Any]]) -> None:
 def places(values: Iterable[Any]) -> str:
     """A place in a statement for each value of a list: ``IN (%s, %s)``."""
     return ", ".join("%s" for _value in values)
+
+
+def stored(moment: datetime) -> Any:
+    """A time as this database keeps it."""
+    return connection.ops.adapt_datetimefield_value(moment)

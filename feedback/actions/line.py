@@ -21,6 +21,7 @@ from psycopg.types.numeric import Int8
 from feedback.actions.sides import shown_in_turn
 from feedback.models import Assignment, QueueItem, Rater
 from feedback.models.fields import IntTupleField
+from feedback.statements import stored
 
 START, END = -(2**62), 2**62  # before and after every ticket
 ROUND_ROWS = 200  # looked at behind the cursor in one take
@@ -159,15 +160,15 @@ def lease_next(*, rater: Rater, until: datetime) -> Assignment | None:
 def _read(rater: Rater, now: datetime) -> _Standing:
     standing = _Standing()
     with connection.cursor() as cursor:
-        cursor.execute(_STANDING, {"rater": Int8(rater.pk), "due": _stored(now - ROUND_EVERY)})
+        cursor.execute(_STANDING, {"rater": Int8(rater.pk), "due": stored(now - ROUND_EVERY)})
         for pool, epoch, reached, looked_back, seen, round_at, due, responses, turns in cursor.fetchall():
             standing.epoch = epoch
             if responses is not None:
                 standing.turns[responses] = turns
             if reached is None:
-                standing.cursors[pool] = _Cursor(pool, START, None, _stored(now))
+                standing.cursors[pool] = _Cursor(pool, START, None, stored(now))
             elif seen != epoch or (looked_back is None and due):
-                standing.cursors[pool] = _Cursor(pool, reached, START, _stored(now))
+                standing.cursors[pool] = _Cursor(pool, reached, START, stored(now))
             else:
                 standing.cursors[pool] = _Cursor(pool, reached, looked_back, round_at)
     return standing
@@ -195,8 +196,8 @@ def _take(
     parameters = {
         "rater": Int8(rater.pk),
         "epoch": Int8(standing.epoch),
-        "now": _stored(now),
-        "until": _stored(until),
+        "now": stored(now),
+        "until": stored(until),
     }
     for n, stretch in enumerate(stretches):
         parameters |= stretch.parameters(n)
@@ -247,8 +248,3 @@ def _one_by_one(stretches: list[_Stretch], shown: str, parameters: dict[str, Any
         for part in (_SLOT, _TURN, _CURSOR, _LEASE):
             cursor.execute(found + part, parameters)
         return best["responses"], *cursor.fetchone()
-
-
-def _stored(moment: datetime) -> Any:
-    """A time as this database keeps it."""
-    return connection.ops.adapt_datetimefield_value(moment)
