@@ -35,7 +35,8 @@ def run(statement: str, parameters: Parameters) -> int:
     """How many rows the statement changed."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        return cursor.rowcount
+        changed: int = cursor.rowcount
+    return changed
 
 
 def run_each(statement: str, parameters: Sequence[Sequence[Any]]) -> None:

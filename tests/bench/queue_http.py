@@ -5,9 +5,9 @@ import random
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from urllib.parse import urlencode
@@ -117,12 +117,13 @@ def measure(sessions: Sequence[str], port: int, *, seconds: float) -> list[float
     """The times, in milliseconds, of every submit with next by these people in so many seconds."""
     everybody = [Person(session, port) for session in sessions]
     warm = time.perf_counter() + WARM_UP
-    threads = [threading.Thread(target=person.work, args=(warm, warm + seconds)) for person in everybody]
-    for thread in threads:
-        thread.start()
-        time.sleep(THINKING / len(sessions))
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(everybody)) as threads:
+        told = []
+        for person in everybody:
+            told.append(threads.submit(person.work, warm, warm + seconds))
+            time.sleep(THINKING / len(sessions))
+        for each in told:
+            each.result()
     refused = [why for person in everybody for why in person.refused]
     if refused:
         print(f"  refused: {len(refused)}, such as {refused[0]}", file=sys.stderr)

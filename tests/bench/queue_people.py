@@ -2,8 +2,8 @@
 
 import multiprocessing
 import random
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from django.db import connection, transaction
@@ -34,22 +34,17 @@ def some_people(raters: list[int], rate: float, seconds: float, lapse: float) ->
     """The same within one process, a thread and a connection for each."""
     from feedback.models import Rater
 
-    times: list[float] = []
-    threads = [
-        threading.Thread(target=annotator, args=(rater, rate, seconds, lapse, times))
-        for rater in Rater.objects.select_related("project").filter(pk__in=raters)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return times
+    everybody = list(Rater.objects.select_related("project").filter(pk__in=raters))
+    with ThreadPoolExecutor(len(everybody)) as threads:
+        told = [threads.submit(annotator, rater, rate, seconds, lapse) for rater in everybody]
+        return [each for times in told for each in times.result()]
 
 
-def annotator(rater, rate: float, seconds: float, lapse: float, times: list[float]) -> None:
+def annotator(rater, rate: float, seconds: float, lapse: float) -> list[float]:
     """Takes at a steady rate for so long; what it took is finished every now and then, as answers would."""
     from feedback.models import Assignment
 
+    times = []
     start = time.perf_counter() + WARM_UP + random.random() / rate
     for _ in range(6):
         take_once(rater, lapse)
@@ -61,6 +56,7 @@ def annotator(rater, rate: float, seconds: float, lapse: float, times: list[floa
         if turn % 20 == 19 and lapse > 60:
             Assignment.objects.filter(rater=rater, done_at=None).update(done_at=timezone.now())
     connection.close()
+    return times
 
 
 def one_after_another(rater: int, takes: int) -> list[float]:
