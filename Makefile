@@ -4,7 +4,9 @@ BIN := .venv/bin
 SEED ?= 0
 SERVE ?= 1
 PORT ?= 8000
-PYTEST_ARGS ?=
+# A worker for each core; one that is idle takes tests from another.
+PYTEST_ARGS ?= -q -n logical --maxprocesses 8 --dist worksteal
+PYTEST_MORE ?=
 OPERATIONS ?= 100000
 # Where `make hammer` and the benchmarks make databases of their own, which they drop again.
 DATABASE := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432/postgres)
@@ -12,6 +14,8 @@ DATABASE := $(or $(DATABASE_URL),postgres://postgres@127.0.0.1:5432/postgres)
 TEST_VAR := $(CURDIR)/var/test
 export HF_HUB_OFFLINE ?= 1
 export HF_HUB_DISABLE_TELEMETRY ?= 1
+# Compiled modules are kept, or each of the many processes that tests and demo start compiles ours again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue check fmt clean
 
@@ -25,18 +29,23 @@ install-check: .venv/.installed-check
 	$(PYTHON) -m venv .venv || { echo "Error: no virtual environment could be made. On Debian: apt install python3-venv" >&2; exit 1; }
 
 # torch goes first and exactly: anything that pulls it in as a range brings gigabytes of CUDA wheels along.
-.venv/.installed: .venv/bin/python pyproject.toml
+comma := ,
+define install
 	$(BIN)/pip install -q torch==2.13.0
-	$(BIN)/pip install -q -e '.[train]'
+	$(BIN)/pip install -q -e '.[$(1)]'
+endef
+
+.venv/.installed: .venv/bin/python pyproject.toml
+	$(call install,train)
 	@touch $@
 
-.venv/.installed-test: .venv/.installed
-	$(BIN)/pip install -q -e '.[train,test]'
-	@touch $@
+.venv/.installed-test: .venv/bin/python pyproject.toml
+	$(call install,train$(comma)test)
+	@touch .venv/.installed $@
 
-.venv/.installed-check: .venv/.installed-test
-	$(BIN)/pip install -q -e '.[train,test,check]'
-	@touch $@
+.venv/.installed-check: .venv/bin/python pyproject.toml
+	$(call install,train$(comma)test$(comma)check)
+	@touch .venv/.installed .venv/.installed-test $@
 
 demo: install
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -51,10 +60,10 @@ worker: install
 
 # The browser tests have a target of their own: they need Chromium.
 test: install-test
-	CONCORD_VAR=$(TEST_VAR) $(BIN)/pytest -m "not browser" $(PYTEST_ARGS)
+	CONCORD_VAR=$(TEST_VAR) $(BIN)/pytest -m "not browser" $(PYTEST_ARGS) $(PYTEST_MORE)
 
 test-browser: install-test
-	CONCORD_VAR=$(TEST_VAR) $(BIN)/pytest -m browser $(PYTEST_ARGS)
+	CONCORD_VAR=$(TEST_VAR) $(BIN)/pytest -m browser $(PYTEST_ARGS) $(PYTEST_MORE)
 
 # Many annotators at once, some of them killed; it prints what they did and fails on any broken invariant.
 hammer: install-test

@@ -165,6 +165,22 @@ class Snapshot(FrozenRow):
         return f"snapshot {self.sha256[:12]}"
 
 
+class Freezing(models.Model):
+    """A policy's labels on their way into a snapshot, as a job; ``snapshot`` is what came of it."""
+
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="freezings")
+    test_share = models.FloatField()
+    seed = models.PositiveBigIntegerField()
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="freezing")
+    snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.PROTECT, related_name="freezings")
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.policy} frozen ({self.pk})"
+
+
 class FileImport(models.Model):
     """A file that somebody sent to be imported: first looked at, then stored, at once or by a worker.
 

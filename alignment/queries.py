@@ -16,7 +16,8 @@ from alignment.statistics.verdicts import MISSING, Codes, Ranking, encode
 from feedback.errors import Refused
 from feedback.hashing import canonical_json
 from feedback.models import Comparison, Job, JobState, Judgment, Outcome, Project, Purpose, Rater, RaterKind
-from feedback.queries import adjudications, judgment_rows, tags_by_comparison
+from feedback.queries.comparisons import tags_by_comparison
+from feedback.queries.judgments import adjudications, judgment_rows
 
 OUTCOMES: tuple[str, ...] = tuple(Outcome.values)
 REPORT_TASK = "alignment.tasks.perform_report"

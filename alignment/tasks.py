@@ -1,7 +1,8 @@
-"""What this room's workers do: measure, apply policies, import files. A task takes a job's id and is short."""
+"""What this room's workers do: measure, apply policies, freeze, import files. A task takes a job's id and is short."""
 
 from celery import shared_task
 
+from alignment.actions.freezing import carry_out_freezing
 from alignment.actions.labels import carry_out_labelling
 from alignment.actions.people import carry_out_people
 from alignment.actions.reports import carry_out_report
@@ -27,3 +28,8 @@ def perform_labelling(job_id: int) -> None:
 @shared_task(ignore_result=True)
 def perform_import(job_id: int) -> None:
     perform_job(job_id, carry_out_import)
+
+
+@shared_task(ignore_result=True)
+def perform_freezing(job_id: int) -> None:
+    perform_job(job_id, carry_out_freezing)

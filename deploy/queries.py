@@ -7,7 +7,7 @@ from django.db.models import Count
 from alignment.models import AgreementReport, Decision, Snapshot
 from alignment.queries import decision_counts, settled_labelling
 from feedback.models import UNFINISHED, JobState, Project
-from feedback.queries import StoreCounts, store_counts
+from feedback.queries.projects import StoreCounts, store_counts
 from judges.models import Judge, JudgeRun
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run
 

@@ -10,7 +10,7 @@ from deploy.next_steps import next_steps
 from deploy.queries import LoopCounts, loop_counts
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from feedback.progress import progress_in
+from feedback.queries.progress import progress_in
 
 
 @require_GET

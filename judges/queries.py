@@ -8,8 +8,9 @@ from typing import Any
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Sum
 
 from feedback.errors import Refused
-from feedback.models import UNFINISHED, Comparison, Judgment, Outcome, Project, Purpose, Rubric
-from judges.core.rendering import CriterionText, JudgeText
+from feedback.models import UNFINISHED, Comparison, Judgment, Outcome, Project, Purpose, Rubric, ScoredBy
+from judges.core.rendering import JudgeText
+from judges.core.rubric import CriterionText, RubricText
 from judges.core.shares import Clusters, share_statistic
 from judges.models import Judge, JudgeCall, JudgeRun
 
@@ -76,11 +77,14 @@ def judge_text(judge: Judge) -> JudgeText:
         model=judge.model,
         settings=judge.settings,
         instructions=judge.rubric.instructions,
-        criteria=criteria_of(judge.rubric),
+        criteria=tuple(
+            criterion for criterion in criteria_of(judge.rubric) if criterion.scored_by != ScoredBy.PEOPLE
+        ),
     )
 
 
 def criteria_of(rubric: Rubric) -> tuple[CriterionText, ...]:
+    """All of its criteria in their order, those that only people score too."""
     return tuple(
         CriterionText(
             name=row.name,
@@ -89,9 +93,15 @@ def criteria_of(rubric: Rubric) -> tuple[CriterionText, ...]:
             scale_max=row.scale_max,
             anchors={int(level): text for level, text in row.anchors.items()},
             weight=row.weight,
+            scored_by=row.scored_by,
         )
         for row in rubric.criteria.all()
     )
+
+
+def rubric_text(rubric: Rubric) -> RubricText:
+    """The rubric as it is written to a document, and compared with another version."""
+    return RubricText(rubric.name, rubric.instructions, criteria_of(rubric))
 
 
 def runs_of(judge: Judge) -> QuerySet[JudgeRun]:

@@ -1,20 +1,21 @@
 """Fixtures for every room: projects, people and raters in a real database."""
 
+import gc
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import Client
+from django.test import Client, override_settings
 
 from feedback.actions.guidelines import mark_read
 from feedback.actions.imports import store_records
 from feedback.actions.projects import create_project, set_member
 from feedback.actions.tokens import create_token
 from feedback.models import Comparison, Project, Rater
-from feedback.queries import unread_guideline
+from feedback.queries.guidelines import unread_guideline
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -37,6 +38,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if _uses_the_database(item)]
 
 
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays: the collector need not walk its million objects in every test."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+
+
 def _uses_the_database(item: pytest.Item) -> bool:
     fixtures = set(getattr(item, "fixturenames", ()))
     return item.get_closest_marker("django_db") is not None or bool(fixtures & {"db", "transactional_db"})
@@ -52,10 +60,12 @@ def var_folder(settings, tmp_path_factory):
     return root
 
 
-@pytest.fixture(autouse=True)
-def quick_passwords(settings):
-    """The real hash is slow on purpose, about half a second for each user a test makes."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+@pytest.fixture(autouse=True, scope="session")
+def quick_settings() -> Iterator[None]:
+    """The real hash is slow on purpose, half a second a user; and each test client would list all static files."""
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=hashers, WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture

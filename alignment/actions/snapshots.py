@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, QuerySet
 
 from alignment.formats.dataset_card import card
 from alignment.formats.dataset_folder import (
@@ -26,12 +26,13 @@ from alignment.formats.dataset_folder import (
     SPLITS,
     SplitTally,
     addressed,
-    in_test,
     problem_with,
     write_splits,
     write_text,
 )
 from alignment.formats.preference import PreferenceRow, answer, strict_pairs
+from alignment.health.near_duplicates import NearDuplicates
+from alignment.health.splits import held_out
 from alignment.models import AgreementReport, Decision, Label, Labelling, LabelSource, Policy, Snapshot
 from feedback.actions.audit import record
 from feedback.errors import Refused
@@ -41,27 +42,31 @@ from feedback.people import Person
 TIES = "comparisons that are ties throughout"
 EQUAL = "pairs of equal texts"
 _PAGE = 200  # prompts
+Report = Callable[[int, int], object]
 
 
 def freeze_snapshot(
-    *, project: Project, policy: Policy, by: Person, test_share: float = 0.2, seed: int = 0
+    *,
+    project: Project,
+    policy: Policy,
+    by: Person,
+    test_share: float = 0.2,
+    seed: int = 0,
+    report: Report | None = None,
 ) -> Snapshot:
     """Freeze the labels that the policy uses now; the same ones again are the same snapshot.
 
-    ``test_share`` of the prompts, chosen by a hash with ``seed``, are held out as the test split. Refused
-    where there is nothing to freeze, a split is empty, the labels are being written, or the disk is full.
+    ``test_share`` of the prompts, drawn with ``seed`` from each combination of tags, are held out as the test split;
+    prompts that are nearly the same are held out together or not at all. Refused where there is nothing to freeze,
+    a split is empty, the labels are being written, or the disk is full.
+    ``report`` hears now and then how many of how many prompts have been read.
     """
-    if not 0 < test_share < 1:
-        raise Refused(
-            "The share held out for testing must lie between 0 and 1, such as 0.2.", field="test_share"
-        )
-    if policy.project_id != project.pk:
-        raise Refused(f"{policy} is a policy of another project.", field="policy")
-    labelling = _finished_labelling(policy)
+    labelling = check_freezing(project, policy, test_share)
     try:
         with _scratch_folder() as folder:
             left_out: Counter[str] = Counter()
-            rows = _split_rows(policy, left_out, test_share, seed)
+            test = _held_out(policy, test_share, seed)
+            rows = _split_rows(_labels_by_prompt(policy, report), left_out, test)
             tallies = write_splits(folder, rows)
             _check_splits(tallies, policy, left_out)
             if _finished_labelling(policy) != labelling:
@@ -76,6 +81,17 @@ def freeze_snapshot(
             "make room there and freeze again. Nothing was left behind."
         ) from error
     return _store(project, labelling, manifest, by)
+
+
+def check_freezing(project: Project, policy: Policy, test_share: float) -> Labelling:
+    """The labelling that would be frozen; Refused, naming the field, where none can be."""
+    if not 0 < test_share < 1:
+        raise Refused(
+            "The share held out for testing must lie between 0 and 1, such as 0.2.", field="test_share"
+        )
+    if policy.project_id != project.pk:
+        raise Refused(f"{policy} is a policy of another project.", field="policy")
+    return _finished_labelling(policy)
 
 
 def verify_snapshot(*, snapshot: Snapshot) -> None:
@@ -105,33 +121,67 @@ def _finished_labelling(policy: Policy) -> Labelling:
     return labelling
 
 
-def _split_rows(
-    policy: Policy, left_out: Counter[str], test_share: float, seed: int
-) -> Iterator[tuple[str, PreferenceRow]]:
-    for prompt, labels in _labels_by_prompt(policy):
-        split = SPLITS[in_test(prompt.messages, test_share=test_share, seed=seed)]
-        for label in labels:
-            for row in _rows(prompt, label, left_out):
-                yield split, row
+def _held_out(policy: Policy, test_share: float, seed: int) -> set[str]:
+    """The hashes of the prompts in the test split, near duplicates together."""
+    tags: dict[str, tuple[str, ...]] = {}
+    near = NearDuplicates()
+    for page in _prompt_pages(policy):
+        found: dict[int, set[str]] = {}
+        labels = _used(policy).filter(comparison__prompt__in=page)
+        for prompt, name in labels.values_list("comparison__prompt", "comparison__tags__name"):
+            found.setdefault(prompt, set()).update([name] if name else [])
+        for each in page:
+            if each.pk in found:
+                tags[each.sha256] = tuple(sorted(found[each.pk]))
+                near.add(each.sha256, "\n".join(message["content"] for message in each.messages))
+    return held_out(tags, near.groups(), test_share=test_share, seed=seed)
 
 
-def _labels_by_prompt(policy: Policy) -> Iterator[tuple[Prompt, list[Label]]]:
-    """The prompts by their hashes, each with its usable labels by their comparisons' ids."""
+def _prompt_pages(policy: Policy) -> Iterator[list[Prompt]]:
+    """The project's prompts by their hashes: no long query, and the same order on every database."""
     after = ""
-    used = Label.objects.filter(
+    prompts = Prompt.objects.filter(project=policy.project).order_by("sha256")
+    while page := list(prompts.filter(sha256__gt=after)[:_PAGE]):
+        after = page[-1].sha256
+        yield page
+
+
+def _used(policy: Policy) -> QuerySet[Label]:
+    """The labels that may be frozen."""
+    return Label.objects.filter(
         policy=policy,
         decision=Decision.USED,
         comparison__purpose=Purpose.TRAIN,
         comparison__retired_at=None,
     )
-    related = used.select_related("comparison").prefetch_related(
-        Prefetch("comparison__slots", Slot.objects.select_related("response").order_by("position")),
-        "comparison__tags",
-        Prefetch("sources", LabelSource.objects.select_related("judgment__rater")),
+
+
+def _split_rows(
+    labelled: Iterator[tuple[Prompt, list[Label]]], left_out: Counter[str], test: set[str]
+) -> Iterator[tuple[str, PreferenceRow]]:
+    for prompt, labels in labelled:
+        split = SPLITS[prompt.sha256 in test]
+        for label in labels:
+            for row in _rows(prompt, label, left_out):
+                yield split, row
+
+
+def _labels_by_prompt(policy: Policy, report: Report | None) -> Iterator[tuple[Prompt, list[Label]]]:
+    """The prompts by their hashes, each with its usable labels by their comparisons' ids."""
+    related = (
+        _used(policy)
+        .select_related("comparison")
+        .prefetch_related(
+            Prefetch("comparison__slots", Slot.objects.select_related("response").order_by("position")),
+            "comparison__tags",
+            Prefetch("sources", LabelSource.objects.select_related("judgment__rater")),
+        )
     )
-    prompts = Prompt.objects.filter(project=policy.project).order_by("sha256")
-    while page := list(prompts.filter(sha256__gt=after)[:_PAGE]):
-        after = page[-1].sha256
+    done, total = 0, Prompt.objects.filter(project=policy.project).count()
+    for page in _prompt_pages(policy):
+        if report:
+            report(done, total)
+        done += len(page)
         found: dict[int, list[Label]] = {}
         for label in related.filter(comparison__prompt__in=page):
             found.setdefault(label.comparison.prompt_id, []).append(label)

@@ -66,12 +66,6 @@ def addressed(content: Mapping[str, Any]) -> dict[str, Any]:
     return {"sha256": content_sha256(manifest), **manifest}
 
 
-def in_test(messages: Iterable[Mapping[str, str]], *, test_share: float, seed: int) -> bool:
-    """Whether a prompt belongs to the test split, which a hash of its messages says."""
-    digest = content_sha256([seed, [[message["role"], message["content"]] for message in messages]])
-    return int(digest[:13], 16) / 16**13 < test_share
-
-
 def write_splits(folder: Path, rows: Iterable[tuple[str, PreferenceRow]]) -> dict[str, SplitTally]:
     """Write (split, row) pairs to ``folder`` as they come. Raises OSError."""
     with ExitStack() as stack:

@@ -26,6 +26,37 @@ class Fields:
     def place(self, name: str) -> str:
         return f"{self._where}.{name}" if self._where else name
 
+    def has(self, name: str) -> bool:
+        return name in self._values
+
+    def names(self) -> list[str]:
+        return [str(name) for name in self._values]
+
+    def is_text(self, name: str) -> bool:
+        return isinstance(self._values.get(name), str)
+
+    def is_list(self, name: str) -> bool:
+        return isinstance(self._values.get(name), list)
+
+    def is_object(self, name: str) -> bool:
+        return isinstance(self._values.get(name), Mapping)
+
+    def items(self, name: str) -> list[Any]:
+        """The parts of a list, whatever they are."""
+        found: list[Any] = self._typed(name, list, "a list", [])
+        return found
+
+    def name(self, name: str) -> str | None:
+        """What names something: text or a whole number, as text; None where it is absent."""
+        value = self._values.get(name)
+        if value is None or isinstance(value, str):
+            return value
+        return str(whole_number(value, self.place(name)))
+
+    def part(self, name: str) -> "Fields":
+        """An object inside this one."""
+        return Fields(self._typed(name, Mapping, "an object", None), self.place(name))
+
     def text(self, name: str, default: str | None = None) -> str:
         found: str = self._typed(name, str, "text", default)
         return found

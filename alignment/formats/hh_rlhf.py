@@ -7,14 +7,13 @@ chosen.
 """
 
 import re
-from collections.abc import Iterator, Mapping
-from hashlib import sha256
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from alignment.formats.fields import Fields
-from alignment.formats.rows import Row, read_rows
-from feedback.records import BadRecord, ComparisonRecord, JudgmentRecord, Message, Rejection, ResponseRecord
+from alignment.formats.reading import Read, each_row, preferred
+from feedback.records import BadRecord, ComparisonRecord, JudgmentRecord, Message
 
 NAME = "hh-rlhf"
 _ROLES = {"Human": "user", "Assistant": "assistant"}
@@ -27,9 +26,8 @@ def recognise(values: Mapping[str, Any]) -> bool:
     return all(isinstance(text, str) and text.startswith("\n\nHuman:") for text in dialogues)
 
 
-def read(path: Path) -> Iterator[ComparisonRecord | Rejection]:
-    for row in read_rows(path):
-        yield row if isinstance(row, Rejection) else _read(row)
+def read(path: Path) -> Read:
+    return each_row(path, _records)
 
 
 def split_dialogues(chosen: str, rejected: str) -> tuple[str, str, str]:
@@ -68,26 +66,8 @@ def _shared(first: str, second: str) -> str:
     return first[:low]
 
 
-def _read(row: Row) -> ComparisonRecord | Rejection:
-    try:
-        return _record(Fields(row.values), row.line)
-    except BadRecord as bad:
-        return Rejection(row.line, bad.reason, bad.field)
-
-
-def _record(fields: Fields, line: int) -> ComparisonRecord:
+def _records(fields: Fields) -> Iterable[ComparisonRecord]:
     shared, chosen, rejected = split_dialogues(fields.text("chosen"), fields.text("rejected"))
-    if chosen == rejected:
-        raise BadRecord("the chosen answer equals the rejected one", "rejected")
-    keys = dict(zip(sorted((chosen, rejected), key=_digest), "ab", strict=True))
-    ranking = {keys[chosen]: 1, keys[rejected]: 2}
-    return ComparisonRecord(
-        prompt=parse_dialogue(shared),
-        responses=[ResponseRecord(key, NAME, text) for text, key in keys.items()],
-        judgments=[JudgmentRecord(rater=NAME, ranking=ranking)],
-        line=line,
+    yield preferred(
+        parse_dialogue(shared), chosen, rejected, judgment=JudgmentRecord(rater=NAME), sources=(NAME, NAME)
     )
-
-
-def _digest(text: str) -> bytes:
-    return sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -9,7 +9,23 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from alignment.formats import concord, hh_rlhf, openai_preference, pairs, preference, sft, trl_kto
+from alignment.formats import (
+    arena,
+    argilla,
+    concord,
+    helpsteer,
+    hh_rlhf,
+    label_studio,
+    open_assistant,
+    openai_preference,
+    pairs,
+    preference,
+    sft,
+    tldr,
+    trl_kto,
+    trl_preference,
+    ultrafeedback,
+)
 from alignment.formats.mapping import Mapped
 from alignment.formats.rows import Row, read_rows
 from alignment.formats.source import FormatError, check_source
@@ -51,6 +67,16 @@ def _unchanged(rows: Iterable[dict[str, Any]], _: Counter[str]) -> Iterator[dict
 READERS: dict[str, Reader] = {
     CONCORD: Reader(concord.recognise, concord.read),
     hh_rlhf.NAME: Reader(hh_rlhf.recognise, hh_rlhf.read),
+    ultrafeedback.NAME: Reader(ultrafeedback.recognise, ultrafeedback.read),
+    helpsteer.TWO: Reader(helpsteer.recognise_two, helpsteer.read_two),
+    helpsteer.THREE: Reader(helpsteer.recognise_three, helpsteer.read_three),
+    arena.NAME: Reader(arena.recognise, arena.read),
+    open_assistant.NAME: Reader(open_assistant.recognise, open_assistant.read),
+    tldr.NAME: Reader(tldr.recognise, tldr.read),
+    argilla.NAME: Reader(argilla.recognise, argilla.read),
+    label_studio.NAME: Reader(label_studio.recognise, label_studio.read),
+    # The widest comes last: the first that recognises a row is taken.
+    trl_preference.NAME: Reader(trl_preference.recognise, trl_preference.read),
 }
 _LINEAGE = ("weight", "confidence", "tags", "judgments")
 WRITERS: dict[str, Writer] = {

@@ -17,7 +17,7 @@ from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person, logged_in
 from feedback.permissions import Permission, project_for
-from feedback.queries import current_judgments
+from feedback.queries.judgments import current_judgments
 from feedback.spreadsheets import inert
 
 SMALL = 20_000  # judgments that are measured while one waits for the page

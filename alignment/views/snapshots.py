@@ -14,10 +14,11 @@ from django.urls import URLPattern, path
 from django.views.decorators.http import require_GET, require_http_methods
 
 from alignment.actions.exports import hand_out_split
-from alignment.actions.snapshots import freeze_snapshot, snapshot_folder
+from alignment.actions.freezing import request_freezing
+from alignment.actions.snapshots import snapshot_folder
 from alignment.formats.dataset_folder import SPLITS, read_split
 from alignment.formats.target import json_line
-from alignment.models import Policy, Snapshot
+from alignment.models import Freezing, Policy, Snapshot
 from feedback.errors import Refused
 from feedback.models import JobState, Project
 from feedback.people import logged_in
@@ -57,16 +58,16 @@ def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
     form = SnapshotForm(project, request.POST if posted else None)
     if form.is_valid():
         try:
-            snapshot = freeze_snapshot(project=project, by=logged_in(request.user), **form.cleaned_data)
-            messages.success(
-                request, f"Frozen: {snapshot.train_rows} train and {snapshot.test_rows} test rows."
-            )
-            return redirect("alignment:snapshot", project.slug, snapshot.sha256)
+            request_freezing(project=project, by=logged_in(request.user), **form.cleaned_data)
+            return redirect("alignment:snapshots", project.slug)
         except Refused as refusal:
             form.add_error(refusal.field, refusal.sentence)
+    freezing = Freezing.objects.filter(policy__project=project).select_related("job", "snapshot").first()
     context = {
         "project": project,
         "form": form,
+        "freezing": freezing,
+        "job": freezing.job if freezing else None,
         "may_freeze": Permission.ENGINEER in grants(request.user, project),
         "has_labels": form.fields["policy"].queryset.exists(),  # type: ignore[attr-defined]  # it chooses a model
         "rows": project.snapshots.select_related("policy", "created_by"),

@@ -29,7 +29,7 @@ from feedback.models import UNFINISHED, Job, JobState, Project
 from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
 from judges.actions.runs import start_judge_run
-from judges.core.rendering import CriterionText
+from judges.core.rubric import CriterionText
 from judges.models import Judge, JudgeRun
 from trainer.actions.evaluations import finish_evaluation, start_evaluation
 from trainer.actions.runs import start_run

@@ -13,7 +13,8 @@ from feedback.actions.guidelines import mark_read
 from feedback.actions.judgments import submit_judgment
 from feedback.answers import Verdict
 from feedback.models import Outcome, Project, Rater, RaterKind
-from feedback.queries import current_guideline, response_texts
+from feedback.queries.comparisons import response_texts
+from feedback.queries.guidelines import current_guideline
 
 SKILL = {
     "Amina": 0.97,

@@ -8,7 +8,7 @@ from alignment.models import Decision, Label
 from deploy.demo.helpdesk import Ticket, true_ranking, true_score
 from deploy.demo.loop import Turn
 from feedback.models import Judgment, Outcome, Project, RaterKind, Slot
-from feedback.queries import store_counts
+from feedback.queries.projects import store_counts
 from trainer.pairs import pairs_of
 
 Ranking = tuple[int, ...]

@@ -20,7 +20,8 @@ from feedback.answers import (
 )
 from feedback.errors import Refused
 from feedback.models import Comparison, Criterion, FlagKind, Outcome, Project
-from feedback.queries import criteria_for_people, response_texts
+from feedback.queries.comparisons import response_texts
+from feedback.queries.rubrics import criteria_for_people
 
 
 def complete_answer(verdict: Verdict, comparison: Comparison, project: Project, responses: int) -> Verdict:

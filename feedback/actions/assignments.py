@@ -30,7 +30,7 @@ from feedback.actions.slots import (
 from feedback.actions.standing import check_may_work, room_under_caps
 from feedback.errors import Refused
 from feedback.models import MEASURING, Assignment, Comparison, Judgment, Outcome, Rater, RaterKind
-from feedback.queries import returned_assignments
+from feedback.queries.returns import returned_assignments
 from feedback.statements import objects
 
 __all__ = [

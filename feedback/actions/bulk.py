@@ -35,8 +35,8 @@ from feedback.errors import Refused
 from feedback.models import BulkChange, Comparison, Project, QueueItem, ReviewItem, Tag
 from feedback.models.queue import MOST_URGENT_PRIORITY
 from feedback.people import Person
+from feedback.queries.search import ComparisonFilter, few_comparisons, matching
 from feedback.records import BadRecord, check_text
-from feedback.search import ComparisonFilter, few_comparisons, matching
 
 
 @dataclass(frozen=True)

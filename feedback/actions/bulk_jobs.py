@@ -6,7 +6,7 @@ from feedback.actions.audit import record
 from feedback.actions.jobs import queue_job
 from feedback.models import BulkChange, Project
 from feedback.people import Person
-from feedback.search import ComparisonFilter, last_comparison
+from feedback.queries.search import ComparisonFilter, last_comparison
 
 TASK = "feedback.tasks.perform_bulk_change"
 FEW = 300  # comparisons that are changed while one waits for the page

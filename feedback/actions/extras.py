@@ -12,8 +12,8 @@ from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
-from feedback.measuring import unmet, unpractised
 from feedback.models import Assignment, Comparison, Judgment, Outcome, Purpose, Rater, Slot
+from feedback.queries.measuring import unmet, unpractised
 from feedback.statements import rows
 
 REPEAT_AFTER = 30  # other answers come between an item and its repeat

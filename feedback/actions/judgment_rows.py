@@ -22,7 +22,7 @@ from feedback.models import (
     Score,
     Span,
 )
-from feedback.queries import current_criteria
+from feedback.queries.rubrics import current_criteria
 from feedback.records import (
     KINDS,
     BadRecord,

@@ -1,7 +1,7 @@
 """What reviewers do with a comparison: decide it, dismiss its flags, let a disagreement stand, send a judgment back.
 
 Each action carries ``seen``, the state of the comparison that the reviewer had before them
-(``feedback.review_queue.review_state``): where it has changed since, the action is refused and they are told.
+(``feedback.queries.review.review_state``): where it has changed since, the action is refused and they are told.
 """
 
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ from feedback.models import (
     Return,
     ReviewItem,
 )
-from feedback.review_queue import adjudication_of, review_state
+from feedback.queries.review import adjudication_of, review_state
 
 
 def adjudicate(*, comparison: Comparison, verdict: Verdict, seen: str, by: User) -> Judgment:

@@ -17,7 +17,7 @@ from feedback.actions.slots import AT_ONCE, MOST_PEOPLE, line_changed
 from feedback.errors import Refused
 from feedback.models import BulkChange, Comparison, Pool, Project, Purpose, QueueItem, SliceRule, Tag
 from feedback.people import Person
-from feedback.search import ComparisonFilter
+from feedback.queries.search import ComparisonFilter
 
 APPLY_RULES, OVERLAP_TOO = (
     "apply_rules",

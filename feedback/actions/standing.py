@@ -14,10 +14,10 @@ from feedback.actions.audit import record
 from feedback.actions.extras import end_practice
 from feedback.actions.notices import notify, settle_notice
 from feedback.errors import Refused
-from feedback.measuring import CHECKS, answers_needed, checks_answered, midnight, score_of
 from feedback.models import Judgment, Notice, Outcome, Project, Purpose, Rater, RaterKind
 from feedback.people import Person
-from feedback.queries import unread_guideline
+from feedback.queries.guidelines import unread_guideline
+from feedback.queries.measuring import CHECKS, answers_needed, checks_answered, midnight, score_of
 from feedback.statements import run
 
 _COUNT = "UPDATE feedback_rater SET answered = answered + 1 WHERE id = %s"

@@ -16,7 +16,7 @@ from feedback.actions.judgments import submit_judgment
 from feedback.answers import SKIP_REASONS, SpanComment, Verdict
 from feedback.errors import Refused
 from feedback.models import Assignment, Judgment, Outcome, Rater
-from feedback.queries import criteria_for_people
+from feedback.queries.rubrics import criteria_for_people
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from feedback.answers import LONGEST_COMMENT, LONGEST_RATIONALE, MOST_SPANS, SKI
 from feedback.api.endpoint import MAX_ID, RequestFields
 from feedback.api.serializers import MessageSerializer
 from feedback.models import Assignment, Criterion, FlagKind, Judgment, Outcome, Rater
-from feedback.queries import criteria_for_people
+from feedback.queries.rubrics import criteria_for_people
 
 Scores = serializers.DictField(child=serializers.DictField(child=serializers.IntegerField()))
 

@@ -17,7 +17,7 @@ from feedback.errors import Refused
 from feedback.models import Comparison, FlagKind, ReviewItem, Slot
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from feedback.review_queue import ANSWERED, ANY, WAITING, Place, ReviewFilter, review_case, review_page
+from feedback.queries.review import ANSWERED, ANY, WAITING, Place, ReviewFilter, review_case, review_page
 
 
 class ReviewQuery(RequestFields):

@@ -6,7 +6,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from feedback.models import Comparison, Judgment, Project, Prompt, Response, Role
-from feedback.queries import current_guideline
+from feedback.queries.guidelines import current_guideline
 from feedback.records import ROLES
 
 

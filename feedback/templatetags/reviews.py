@@ -5,7 +5,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from feedback.models import FlagKind, Outcome
-from feedback.review_queue import MOST_COUNTED
+from feedback.queries.review import MOST_COUNTED
 
 register = template.Library()
 

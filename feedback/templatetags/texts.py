@@ -5,7 +5,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language
 
 from feedback.models import Guideline, Project
-from feedback.queries import current_guideline
+from feedback.queries.guidelines import current_guideline
 from feedback.rendering import exact_text, render_text
 
 register = template.Library()

@@ -26,8 +26,9 @@ from feedback.errors import Refused
 from feedback.models import Assignment, Judgment, Outcome, Rater
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from feedback.progress import progress_of
-from feedback.queries import criteria_for_people, load_comparison
+from feedback.queries.comparisons import load_comparison
+from feedback.queries.progress import progress_of
+from feedback.queries.rubrics import criteria_for_people
 from feedback.statements import one
 from feedback.views.answers import Reading, checked_fields
 from feedback.views.drafts import draft_of

@@ -10,11 +10,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from feedback.actions.answer_forms import set_answer_form
 from feedback.answers import AnswerForm
-from feedback.forms import AnswerFormFields
+from feedback.forms.answers import AnswerFormFields
 from feedback.models import Assignment, Comparison, Project, Prompt
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from feedback.queries import criteria_for_people
+from feedback.queries.rubrics import criteria_for_people
 from feedback.views.items import EMPTY, Item
 
 

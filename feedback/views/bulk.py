@@ -17,7 +17,7 @@ from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, BulkChange, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from feedback.search import PAGE, ComparisonFilter, Counted, count_comparisons
+from feedback.queries.search import PAGE, ComparisonFilter, Counted, count_comparisons
 
 COUNT_SECONDS = 5.0  # somebody who is about to change them all waits for an exact number
 SENTENCES = {

@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET
 from feedback.models import Comparison, Outcome, Project, Purpose, RaterKind
 from feedback.parameters import whole_number
 from feedback.permissions import Permission, grants, project_for
-from feedback.search import ComparisonFilter, comparison_page, count_comparisons, suggested_sources
-from feedback.timeline import history
+from feedback.queries.search import ComparisonFilter, comparison_page, count_comparisons, suggested_sources
+from feedback.queries.timeline import history
 
 OUTCOMES = (
     ("none", _("no judgment yet")),

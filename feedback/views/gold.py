@@ -10,13 +10,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from feedback.actions.gold import USES, make_gold, remove_gold, retire_gold
 from feedback.errors import Refused
-from feedback.measuring import answers_to, gold_page
+from feedback.forms.queue import GoldForm
 from feedback.models import Comparison, Project
 from feedback.parameters import plain_text, whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from feedback.queue_forms import GoldForm
-from feedback.review_queue import adjudication_of
+from feedback.queries.measuring import answers_to, gold_page
+from feedback.queries.review import adjudication_of
 
 
 @require_GET

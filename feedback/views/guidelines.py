@@ -14,13 +14,20 @@ from feedback.actions.guidelines import mark_read, publish_guidelines
 from feedback.actions.projects import rater_of
 from feedback.differences import differences, with_context
 from feedback.errors import Refused
-from feedback.guideline_forms import GuidelineForm, initial_of, languages_sent, text_of
-from feedback.guidelines import Version, known_languages, last_read, open_doubts, readers, versions
+from feedback.forms.guidelines import GuidelineForm, initial_of, languages_sent, text_of
 from feedback.models import Project, Rater
 from feedback.parameters import plain_text, whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from feedback.queries import unread_guideline
+from feedback.queries.guidelines import (
+    Version,
+    known_languages,
+    last_read,
+    open_doubts,
+    readers,
+    unread_guideline,
+    versions,
+)
 from feedback.rendering import render_text
 
 

@@ -18,7 +18,9 @@ from django.utils.translation import gettext as _
 
 from feedback.answers import AnswerForm, Choice
 from feedback.models import Assignment, Criterion, Project, Purpose, Return
-from feedback.queries import criteria_for_people, open_return, response_texts
+from feedback.queries.comparisons import response_texts
+from feedback.queries.returns import open_return
+from feedback.queries.rubrics import criteria_for_people
 from feedback.rendering import count_words
 from feedback.views.answers import Reading
 

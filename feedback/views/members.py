@@ -16,7 +16,7 @@ from feedback.actions.invitations import create_invitation, revoke_invitation
 from feedback.actions.projects import deactivate_member, rater_of, reactivate_member, set_member
 from feedback.actions.qualifications import set_qualifications
 from feedback.errors import Refused
-from feedback.forms import InvitationForm, MemberForm, QualificationsForm, RoleForm
+from feedback.forms.members import InvitationForm, MemberForm, QualificationsForm, RoleForm
 from feedback.models import Invitation, Member, Project, Qualification, Rater
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for

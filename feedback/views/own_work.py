@@ -11,9 +11,12 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from feedback.actions.projects import rater_of
-from feedback.measuring import checks_answered, midnight, score_of
 from feedback.models import Assignment, Judgment, Purpose, Rater
-from feedback.own_work import (
+from feedback.parameters import whole_number
+from feedback.people import logged_in
+from feedback.permissions import Permission, project_for
+from feedback.queries.measuring import checks_answered, midnight, score_of
+from feedback.queries.own_work import (
     CHART_DAYS,
     OwnRow,
     Worked,
@@ -23,10 +26,7 @@ from feedback.own_work import (
     worked_by_day,
     worked_by_month,
 )
-from feedback.parameters import whole_number
-from feedback.people import logged_in
-from feedback.permissions import Permission, project_for
-from feedback.progress import progress_of
+from feedback.queries.progress import progress_of
 from feedback.views.annotate import page_with
 from feedback.views.drafts import draft_of
 from feedback.views.workspace import draft_item, in_letters

@@ -8,10 +8,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
-from feedback.forms import ProjectForm
+from feedback.forms.projects import ProjectForm
 from feedback.people import logged_in
 from feedback.permissions import may_create_projects
-from feedback.queries import project_cards
+from feedback.queries.projects import project_cards
 
 
 @require_GET

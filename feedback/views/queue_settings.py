@@ -13,11 +13,11 @@ from feedback.actions.queue_settings import set_queue
 from feedback.actions.slices import remove_slice_rule, set_slice_rule
 from feedback.actions.standing import let_go_on, pause, unpause
 from feedback.errors import Refused
-from feedback.measuring import answers_needed, checks_in, queue_counts, stopped_people
+from feedback.forms.queue import GoOnForm, QueueForm, SliceRuleForm
 from feedback.models import BulkChange, Notice, Project, Rater, SliceRule, Tag
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from feedback.queue_forms import QueueForm, ReasonForm, SliceRuleForm
+from feedback.queries.measuring import answers_needed, checks_in, queue_counts, stopped_people
 
 
 @require_http_methods(["GET", "POST"])
@@ -122,7 +122,7 @@ def _page(
         "has_tags": bool(tags),
         "counts": queue_counts(project),
         "stopped": stopped_people(project),
-        "reason_form": ReasonForm(),
+        "reason_form": GoOnForm(),
         "too_few_checks": project.gold_minimum is not None and checks_in(project) < answers_needed(project),
         "checks": checks_in(project),
         "needed": answers_needed(project),

@@ -19,12 +19,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from feedback.actions.reviews import adjudicate, dismiss_flags, let_stand, raise_doubt, send_back
 from feedback.errors import Refused
+from feedback.forms.review import DecisionForm, ReasonForm
 from feedback.models import MEASURING, Comparison, FlagKind, Project, ReviewItem
 from feedback.parameters import plain_text
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from feedback.review_forms import DecisionForm, ReasonForm
-from feedback.review_queue import (
+from feedback.queries.review import (
     Place,
     ReviewFilter,
     neighbours,

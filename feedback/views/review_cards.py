@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from feedback.actions.reviews import can_be_sent_back
 from feedback.models import Judgment, Return
-from feedback.review_queue import Case
+from feedback.queries.review import Case
 
 EXCERPT = 300  # characters of a response that a comment quotes
 

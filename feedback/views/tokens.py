@@ -7,7 +7,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from feedback.actions.tokens import create_token, revoke_token
-from feedback.forms import TokenForm
+from feedback.forms.projects import TokenForm
 from feedback.models import ApiToken
 from feedback.people import logged_in
 

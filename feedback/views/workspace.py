@@ -13,8 +13,10 @@ from feedback.actions.assignments import take
 from feedback.actions.extras import PracticeFeedback, feedback_on
 from feedback.errors import Refused
 from feedback.models import Assignment, Guideline, Judgment, Rater
-from feedback.progress import progress_of
-from feedback.queries import judges_view, load_comparison, load_prompt, unread_guideline
+from feedback.queries.comparisons import load_comparison, load_prompt
+from feedback.queries.guidelines import unread_guideline
+from feedback.queries.judgments import judges_view
+from feedback.queries.progress import progress_of
 from feedback.views.drafts import draft_of
 from feedback.views.items import EMPTY, Item, item_of
 

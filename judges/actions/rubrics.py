@@ -1,6 +1,6 @@
 """Rubrics are written here, a new version for each change of content."""
 
-import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,9 +12,7 @@ from feedback.errors import Refused
 from feedback.hashing import content_sha256
 from feedback.models import Criterion, Project, Rubric
 from feedback.people import Person
-from judges.core.rendering import CriterionText
-
-MOST_LEVELS = 101  # 0 to 100
+from judges.core.rubric import BadRubric, CriterionText, RubricText, check_rubric
 
 
 def create_rubric(
@@ -24,7 +22,10 @@ def create_rubric(
 
     Refused: no name, nothing to judge by, or a criterion whose scale or anchors make no sense.
     """
-    _check(name, instructions, criteria)
+    try:
+        check_rubric(RubricText(name, instructions, tuple(criteria)))
+    except BadRubric as bad:
+        raise Refused(f"The rubric's {bad}.", field=re.split(r"[\[.]", bad.field)[0]) from None
     contents = [_content(criterion) for criterion in criteria]
     sha256 = content_sha256({"instructions": instructions, "criteria": contents})
     with transaction.atomic():
@@ -51,30 +52,3 @@ def _create(
 def _content(criterion: CriterionText) -> dict[str, Any]:
     anchors = {str(level): text for level, text in sorted(criterion.anchors.items())}
     return vars(criterion) | {"anchors": anchors, "weight": float(criterion.weight)}
-
-
-def _check(name: str, instructions: str, criteria: Sequence[CriterionText]) -> None:
-    if not name.strip() or len(name) > 100:
-        raise Refused("A rubric needs a name of at most 100 characters.", field="name")
-    if not instructions.strip() and not criteria:
-        raise Refused("The rubric is empty; write instructions or add a criterion.", field="instructions")
-    names = [criterion.name for criterion in criteria]
-    if len(set(names)) < len(names):
-        raise Refused("Two criteria have the same name; rename one of them.", field="criteria")
-    for criterion in criteria:
-        problem = _problem(criterion)
-        if problem:
-            raise Refused(f"The criterion {criterion.name!r} {problem}.", field="criteria")
-
-
-def _problem(criterion: CriterionText) -> str | None:
-    if not criterion.name.strip() or len(criterion.name) > 100:
-        return "needs a name of at most 100 characters"
-    if not 1 <= criterion.scale_max - criterion.scale_min < MOST_LEVELS:
-        return f"needs a scale that ascends and has at most {MOST_LEVELS} levels"
-    if abs(criterion.scale_min) > 1000:
-        return "has a scale beyond 1000; start it nearer to 0"
-    if not (math.isfinite(criterion.weight) and criterion.weight >= 0):
-        return "needs a weight of 0 or more"
-    strange = set(criterion.anchors) - set(criterion.levels)
-    return f"has an anchor for {min(strange)}, which is not on its scale" if strange else None

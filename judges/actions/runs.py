@@ -7,28 +7,24 @@ on.
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from uuid import UUID, uuid5
 
 from django.db import transaction
 
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, cancel_job, queue_job, resume_job
-from feedback.actions.judgments import MachineVerdict, store_verdicts
-from feedback.answers import Verdict
+from feedback.actions.judgments import store_verdicts
 from feedback.errors import Refused
 from feedback.models import Comparison, Purpose, Tag
 from feedback.people import Person
-from judges.actions.calls import Call, StoredReply, replies_to
+from judges.actions.calls import replies_to
 from judges.actions.judges import configured_provider
+from judges.actions.questions import Questions
 from judges.core.providers import Provider
-from judges.core.rendering import JudgeText, orders, render
-from judges.core.verdict import CallVerdict, combine, read_verdict
 from judges.models import Judge, JudgeRun
-from judges.queries import comparisons_left, judge_text, selected_comparisons, unfinished_run
+from judges.queries import comparisons_left, selected_comparisons, unfinished_run
 
 BATCH = 100  # comparisons a transaction: people at work on SQLite wait for one batch at most
 HEARTBEAT_SECONDS = 1.0
-SUBMISSIONS = UUID("b3e1f6a0-5a6e-5c43-8d7e-0f6f3b1f9a52")  # namespace of the ids made for judges' verdicts
 
 
 def start_judge_run(
@@ -103,8 +99,7 @@ class _Work:
     run: JudgeRun
     lease: Lease
     provider: Provider
-    text: JudgeText
-    criteria: dict[str, int]
+    questions: Questions
     renewed: float
 
     @classmethod
@@ -113,14 +108,13 @@ class _Work:
             run=run,
             lease=lease,
             provider=configured_provider(run.judge.provider, run.judge.settings),
-            text=judge_text(run.judge),
-            criteria=dict(run.judge.rubric.criteria.values_list("name", "pk")),
+            questions=Questions.of(run.judge),
             renewed=time.monotonic(),
         )
 
     def judge(self, batch: Sequence[Comparison]) -> None:
         """Ask about each comparison of the batch, then store all its verdicts at once."""
-        calls = {comparison.pk: self._calls(comparison) for comparison in batch}
+        calls = {comparison.pk: self.questions.calls(comparison) for comparison in batch}
         replies = replies_to(
             [call for group in calls.values() for call in group],
             run=self.run,
@@ -129,34 +123,10 @@ class _Work:
         )
         store_verdicts(
             rater=self.run.judge.rater,
-            verdicts=[self._verdict(comparison, calls[comparison.pk], replies) for comparison in batch],
+            verdicts=[
+                self.questions.verdict(comparison, calls[comparison.pk], replies) for comparison in batch
+            ],
         )
-
-    def _calls(self, comparison: Comparison) -> list[Call]:
-        """One call an order and sample."""
-        judge, responses = self.run.judge, [slot.response.text for slot in comparison.slots.all()]
-        requests = [
-            render(self.text, comparison.prompt.messages, responses, shown=shown, sample=sample)
-            for shown in orders(len(responses), both=judge.both_orders, seed=comparison.content_sha256)
-            for sample in range(judge.samples)
-        ]
-        return [Call(comparison.pk, request, request.sha256()) for request in requests]
-
-    def _verdict(
-        self, comparison: Comparison, calls: Sequence[Call], replies: dict[str, StoredReply]
-    ) -> MachineVerdict:
-        said = combine([read_verdict(call.request, *replies[call.sha256]) for call in calls])
-        hashes = ",".join(call.sha256 for call in calls)
-        return MachineVerdict(
-            comparison=comparison,
-            submission_id=uuid5(SUBMISSIONS, f"{comparison.pk}:{hashes}"),
-            verdict=self._stored_form(said),
-            shown=said.shown,
-        )
-
-    def _stored_form(self, said: CallVerdict) -> Verdict:
-        scores = {(self.criteria[name], position): level for (name, position), level in said.scores.items()}
-        return Verdict(outcome=said.outcome, ranking=said.ranking, rationale=said.rationale, scores=scores)
 
     def _heartbeat(self) -> None:
         if time.monotonic() - self.renewed >= HEARTBEAT_SECONDS:

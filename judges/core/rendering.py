@@ -8,12 +8,13 @@ never formatted.
 
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from feedback.hashing import content_sha256
 from feedback.records import Message
 from judges.core.request import Request
+from judges.core.rubric import CriterionText
 
 MARK_LENGTH = 16  # hexadecimal digits
 TIE = "tie"
@@ -33,22 +34,6 @@ Reply with one JSON object: "rationale", the reasons in two or three sentences, 
 of the best response, or "tie" where none is best."""
 SCORES = """\
 Give "scores" too: for each label, the level of that response on each criterion."""
-
-
-@dataclass(frozen=True)
-class CriterionText:
-    """One thing to be scored, from ``scale_min`` to ``scale_max``; ``anchors`` says what a level means."""
-
-    name: str
-    description: str = ""
-    scale_min: int = 1
-    scale_max: int = 5
-    anchors: Mapping[int, str] = field(default_factory=dict)
-    weight: float = 1.0
-
-    @property
-    def levels(self) -> list[int]:
-        return list(range(self.scale_min, self.scale_max + 1))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from feedback.actions.reviews import adjudicate
 from feedback.answers import Verdict
 from feedback.errors import Refused
 from feedback.models import Comparison, JobState, Judgment, RaterKind
-from feedback.review_queue import review_state
+from feedback.queries.review import review_state
 from tests.alignment.conftest import pair, said
 
 

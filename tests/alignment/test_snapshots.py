@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 from uuid import UUID
 
 import pyarrow.parquet as pq
@@ -12,12 +13,15 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from alignment.actions.freezing import carry_out_freezing, request_freezing
+from alignment.actions.labels import apply_policy
 from alignment.actions.policies import create_policy
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder, verify_snapshot
 from alignment.formats.dataset_folder import read_split
-from alignment.models import Label, Labelling, Snapshot
+from alignment.models import Freezing, Label, Labelling, Snapshot
 from feedback.actions.bulk import change_comparisons
 from feedback.actions.imports import store_records
+from feedback.actions.jobs import JobCancelled, cancel_job, claim_job, perform_job
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
 from feedback.models import AuditEntry, JobState, Judgment
@@ -135,6 +139,37 @@ def test_no_prompt_is_in_both_splits_even_under_two_references(project, label):
     assert train
     assert test
     assert not train & test
+
+
+def test_prompts_that_are_nearly_the_same_are_never_in_both_splits(project, label):
+    story = "I ordered a kettle from your shop last week, it arrived on Monday and has been leaking since Tuesday. "
+    records = [
+        ComparisonRecord(
+            key=f"{number}-{twin}",
+            prompt=[{"role": "user", "content": f"{story} My order number is {number:03} {ending}"}],
+            responses=[ResponseRecord("a", "x", f"Yes {number}."), ResponseRecord("b", "y", f"No {twin}.")],
+            judgments=[said(name, "first") for name in ("ana", "ben", "cy")],
+        )
+        for number in range(8)
+        for twin, ending in enumerate(("please help", "Please help!"))
+    ]
+    others = [
+        ComparisonRecord(
+            key=f"other-{number}",
+            prompt=[{"role": "user", "content": f"Question {number}?"}],
+            responses=[ResponseRecord("a", "x", "Yes."), ResponseRecord("b", "y", "No.")],
+            judgments=[said(name, "first") for name in ("ana", "ben", "cy")],
+        )
+        for number in range(24)
+    ]
+    store_records(project=project, records=[*records, *others], by=None)
+    policy = create_policy(project=project, name="p", document={}, by=None)
+    label(policy)
+    for seed in range(4):
+        snapshot = freeze_snapshot(project=project, policy=policy, by=None, test_share=0.45, seed=seed)
+        held = {row["comparison"] for row in rows(snapshot, "test")}
+        assert all((f"{number}-0" in held) == (f"{number}-1" in held) for number in range(8))
+        assert 17 <= snapshot.test_rows <= 19  # of 40
 
 
 @pytest.fixture
@@ -320,11 +355,16 @@ def as_role(client, make_user, labelled):
 def test_an_engineer_freezes_on_the_page_and_downloads_both_kinds(as_role, labelled):
     client = as_role("engineer")
     url = reverse("alignment:snapshots", args=[labelled.project.slug])
-    answer = client.post(url, {"policy": labelled.pk, "test_share": "0.2", "seed": "0"}, follow=True)
+    fields = {"policy": labelled.pk, "test_share": "0.2", "seed": "0"}
+    assert "It waits for a worker." in client.post(url, fields, follow=True).content.decode()
+    client.post(url, fields)  # a second click
+    freezing = Freezing.objects.get()
+    perform_job(freezing.job_id, carry_out_freezing)
     snapshot = Snapshot.objects.get()
     assert snapshot.created_by.username == "engineer"
-    assert answer.redirect_chain[0][0].endswith(f"/{snapshot.sha256}/")
-    assert "Frozen:" in answer.content.decode()
+    shown = page(client, "snapshots", labelled.project).content.decode()
+    assert f"{snapshot.train_rows} train and {snapshot.test_rows} test rows." in shown
+    assert f"The snapshot {snapshot.sha256[:12]}" in shown
     parquet = page(client, "snapshot-test-parquet", labelled.project, snapshot.sha256)
     assert b"".join(parquet.streaming_content) == (snapshot_folder(snapshot) / "test.parquet").read_bytes()
     lines = page(client, "snapshot-train-jsonl", labelled.project, snapshot.sha256)
@@ -333,11 +373,33 @@ def test_an_engineer_freezes_on_the_page_and_downloads_both_kinds(as_role, label
     assert AuditEntry.objects.filter(verb="export", actor__username="engineer").count() == 2
 
 
-def test_the_page_shows_a_refusal_beside_the_form(as_role, labelled):
+def test_the_page_says_why_nothing_was_frozen(as_role, labelled):
     client = as_role("engineer")
     url = reverse("alignment:snapshots", args=[labelled.project.slug])
-    answer = client.post(url, {"policy": labelled.pk, "test_share": "0.001", "seed": "0"})
-    assert "No prompt falls into the test split" in answer.content.decode()
+    client.post(url, {"policy": labelled.pk, "test_share": "0.001", "seed": "0"})
+    perform_job(Freezing.objects.get().job_id, carry_out_freezing)
+    shown = client.get(url).content.decode()
+    assert "No prompt falls into the test split" in shown
+    assert not Snapshot.objects.exists()
+
+
+def test_what_can_be_seen_at_once_is_refused_beside_the_form(as_role, labelled):
+    client = as_role("engineer")
+    url = reverse("alignment:snapshots", args=[labelled.project.slug])
+    apply_policy(policy=labelled, by=None)
+    answer = client.post(url, {"policy": labelled.pk, "test_share": "0.2", "seed": "0"})
+    assert "is being applied at this moment" in answer.content.decode()
+    assert not Freezing.objects.exists()
+
+
+def test_a_cancelled_freezing_leaves_nothing(labelled, settings):
+    freezing = request_freezing(project=labelled.project, policy=labelled, by=None)
+    lease = claim_job(freezing.job_id)
+    cancel_job(job=freezing.job, by=None)
+    with pytest.raises(JobCancelled):
+        carry_out_freezing(lease)
+    assert not Snapshot.objects.exists()
+    assert list(Path(settings.SNAPSHOTS_ROOT).iterdir()) == []
 
 
 def test_a_reviewer_sees_what_is_in_a_snapshot_and_takes_nothing_away(as_role, freeze, labelled):

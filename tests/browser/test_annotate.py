@@ -118,6 +118,9 @@ def test_a_ranking_by_drag_and_drop(workspace, project, ask):
         page.mouse.down()
         page.mouse.move(start["x"] + 30, start["y"] - 8, steps=4)
         page.mouse.move(end["x"] + 60, end["y"] + end["height"] - 6, steps=8)
+        expect(ranked.locator(".board-row")).to_have_count(
+            count
+        )  # the list looks where the pointer is now and then
         page.mouse.up()
         expect(ranked.locator(".board-row")).to_have_count(count)
     order = ranked.locator(".board-row").evaluate_all("rows => rows.map((row) => row.dataset.place)")

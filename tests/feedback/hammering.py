@@ -31,7 +31,7 @@ from feedback.actions.judgments import submit_judgment  # noqa: E402
 from feedback.answers import Verdict  # noqa: E402
 from feedback.errors import Refused  # noqa: E402
 from feedback.models import Assignment, Outcome, Project, QueueItem, Rater  # noqa: E402
-from feedback.queries import load_comparison  # noqa: E402
+from feedback.queries.comparisons import load_comparison  # noqa: E402
 from feedback.statements import objects  # noqa: E402
 
 

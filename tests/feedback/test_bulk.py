@@ -20,9 +20,9 @@ from feedback.models import (
     Role,
     Tag,
 )
-from feedback.queries import current_judgments
+from feedback.queries.judgments import current_judgments
+from feedback.queries.search import ComparisonFilter
 from feedback.records import JudgmentRecord
-from feedback.search import ComparisonFilter
 
 EVERYTHING = ComparisonFilter()
 JUDGED = [JudgmentRecord("ana", ranking={"a": 1, "b": 2}), JudgmentRecord("ben", ranking={"a": 1, "b": 2})]

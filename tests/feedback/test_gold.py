@@ -13,7 +13,6 @@ from feedback.actions.judgments import submit_judgment
 from feedback.actions.slices import set_slice_rule
 from feedback.answers import Verdict
 from feedback.errors import Refused
-from feedback.measuring import gold_page
 from feedback.models import (
     Assignment,
     AuditEntry,
@@ -25,7 +24,8 @@ from feedback.models import (
     QueueEpoch,
     QueueItem,
 )
-from feedback.queries import current_judgments
+from feedback.queries.judgments import current_judgments
+from feedback.queries.measuring import gold_page
 from feedback.records import ComparisonRecord, GoldRecord, JudgmentRecord, ResponseRecord
 
 ANA_AND_BEN = [JudgmentRecord(rater=name, ranking={"a": 1, "b": 2}) for name in ("ana", "ben")]

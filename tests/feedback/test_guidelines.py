@@ -9,9 +9,15 @@ from feedback.actions.projects import create_project, rater_of
 from feedback.actions.reviews import raise_doubt
 from feedback.differences import MOST_WORDS, differences, with_context
 from feedback.errors import Refused
-from feedback.guidelines import known_languages, last_read, open_doubts, readers, versions
 from feedback.models import AuditEntry, Doubt, Guideline, GuidelineReading
-from feedback.queries import unread_guideline
+from feedback.queries.guidelines import (
+    known_languages,
+    last_read,
+    open_doubts,
+    readers,
+    unread_guideline,
+    versions,
+)
 from feedback.rendering import LONGEST_RENDERED
 
 

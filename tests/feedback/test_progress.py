@@ -10,7 +10,7 @@ from feedback.actions.assignments import release_assignment, take, undo_last
 from feedback.actions.judgments import submit_judgment
 from feedback.answers import Verdict
 from feedback.models import Pool, Qualification, QueueItem
-from feedback.progress import MOST_COUNTED, Progress, progress_in, progress_of
+from feedback.queries.progress import MOST_COUNTED, Progress, progress_in, progress_of
 
 
 @pytest.fixture

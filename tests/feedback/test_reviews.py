@@ -28,15 +28,10 @@ from feedback.models import (
     Return,
     ReviewItem,
 )
-from feedback.queries import (
-    current_judgments,
-    open_return,
-    returned_assignments,
-    store_counts,
-)
-from feedback.rankings import agreement_in_thousandths
-from feedback.records import JudgmentRecord
-from feedback.review_queue import (
+from feedback.queries.judgments import current_judgments
+from feedback.queries.projects import store_counts
+from feedback.queries.returns import open_return, returned_assignments
+from feedback.queries.review import (
     PAGE,
     Place,
     ReviewFilter,
@@ -47,6 +42,8 @@ from feedback.review_queue import (
     review_page,
     review_state,
 )
+from feedback.rankings import agreement_in_thousandths
+from feedback.records import JudgmentRecord
 
 FIRST, SECOND, TIE = Verdict(ranking=(1, 2)), Verdict(ranking=(2, 1)), Verdict(ranking=(1, 1))
 SKIP = Verdict(outcome=Outcome.SKIPPED, rationale="unsure")

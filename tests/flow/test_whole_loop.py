@@ -1,46 +1,14 @@
 """The whole loop by its own command, with real workers: from nothing to a trained model and back to the queue."""
 
 import json
-import os
-import subprocess
-import sys
-import uuid
-from pathlib import Path
 
-import psycopg
 import pytest
-from django.conf import settings
-
-MANAGE = Path(settings.BASE_DIR) / "manage.py"
-
-
-@pytest.fixture
-def own_server(tmp_path):
-    """The environment of a fresh server with its own folder, database and, on Redis, its own messages."""
-    environment = os.environ | {"CONCORD_VAR": str(tmp_path), "LOG_LEVEL": "ERROR"}
-    url = environment.get("DATABASE_URL", "")
-    if not url.startswith("postgres"):
-        environment.pop("DATABASE_URL", None)
-        yield environment
-        return
-    name = f"concord_flow_{uuid.uuid4().hex[:8]}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    yield environment | {"DATABASE_URL": f"{url.rsplit('/', 1)[0]}/{name}"}
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-def manage(environment, *arguments):
-    return subprocess.run(
-        [sys.executable, MANAGE, *arguments], env=environment, capture_output=True, text=True, timeout=600
-    )
 
 
 @pytest.mark.training
-def test_one_turn_of_the_loop_ends_in_an_honest_report(own_server, tmp_path):
-    assert manage(own_server, "migrate", "--verbosity", "0").returncode == 0
-    done = manage(own_server, "demo", "--small", "--seed", "1")
+def test_one_turn_of_the_loop_ends_in_an_honest_report(manage, tmp_path):
+    assert manage("migrate", "--verbosity", "0").returncode == 0
+    done = manage("demo", "--small", "--seed", "1")
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads((tmp_path / "demo" / "report.json").read_text())
 

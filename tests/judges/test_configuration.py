@@ -7,7 +7,7 @@ from feedback.errors import Refused
 from feedback.models import AuditEntry, Rater, RaterKind
 from judges.actions.judges import create_rules_judge
 from judges.actions.rubrics import create_rubric
-from judges.core.rendering import CriterionText
+from judges.core.rubric import CriterionText
 from judges.queries import criteria_of, judge_named
 
 TONE = CriterionText("tone", "How it sounds.", 1, 3, {1: "rude", 3: "warm"}, weight=2)

@@ -12,7 +12,7 @@ from feedback.models import Comparison, JobState, Judgment, Outcome, Purpose
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 from judges.actions.rubrics import create_rubric
 from judges.actions.runs import BATCH, cancel_judge_run, resume_judge_run, start_judge_run
-from judges.core.rendering import CriterionText
+from judges.core.rubric import CriterionText
 from judges.models import JudgeCall, JudgeRun
 from judges.queries import judge_summary
 

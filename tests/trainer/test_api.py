@@ -151,7 +151,7 @@ def test_a_run_number_too_large_for_the_database_is_not_found(get):
 def test_a_page_of_runs_costs_the_same_queries_whatever_its_length(
     get, project, snapshot, policy_model, django_assert_max_num_queries
 ):
-    for _ in range(12):
-        start_run(project=project, method="dpo", base=policy_model, snapshot=snapshot, by=None)
+    for seed in range(12):
+        start_run(project=project, method="dpo", base=policy_model, snapshot=snapshot, by=None, seed=seed)
     with django_assert_max_num_queries(8):
         assert len(get("runs").json()["results"]) == 12

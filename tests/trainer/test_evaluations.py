@@ -9,7 +9,7 @@ import pytest
 
 from alignment.models import Labelling, Policy
 from alignment.statistics.verdicts import FIRST, MISSING, SECOND, TIE
-from feedback.actions.jobs import perform_job, queue_job
+from feedback.actions.jobs import cancel_job, perform_job, queue_job
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
 from feedback.models import Comparison, JobState, Prompt
@@ -112,6 +112,21 @@ def refusal(**fields) -> tuple[str | None, str]:
         start_evaluation(**fields, by=None)
     assert not Evaluation.objects.exists()
     return caught.value.field, caught.value.sentence
+
+
+def test_the_same_evaluation_starts_again_only_after_the_first_has_ended(
+    policy_model, tuned_model, make_judge
+):
+    fields = {"model_version": tuned_model, "base": policy_model, "judges": [make_judge("a")], "by": None}
+    first = start_evaluation(**fields, prompts=PROMPTS)
+
+    with pytest.raises(Refused, match="The same evaluation of tuned has not ended"):
+        start_evaluation(**fields, prompts=PROMPTS)
+
+    start_evaluation(**fields, prompts=PROMPTS[:2])
+    cancel_job(job=first.job, by=None)
+    start_evaluation(**fields, prompts=PROMPTS)
+    assert Evaluation.objects.count() == 3
 
 
 def test_a_model_is_not_evaluated_against_itself_or_a_stranger(project, policy_model, make_judge):

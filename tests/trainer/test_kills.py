@@ -12,9 +12,9 @@ import psutil
 import pytest
 from django.utils import timezone
 
-from feedback.actions.jobs import perform_job, sweep_jobs
+from feedback.actions.jobs import cancel_job, perform_job, resume_job, sweep_jobs
 from feedback.models import JobState
-from trainer.actions.runs import cancel_run, carry_out_run, read_leftover_events, resume_run, start_run
+from trainer.actions.runs import carry_out_run, read_leftover_events, start_run
 from trainer.events import read_events
 from trainer.folders import run_folder
 from trainer.models import Run
@@ -73,7 +73,7 @@ def training(run: Run, perform: Perform, step: int) -> Iterator[subprocess.Popen
 def finish_resumed(run: Run, checkpoint: int) -> None:
     """Resume the run: it goes on from the checkpoint and reaches its last step."""
     before = len(logged(run, "started"))
-    resume_run(run=run, by=None)
+    resume_job(job=run.job, by=None)
     perform_job(run.job_id, carry_out_run)
     run = Run.objects.get(pk=run.pk)
     assert run.job.state == JobState.SUCCEEDED, run.job.message
@@ -114,7 +114,7 @@ def test_a_runner_stopped_from_outside_keeps_the_step_it_was_at(run, running_job
 
 def test_a_cancelled_run_saves_a_checkpoint_and_resumes_from_it(run, running_jobs):
     with training(run, running_jobs, step=3):
-        cancel_run(run=run, by=None)
+        cancel_job(job=run.job, by=None)
 
     assert run.job.state == JobState.CANCELLED
     checkpoint = last_checkpoint(run)
@@ -154,7 +154,7 @@ def test_a_resumed_run_waits_for_the_runner_of_the_dead_worker(run, running_jobs
         worker.kill()
     run.job.state, run.job.lease_until = JobState.INTERRUPTED, None
     run.job.save(update_fields=["state", "lease_until"])
-    resume_run(run=run, by=None)
+    resume_job(job=run.job, by=None)
 
     second = running_jobs(run.job_id)
     wait(second, lambda: "Another runner is at work" in (run_folder(run) / "runner.log").read_text())

@@ -237,6 +237,18 @@ def test_the_form_shows_every_parameter_and_starts_a_run(client, engineer, proje
     assert run.spec["parameters"]["loss_weights"] == [1.0, 0.5]
 
 
+def test_a_second_click_starts_no_second_run(client, engineer, project, snapshot, policy_model):
+    client.force_login(engineer)
+    url = reverse("trainer:run-new", args=[project.slug]) + "?method=reward"
+    fields = {"snapshot": snapshot.pk, "base": policy_model.name, "seed": 5} | defaults("reward")
+
+    assert client.post(url, fields).status_code == 302
+    page = client.post(url, fields).content.decode()
+
+    assert "The run reward-1 does the very same and has not ended" in page
+    assert Run.objects.count() == 1
+
+
 def test_a_refusal_stands_beside_its_field(client, engineer, project, snapshot):
     client.force_login(engineer)
     url = reverse("trainer:run-new", args=[project.slug]) + "?method=dpo"

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from feedback.actions.jobs import perform_job
+from feedback.actions.jobs import cancel_job, perform_job, resume_job
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
 from feedback.models import AuditEntry, Job, JobState
 from trainer.actions.events import store_events
 from trainer.actions.following import Progress
 from trainer.actions.model_versions import register_base
-from trainer.actions.runs import cancel_run, carry_out_run, read_leftover_events, resume_run, start_run
+from trainer.actions.runs import carry_out_run, read_leftover_events, start_run
 from trainer.events import EventWriter
 from trainer.folders import model_folder, run_folder
 from trainer.models import ModelKind, ModelVersion, Run, RunEvent
@@ -122,7 +122,20 @@ def test_a_name_is_given_once(project, snapshot, policy_model):
     for name in ("first", policy_model.name):
         with pytest.raises(Refused, match="There is already a run or a model called"):
             start_run(**fields, name=name)
-    assert start_run(**fields).name == "dpo-2"
+    assert start_run(**fields, seed=1).name == "dpo-2"
+
+
+def test_the_same_run_starts_again_only_after_the_first_has_ended(project, snapshot, policy_model):
+    fields = {"project": project, "method": "dpo", "base": policy_model, "snapshot": snapshot, "by": None}
+    first = start_run(**fields)
+
+    with pytest.raises(Refused, match=r"The run dpo-1 does the very same and has not ended"):
+        start_run(**fields)
+    assert Run.objects.count() == Job.objects.filter(queue="gpu").count() == 1
+
+    start_run(**fields, seed=1)
+    cancel_job(job=first.job, by=None)
+    assert start_run(**fields).name == "dpo-3"
 
 
 def test_a_run_waits_on_the_gpu_queue_with_its_whole_spec(project, snapshot, policy_model, make_user):
@@ -148,7 +161,7 @@ def test_a_run_waits_on_the_gpu_queue_with_its_whole_spec(project, snapshot, pol
 def test_a_run_that_waits_is_cancelled_at_once(project, snapshot, policy_model):
     run = start_run(project=project, method="dpo", base=policy_model, snapshot=snapshot, by=None)
 
-    cancel_run(run=run, by=None)
+    cancel_job(job=run.job, by=None)
 
     run.job.refresh_from_db()
     assert run.job.state == JobState.CANCELLED
@@ -344,4 +357,4 @@ def test_what_a_runner_wrote_after_its_worker_died_is_read_later(logged_run):
 
 def test_only_what_has_ended_badly_is_resumed(logged_run):
     with pytest.raises(Refused, match="can be resumed"):
-        resume_run(run=logged_run, by=None)
+        resume_job(job=logged_run.job, by=None)

@@ -25,7 +25,7 @@ from feedback.actions.imports import store_records
 from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
 from feedback.hashing import canonical_json, content_sha256
-from feedback.models import JobState, Purpose
+from feedback.models import UNFINISHED, JobState, Purpose
 from feedback.people import Person
 from feedback.records import ComparisonRecord, Message, ResponseRecord
 from judges.actions.runs import start_judge_run
@@ -84,6 +84,7 @@ def start_evaluation(
     )
     evaluation.parameters = dict(_spec(evaluation, model_version).parameters)
     with transaction.atomic():
+        _refuse_a_second(evaluation)
         evaluation.job = queue_job(
             project=model_version.project, task="trainer.tasks.perform_evaluation", queue="gpu", by=by
         )
@@ -91,6 +92,21 @@ def start_evaluation(
         evaluation.judges.set(judges)
         record(by=by, verb="start evaluation", target=evaluation, project=model_version.project)
     return evaluation
+
+
+def _refuse_a_second(evaluation: Evaluation) -> None:
+    """A second click starts no second evaluation. The model's row is held, so that two requests come one by one."""
+    ModelVersion.objects.select_for_update(no_key=True).get(pk=evaluation.model_version_id)
+    same = Evaluation.objects.filter(
+        model_version=evaluation.model_version,
+        base=evaluation.base,
+        seed=evaluation.seed,
+        job__state__in=UNFINISHED,
+    )
+    if any((each.prompts, each.parameters) == (evaluation.prompts, evaluation.parameters) for each in same):
+        raise Refused(
+            f"The same evaluation of {evaluation.model_version} has not ended; wait for it, or change the seed."
+        )
 
 
 def held_out_prompts(snapshot: Snapshot | None) -> list[Conversation]:

@@ -13,9 +13,9 @@ from django.utils import timezone
 from alignment.actions.snapshots import snapshot_folder, verify_snapshot
 from alignment.models import Snapshot
 from feedback.actions.audit import record
-from feedback.actions.jobs import Lease, cancel_job, queue_job, resume_job
+from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
-from feedback.models import RESUMABLE, Project
+from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import Person
 from trainer.actions.events import store_events
 from trainer.actions.following import Progress, carry_out_spec, write_spec
@@ -47,6 +47,7 @@ def start_run(
 
     Everything that can be checked is checked here: Refused names the field at fault. A base given as a folder
     becomes a model version when a worker takes the run up. Without a name it is called after its method.
+    Where the very same run waits or trains already, this one is refused.
     """
     _check_method(method, base, snapshot)
     rows = _rows(project, snapshot, dataset)
@@ -62,6 +63,7 @@ def start_run(
     _check_name(project, name)
     try:
         with transaction.atomic():
+            _refuse_a_second(project, spec)
             job = queue_job(
                 project=project, task="trainer.tasks.perform_run", queue="gpu", by=by, max_attempts=1
             )
@@ -100,16 +102,6 @@ def carry_out_run(lease: Lease) -> None:
     )
     run.save(update_fields=["result"])
     register_result(run=run, beat=lease.renew)
-
-
-def cancel_run(*, run: Run, by: Person) -> None:
-    """Stop a run; one that trains saves a checkpoint first."""
-    cancel_job(job=run.job, by=by)
-
-
-def resume_run(*, run: Run, by: Person) -> None:
-    """Go on from the last checkpoint of a run that failed, was cancelled or was interrupted."""
-    resume_job(job=run.job, by=by)
 
 
 def read_leftover_events() -> None:
@@ -213,6 +205,16 @@ def _dataset_rows(path: Path) -> Path:
             field="dataset",
         )
     return path
+
+
+def _refuse_a_second(project: Project, spec: RunSpec) -> None:
+    """A second click starts no second run. The project's row is held, so that two requests come one by one."""
+    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    same = Run.objects.filter(project=project, spec_sha256=spec.sha256(), job__state__in=UNFINISHED).first()
+    if same:
+        raise Refused(
+            f"The run {same.name} does the very same and has not ended; wait for it, or change a setting or the seed."
+        )
 
 
 def _next_name(project: Project, method: str) -> str:

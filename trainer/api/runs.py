@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alignment.queries import snapshot_named
+from feedback.actions.jobs import cancel_job, resume_job
 from feedback.api.endpoint import Endpoint, PageQuery, RequestFields, checked, keyset_page, page_of
 from feedback.models import Job, JobState, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from trainer.actions.runs import TRAINING_METHODS, cancel_run, resume_run, start_run
+from trainer.actions.runs import TRAINING_METHODS, start_run
 from trainer.models import Run, RunEvent
 from trainer.queries import base_named, runs_of
 
@@ -125,7 +126,7 @@ class CancelRun(Endpoint):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """Ask the run to stop; it saves a checkpoint first."""
         project = project_for(request.user, slug, Permission.ENGINEER)
-        cancel_run(run=_run(project, pk), by=logged_in(request.user))
+        cancel_job(job=_run(project, pk).job, by=logged_in(request.user))
         return Response(RunSerializer(_run(project, pk)).data)
 
 
@@ -134,7 +135,7 @@ class ResumeRun(Endpoint):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """Go on from the last checkpoint of a run that failed, was cancelled or was interrupted."""
         project = project_for(request.user, slug, Permission.ENGINEER)
-        resume_run(run=_run(project, pk), by=logged_in(request.user))
+        resume_job(job=_run(project, pk).job, by=logged_in(request.user))
         return Response(RunSerializer(_run(project, pk)).data)
 
 

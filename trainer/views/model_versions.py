@@ -1,9 +1,8 @@
 """Model versions with what is known of them, and evaluating one of them against another."""
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
 from feedback.actions.jobs import cancel_job, resume_job
 from feedback.errors import Refused
@@ -15,6 +14,7 @@ from trainer.forms import EvaluationForm
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import pairs_of
 from trainer.queries import evaluations_of, model_versions_of
+from trainer.views.jobs import job_view
 
 EXAMPLES = 20
 OUTCOMES = (
@@ -77,25 +77,9 @@ def evaluation(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     return render(request, "trainer/evaluation.html", context)
 
 
-@require_POST
-def evaluation_cancel(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    found = _evaluation(project_for(request.user, slug, Permission.ENGINEER), pk)
-    try:
-        cancel_job(job=found.job, by=logged_in(request.user))
-    except Refused as refusal:
-        messages.error(request, refusal.sentence)
-    return redirect("trainer:evaluation", slug, pk)
-
-
-@require_POST
-def evaluation_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    found = _evaluation(project_for(request.user, slug, Permission.ENGINEER), pk)
-    try:
-        resume_job(job=found.job, by=logged_in(request.user))
-    except Refused as refusal:
-        messages.error(request, refusal.sentence)
-    return redirect("trainer:evaluation", slug, pk)
-
-
 def _evaluation(project: Project, pk: int) -> Evaluation:
     return get_object_or_404(evaluations_of(project), pk=pk)
+
+
+evaluation_cancel = job_view(cancel_job, _evaluation, "trainer:evaluation")
+evaluation_resume = job_view(resume_job, _evaluation, "trainer:evaluation")

@@ -2,20 +2,21 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_GET, require_http_methods
 
+from feedback.actions.jobs import cancel_job, resume_job
 from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from trainer.actions.runs import SNAPSHOT_METHODS, cancel_run, resume_run, start_run
+from trainer.actions.runs import SNAPSHOT_METHODS, start_run
 from trainer.forms import RunForm
 from trainer.models import ModelVersion, Run
 from trainer.queries import charts, checkpoints, last_loss, log_tail, rows_used, runs_of, warnings
 from trainer.stories import lasted, tell
+from trainer.views.jobs import job_view
 
 PAGE = 50
 
@@ -85,28 +86,12 @@ def run_new(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "trainer/run_new.html", context)
 
 
-@require_POST
-def run_cancel(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    run = _run(project_for(request.user, slug, Permission.ENGINEER), pk)
-    try:
-        cancel_run(run=run, by=logged_in(request.user))
-    except Refused as refusal:
-        messages.error(request, refusal.sentence)
-    return redirect("trainer:run", slug, pk)
-
-
-@require_POST
-def run_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    run = _run(project_for(request.user, slug, Permission.ENGINEER), pk)
-    try:
-        resume_run(run=run, by=logged_in(request.user))
-    except Refused as refusal:
-        messages.error(request, refusal.sentence)
-    return redirect("trainer:run", slug, pk)
-
-
 def _run(project: Project, pk: int) -> Run:
     return get_object_or_404(runs_of(project), pk=pk)
+
+
+run_cancel = job_view(cancel_job, _run, "trainer:run")
+run_resume = job_view(resume_job, _run, "trainer:run")
 
 
 def _details(run: Run) -> dict[str, Any]:

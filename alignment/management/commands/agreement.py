@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from alignment.actions.reports import compute_report
 from feedback.errors import Refused
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 
 Json = Mapping[str, Any]
 

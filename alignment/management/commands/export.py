@@ -11,7 +11,7 @@ from alignment.formats.dataset_folder import SPLITS
 from alignment.formats.registry import WRITERS
 from alignment.queries import snapshot_named
 from feedback.errors import Refused
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 
 
 class Command(BaseCommand):

@@ -10,7 +10,7 @@ from alignment.models import Policy
 from alignment.queries import newest_labelling, policy_named
 from feedback.errors import Refused
 from feedback.models import Project
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 
 
 class Command(BaseCommand):

@@ -16,7 +16,7 @@ from feedback.actions.imports import ImportSummary
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
 from feedback.models import Project
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 
 
 class Command(BaseCommand):

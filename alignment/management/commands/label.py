@@ -16,7 +16,7 @@ from alignment.queries import decision_counts
 from feedback.actions.jobs import perform_job
 from feedback.errors import Refused
 from feedback.models import UNFINISHED, JobState, Project
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 from feedback.actions.jobs import perform_job
 from feedback.errors import Refused
 from feedback.models import JobState, Project, Tag
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 from judges.actions.runs import carry_out_judge_run, start_judge_run
 from judges.models import JudgeRun
 from judges.queries import judge_named, judge_summary

@@ -5,7 +5,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from alignment.formats import hh_rlhf
-from feedback.records import ComparisonRecord, check_record
+from alignment.formats.fields import Fields
+from feedback.records import check_record
 
 START = "\n\nHuman: Hi\n\nAssistant: Hello\n\nHuman: Why?\n\nAssistant:"
 WORDS = st.text(st.sampled_from("ab \n?é"), min_size=1, max_size=8).map(str.strip).filter(bool)
@@ -28,9 +29,8 @@ def test_a_row_becomes_a_prompt_two_answers_and_one_judgment(json_lines):
 @given(WORDS, WORDS)
 def test_neither_order_nor_key_nor_source_says_which_answer_was_chosen(one, other):
     assume(one != other)
-    first = hh_rlhf._read(hh_rlhf.Row(1, {"chosen": f"{START} {one}", "rejected": f"{START} {other}"}))
-    second = hh_rlhf._read(hh_rlhf.Row(1, {"chosen": f"{START} {other}", "rejected": f"{START} {one}"}))
-    assert isinstance(first, ComparisonRecord)
+    (first,) = hh_rlhf._records(Fields({"chosen": f"{START} {one}", "rejected": f"{START} {other}"}))
+    (second,) = hh_rlhf._records(Fields({"chosen": f"{START} {other}", "rejected": f"{START} {one}"}))
     check_record(first)
     assert first.responses == second.responses
     assert first.judgments[0].ranking != second.judgments[0].ranking

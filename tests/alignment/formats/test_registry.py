@@ -60,7 +60,7 @@ def test_a_csv_file_without_rows_has_no_format(tmp_path):
         (
             "parquet",
             None,
-            "'parquet' is no format that can be read; use one of auto, concord, hh-rlhf, pairs.",
+            "'parquet' is no format that can be read; use one of auto, concord, hh-rlhf, ultrafeedback,",
         ),
         ("pairs", None, "needs a mapping"),
         ("concord", MAPPING, "needs none"),

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.formats.dataset_folder import in_test
 from alignment.formats.preference import SCHEMA, answer, strict_pairs
 from alignment.formats.registry import WRITERS
 from alignment.formats.source import FormatError
@@ -131,17 +130,3 @@ def test_a_target_that_can_not_be_is_told_before_anything_is_written(tmp_path):
     check_target(tmp_path / "x.parquet", parquet=True)
     with pytest.raises(FormatError, match=r"must end in one of \.jsonl, \.jsonl\.gz, \.jsonl\.zst,"):
         check_target(tmp_path / "x.parquet", parquet=False)
-
-
-@given(st.text(), st.integers(0, 2**40))
-def test_a_prompt_is_in_one_split_and_a_larger_share_only_adds_to_the_test_split(text, seed):
-    prompt = [{"role": "user", "content": text}]
-    shares = [in_test(prompt, test_share=share, seed=seed) for share in (0.0, 0.2, 0.5, 1.0)]
-    assert shares == sorted(shares)
-    assert (shares[0], shares[-1]) == (False, True)
-
-
-def test_the_share_of_prompts_in_the_test_split_is_the_one_asked_for():
-    prompts = [[{"role": "user", "content": f"Question {number}"}] for number in range(4000)]
-    share = sum(in_test(prompt, test_share=0.2, seed=1) for prompt in prompts) / len(prompts)
-    assert 0.17 < share < 0.23

@@ -9,8 +9,7 @@ from feedback.actions.bulk import change_comparisons
 from feedback.actions.imports import store_records
 from feedback.actions.projects import create_project
 from feedback.models import Assignment, Comparison, Flag, Judgment, Rater
-from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
-from feedback.search import (
+from feedback.queries.search import (
     PAGE,
     ComparisonFilter,
     comparison_page,
@@ -18,6 +17,7 @@ from feedback.search import (
     few_comparisons,
     matching,
 )
+from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_retired_and_flagged_ones_are_states_of_their_own(project, make_comparis
 def test_a_search_whose_time_is_up_says_how_far_it_came_and_goes_on_from_there(
     project, make_comparisons, monkeypatch
 ):
-    monkeypatch.setattr("feedback.search.FIRST_STRETCH", 4)
+    monkeypatch.setattr("feedback.queries.search.FIRST_STRETCH", 4)
     last = make_comparisons(project, 30)[-1]
     wanted = ComparisonFilter(q="Answer 29 of x")
     page, steps = comparison_page(project, wanted, seconds=0), 1

@@ -8,7 +8,7 @@ from feedback.actions.guidelines import publish_guidelines
 from feedback.actions.projects import create_project, rater_of, set_member
 from feedback.actions.reviews import raise_doubt
 from feedback.models import Doubt, GuidelineReading
-from feedback.queries import unread_guideline
+from feedback.queries.guidelines import unread_guideline
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from feedback.models import (
     Rubric,
     SecondLook,
 )
-from feedback.review_queue import review_state
+from feedback.queries.review import review_state
 
 HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 

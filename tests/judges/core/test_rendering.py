@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from judges.core.rendering import (
-    CriterionText,
     JudgeText,
     Section,
     label,
@@ -17,6 +16,7 @@ from judges.core.rendering import (
     reply_schema,
     sections_of,
 )
+from judges.core.rubric import CriterionText
 
 JUDGE = JudgeText("rules", "rules", {"rules": []}, "Prefer the polite answer.")
 PROMPT = [

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from judges.core.rendering import CriterionText, JudgeText, label, render
+from judges.core.rendering import JudgeText, label, render
+from judges.core.rubric import CriterionText
 from judges.core.verdict import (
     INCONSISTENT,
     RANKED,

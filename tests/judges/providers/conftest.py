@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from judges.core.providers import Key, provider_for
-from judges.core.rendering import CriterionText, JudgeText, render
+from judges.core.rendering import JudgeText, render
 from judges.core.request import Request
+from judges.core.rubric import CriterionText
 
 SECRET = "sk-canary-5e17c0ffee"
 MODELS = {"anthropic": "claude-opus-5-5", "openai": "gpt-5.6-luna"}

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from judges.core.rendering import CriterionText, JudgeText, render
+from judges.core.rendering import JudgeText, render
+from judges.core.rubric import CriterionText
 from judges.core.verdict import fits
 from tests.fake_api.judge import judge, readings
 from tests.fake_api.writing import text_of, write

@@ -54,10 +54,10 @@ class TriedRun:
             ended.set()
             watcher.join()
 
-    def command(self, *prefix: str) -> subprocess.Popen[str]:
+    def command(self) -> subprocess.Popen[str]:
         """Start the real command, in a process group of its own."""
         process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "trainer.runner", str(self.spec_path)],
+            [sys.executable, "-m", "trainer.runner", str(self.spec_path)],
             cwd=ROOT,
             env=os.environ | {"PYTHONPATH": str(ROOT)},
             stderr=subprocess.PIPE,

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -152,37 +151,6 @@ def test_a_cancel_file_stops_a_lora_run_which_then_resumes_to_a_whole_model(
     layer = "model.layers.0.self_attn.q_proj.weight"
     assert (model.state_dict()[layer] != base.state_dict()[layer]).any()
     assert (model.state_dict()["lm_head.weight"] == base.state_dict()["lm_head.weight"]).all()
-
-
-def test_a_runner_whose_parent_dies_saves_and_stops_by_itself(
-    new_run: NewRun, tiny_model: Path, conversations: Path
-) -> None:
-    run = new_run("sft", tiny_model, conversations, max_steps=100_000, logging_steps=1)
-    parent = run.command(sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])")
-    run.wait_for_step(2, parent)
-
-    parent.kill()
-
-    parent.communicate(timeout=60)  # the orphan holds stderr open until it ends
-    cancelled = run.events("cancelled")[0]
-    assert cancelled["reason"] == "the process that started the run has died"
-    assert (Path(cancelled["checkpoint"]) / "model.safetensors").is_file()
-
-
-def test_wrong_columns_end_in_one_sentence_and_status_1(
-    new_run: NewRun, tiny_model: Path, conversations: Path
-) -> None:
-    run = new_run("reward", tiny_model, conversations)
-
-    status, stderr = finish(run.command())
-
-    sentence = (
-        "The dataset has the columns prompt, completion, but prompt, chosen, rejected are needed: "
-        "export it in the format of this method."
-    )
-    assert (status, stderr) == (1, sentence + "\n")
-    assert run.events("failed")[0]["message"] == sentence
-    assert "Traceback" in (run.folder / "runner.log").read_text()
 
 
 @pytest.mark.parametrize("arguments", [[], ["a.json", "b.json"]])

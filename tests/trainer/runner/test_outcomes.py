@@ -136,6 +136,22 @@ def test_columns_of_another_shape_are_refused(
     assert part in failure(new_run("dpo", tiny_model, tmp_path))
 
 
+def test_wrong_columns_end_in_one_sentence_and_the_log_has_the_rest(
+    new_run: NewRun, tiny_model: Path, conversations: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run = new_run("reward", tiny_model, conversations)
+
+    message = failure(run)
+
+    sentence = (
+        "The dataset has the columns prompt, completion, but prompt, chosen, rejected are needed: "
+        "export it in the format of this method."
+    )
+    assert message == sentence
+    assert capfd.readouterr().err == sentence + "\n"
+    assert "Traceback" in (run.folder / "runner.log").read_text()
+
+
 def test_a_file_that_is_no_parquet_is_refused(new_run: NewRun, tiny_model: Path, tmp_path: Path) -> None:
     (tmp_path / "train.parquet").write_text("id,text\n")
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from feedback.errors import Refused
 from feedback.models import RESUMABLE, JobState, Project
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 from judges.queries import judge_named
 from trainer.actions.evaluations import finish_evaluation, judges_have_answered, start_evaluation
 from trainer.management.waiting import wait_for

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from alignment.queries import snapshot_named
 from feedback.errors import Refused
 from feedback.models import Project
-from feedback.queries import project_named
+from feedback.queries.projects import project_named
 from trainer.actions.runs import start_run
 from trainer.management.waiting import wait_for
 from trainer.models import Run

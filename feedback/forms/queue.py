@@ -125,7 +125,7 @@ class SliceRuleForm(forms.Form):
         self.fields["tag"] = forms.ChoiceField(label=_("Tag"), choices=choices)
 
 
-class ReasonForm(forms.Form):
+class GoOnForm(forms.Form):
     reason = forms.CharField(max_length=1000, label=_("Why they may go on"))
 
 

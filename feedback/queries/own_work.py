@@ -11,8 +11,8 @@ from statistics import median
 from django.db.models import Count, DateField, Func, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate, TruncMonth
 
-from feedback.measuring import midnight
 from feedback.models import Assignment, Judgment, Rater
+from feedback.queries.measuring import midnight
 
 CHART_DAYS = 30
 PAGE = 25

@@ -8,7 +8,13 @@ from django.contrib.auth.models import User
 from django.db.models import Max, QuerySet
 from django.utils.translation import get_language_info
 
-from feedback.models import Doubt, Guideline, GuidelineReading, Project
+from feedback.models import Doubt, Guideline, GuidelineReading, Project, Rater
+from feedback.statements import rows
+
+_UNREAD = """
+SELECT 1 FROM feedback_guideline g WHERE g.project_id = %s AND g.must_be_read AND NOT EXISTS
+  (SELECT 1 FROM feedback_guidelinereading s WHERE s.rater_id = %s AND s.version >= g.version) LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,21 @@ def versions(project: Project) -> list[Version]:
     for text in project.guidelines.select_related("created_by").order_by("-version", "language"):
         found.setdefault(text.version, {})[text.language] = text
     return [Version(number, texts) for number, texts in found.items()]
+
+
+def current_guideline(project: Project, language: str = "en") -> Guideline | None:
+    """The newest guidelines, in ``language`` where there is such a text, else in English, else in any language."""
+    newest = Guideline.objects.filter(project=project).order_by("-version").first()
+    if newest is None:
+        return None
+    texts = {text.language: text for text in project.guidelines.filter(version=newest.version)}
+    return texts.get(language) or texts.get("en") or newest
+
+
+def unread_guideline(rater: Rater, language: str = "en") -> Guideline | None:
+    """The newest guidelines, if something in them came since this person last read any that they must read."""
+    unread = rows(_UNREAD, [rater.project_id, rater.pk])
+    return current_guideline(rater.project, language) if unread else None
 
 
 def open_doubts(project: Project) -> QuerySet[Doubt]:

@@ -7,8 +7,8 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from feedback.guidelines import known_languages, language_name
 from feedback.models import Doubt
+from feedback.queries.guidelines import known_languages, language_name
 from feedback.rendering import LONGEST_RENDERED, render_text
 
 _TEXT = "text_"

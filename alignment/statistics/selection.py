@@ -1,0 +1,173 @@
+"""Which labels may stand without people: the smallest confidence whose disagreement with people is bounded.
+
+On a random calibration set judged by people, thresholds are tested from the strictest on (fixed-sequence
+testing; Maurer, Hothorn and Lehmacher 1995; Angelopoulos et al. 2021, "Learn then Test"). Each asks whether the
+exact upper bound (Clopper and Pearson 1934) on the share of labels that people contradict is within what is
+tolerated; the first that fails ends the sequence. Because the order is fixed before an outcome is looked at,
+the chance that the chosen threshold tolerates too much is at most 1 - confidence, however many were tested.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from alignment.statistics.verdicts import Codes, Floats, same_length
+
+STEPS = 40  # thresholds at the most: each adds a like share of the calibration set
+_HOPED = 0.65  # of the tolerated disagreement: what the first test is made large enough to prove
+
+
+@dataclass(frozen=True)
+class Step:
+    """One threshold tested: ``n`` calibration items reach it, people contradict ``wrong`` of them."""
+
+    threshold: float
+    n: int
+    wrong: int
+    bound: float
+
+    @property
+    def error(self) -> float:
+        """The share contradicted."""
+        return self.wrong / self.n
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What came of the tests. ``steps`` are every threshold's figures, strictest first, tested or not.
+
+    ``chosen`` is the last of them that passed before the first that failed, None where not even the first did or
+    there was nothing to test: ``reason`` then says why. ``n`` counts calibration items, ``excluded`` those left out
+    because another of the same cluster stands for it.
+    """
+
+    max_error: float
+    confidence: float
+    steps: tuple[Step, ...]
+    chosen: Step | None
+    n: int
+    excluded: int = 0
+    reason: str | None = None
+
+    @property
+    def threshold(self) -> float | None:
+        """What a label's confidence must reach; None where nothing is proven."""
+        return self.chosen.threshold if self.chosen else None
+
+
+def select_threshold(
+    confidences: ArrayLike,
+    wrong: ArrayLike,
+    clusters: ArrayLike,
+    *,
+    max_error: float,
+    confidence: float = 0.95,
+    seed: int = 0,
+) -> Selection:
+    """The smallest threshold on ``confidences`` (n) whose disagreement is at most ``max_error``, with ``confidence``.
+
+    ``wrong`` (n, 0 or 1) says which labels people contradict. One item of each cluster, drawn with ``seed``, counts:
+    items of a prompt err together, and an exact bound wants independent ones. The bound is on the disagreement over
+    such items at or above the threshold. ValueError for values out of range.
+    """
+    given, errors = _checked(confidences, wrong, max_error, confidence)
+    cluster = np.asarray(clusters)
+    same_length(confidences=given, wrong=errors, clusters=cluster)
+    kept = _one_a_cluster(cluster, seed)
+    steps = _steps(given[kept], errors[kept], max_error, confidence)
+    chosen, reason = _chosen(steps, len(kept), max_error, confidence)
+    return Selection(max_error, confidence, steps, chosen, len(kept), len(given) - len(kept), reason)
+
+
+def upper_bound(wrong: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
+    """Exact one-sided upper bound of a share: ``wrong`` of ``n`` independent trials; 1 where all are wrong."""
+    k, trials = np.asarray(wrong), np.asarray(n)
+    bound = special.betaincinv(k + 1.0, np.maximum(trials - k, 1), confidence)
+    return np.where(k >= trials, 1.0, bound)
+
+
+def fewest_items(max_error: float, confidence: float) -> int:
+    """How many calibration items, none of them contradicted, prove ``max_error``: the least that can."""
+    return int(np.ceil(np.log(1 - confidence) / np.log1p(-max_error) - 1e-9))
+
+
+def _checked(
+    confidences: ArrayLike, wrong: ArrayLike, max_error: float, confidence: float
+) -> tuple[Floats, Codes]:
+    given, errors = np.asarray(confidences, dtype=np.float64), np.asarray(wrong).astype(np.int64)
+    if not 0 < max_error < 1:
+        raise ValueError(f"max_error must lie between 0 and 1, not {max_error}")
+    if not 0.5 <= confidence < 1:
+        raise ValueError(f"confidence must be at least 0.5 and below 1, not {confidence}")
+    if not ((given >= 0) & (given <= 1)).all():
+        raise ValueError("confidences must lie between 0 and 1")
+    if not np.isin(errors, (0, 1)).all():
+        raise ValueError("wrong must hold 0 and 1 alone")
+    return given, errors
+
+
+def _one_a_cluster(clusters: Codes, seed: int) -> Codes:
+    """The indices of the items that stand for their clusters."""
+    shuffled = np.random.default_rng(seed).permutation(len(clusters))
+    _, first = np.unique(clusters[shuffled], return_index=True)
+    kept: Codes = np.sort(shuffled[first])
+    return kept
+
+
+def _steps(given: Floats, errors: Codes, max_error: float, confidence: float) -> tuple[Step, ...]:
+    """The thresholds of the sequence. They depend on the confidences alone, never on what people said."""
+    order = np.argsort(-given, kind="stable")
+    ranked, wrong = given[order], np.cumsum(errors[order])
+    last_of_equal = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True)) if len(ranked) else np.arange(0)
+    first = min(_first_size(max_error, confidence), len(ranked))
+    reaching = last_of_equal[last_of_equal + 1 >= first]
+    if len(reaching) > STEPS:
+        reaching = reaching[np.unique(np.linspace(0, len(reaching) - 1, STEPS).round().astype(int))]
+    counts, found = reaching + 1, wrong[reaching]
+    bounds = upper_bound(found, counts, confidence)
+    return tuple(
+        Step(float(ranked[at]), int(n), int(k), float(bound))
+        for at, n, k, bound in zip(reaching, counts, found, bounds, strict=True)
+    )
+
+
+@cache
+def _first_size(max_error: float, confidence: float) -> int:
+    """How many items prove ``max_error`` where ``_HOPED`` of it is found: the sequence begins with as many.
+
+    Begun with fewer, one chance contradiction among a handful would end it.
+    """
+    fewest = fewest_items(max_error, confidence)
+    sizes = np.arange(fewest, 20 * fewest + 20)
+    hoped = np.floor(_HOPED * max_error * sizes)
+    # The bound is within max_error where so few errors would be a rare sight at max_error: no quantile is needed.
+    proven = special.bdtr(hoped, sizes, max_error) <= 1 - confidence
+    return int(sizes[np.argmax(proven)]) if proven.any() else fewest
+
+
+def _chosen(
+    steps: tuple[Step, ...], n: int, max_error: float, confidence: float
+) -> tuple[Step | None, str | None]:
+    needed = fewest_items(max_error, confidence)
+    if n < needed:
+        return (
+            None,
+            f"{n} calibration items can not prove it, even without a contradiction: it takes {needed}",
+        )
+    chosen = None
+    for step in steps:
+        if step.bound > max_error:
+            break
+        chosen = step
+    if chosen is None:
+        first = steps[0]
+        return None, (
+            f"people contradict {first.wrong} of the {first.n} surest labels, "
+            f"which bounds the disagreement at {first.bound:.3f} only"
+        )
+    return chosen, None
