@@ -37,8 +37,10 @@ def web_command(address: str, port: int) -> list[str]:
 
     A connection is kept for longer than people think about an item, so that no answer waits for a new one.
     """
-    options = ("-k", "gthread", "-w", "2", "--threads", "8", "--keep-alive", "75", "--timeout", "120")
-    options += ("--log-level", "warning")
+    options = (
+        *("-k", "gthread", "-w", "2", "--threads", "8"),
+        *("--keep-alive", "75", "--timeout", "120", "--log-level", "warning"),
+    )
     return [sys.executable, "-m", "gunicorn", "deploy.wsgi:application", "-b", f"{address}:{port}", *options]
 
 
