@@ -7,9 +7,8 @@ from django.urls import reverse
 from feedback.actions import bulk
 from feedback.actions.bulk import VERBS, carry_out_bulk_change, change_comparisons, change_matching
 from feedback.actions.jobs import perform_job, resume_job
-from feedback.actions.slices import APPLY_RULES
 from feedback.actions.projects import create_project
-from feedback.actions.slices import set_slice_rule
+from feedback.actions.slices import APPLY_RULES, set_slice_rule
 from feedback.errors import Refused
 from feedback.models import (
     AuditEntry,
