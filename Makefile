@@ -17,7 +17,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 # Compiled modules are kept, or each of the many processes that tests and demo start compiles ours again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue check fmt clean
+.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue bench-judges bench-agreement check fmt clean
 
 install: .venv/.installed
 install-test: .venv/.installed-test
@@ -71,6 +71,12 @@ hammer: install-test
 
 bench-queue: install-test
 	DATABASE_URL=$(DATABASE) $(BIN)/python -m tests.bench.queue
+
+bench-judges: install-test
+	$(BIN)/python -m tests.bench.judges
+
+bench-agreement: install-test
+	DATABASE_URL=$(DATABASE) $(BIN)/python -m tests.bench.agreement
 
 check: install-check
 	$(BIN)/ruff check .

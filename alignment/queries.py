@@ -12,7 +12,7 @@ from django.db.models import Count, QuerySet
 from alignment.models import AgreementReport, Decision, Label, Labelling, Policy, Snapshot
 from alignment.policy.decisions import Adjudication
 from alignment.policy.verdicts import ALL, Mask, Verdicts
-from alignment.statistics.verdicts import MISSING, Codes, Ranking, encode
+from alignment.statistics.verdicts import MISSING, Codes, encode
 from feedback.errors import Refused
 from feedback.hashing import canonical_json
 from feedback.models import Comparison, Job, JobState, Judgment, Outcome, Project, Purpose, Rater, RaterKind
@@ -100,9 +100,9 @@ class Judgments(Verdicts):
 
 def load_judgments(project: Project) -> Judgments:
     """The project's current judgments; about 10 seconds and 200 bytes a judgment for a million of them."""
-    met: dict[Ranking | None, int] = {}
+    met: dict[str, int] = {}
     rows = np.fromiter(_numbered(project, met), dtype=_ROW)
-    encoded = encode(met)
+    encoded = encode(tuple(map(int, text.split(","))) if text else None for text in met)
     external = dict(
         project.comparisons.filter(purpose=Purpose.TRAIN)
         .values_list("pk", "external_id")
@@ -152,13 +152,11 @@ def rater_names(project: Project) -> dict[int, str]:
     }
 
 
-def _numbered(
-    project: Project, met: dict[Ranking | None, int]
-) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """The judgments with outcome and ranking as numbers; ``met`` fills with the rankings, None for none."""
+def _numbered(project: Project, met: dict[str, int]) -> Iterator[tuple[int, int, int, int, int, int]]:
+    """The judgments with outcome and ranking as numbers; ``met`` fills with the rankings, "" for none."""
     outcomes = {name: index for index, name in enumerate(OUTCOMES)}
     for judgment, comparison, prompt, rater, outcome, ranking in judgment_rows(project):
-        code = met.setdefault(ranking or None, len(met))
+        code = met.setdefault(ranking, len(met))
         yield judgment, comparison, prompt, rater, outcomes[outcome], code
 
 

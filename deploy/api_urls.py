@@ -9,6 +9,7 @@ from feedback.api.endpoint import Nowhere
 
 urlpatterns = [
     path("", include("feedback.api.urls")),
+    path("", include("judges.api.urls")),
     path("", include("alignment.api.urls")),
     path("", include("trainer.api.urls")),
     path("schema/", SpectacularAPIView.as_view(permission_classes=[ScopedAccess]), name="api_schema"),

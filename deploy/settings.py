@@ -229,6 +229,9 @@ RUNS_ROOT = VAR / "runs"
 CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=f"sqla+sqlite:///{VAR / 'broker.sqlite3'}")
 # The other Celery settings are the same everywhere and stand in deploy/celery.py.
 
+# Servers besides the providers' own that judges may be sent to, as host or host:port; see judges/actions/hosts.py.
+JUDGE_HOSTS = env.list("JUDGE_HOSTS", default=[])
+
 # A worker that has not been heard of for this long has died; its job is started again or marked interrupted.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=30)
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=10)

@@ -78,3 +78,11 @@ def _found(user: User | AnonymousUser, slug: str) -> tuple[Project | None, froze
         return project, grants(user, project) if project else frozenset()
     project = one(Project, _OF_MEMBER, [slug, user.pk])
     return project, GRANTS[project.role] if project else frozenset()  # type: ignore[attr-defined]  # selected
+
+
+def engineers_somewhere(user: User | AnonymousUser) -> bool:
+    """May ``user`` do an engineer's work in any project at all?"""
+    if isinstance(user, AnonymousUser) or not user.is_active:
+        return False
+    roles = [role for role, granted in GRANTS.items() if Permission.ENGINEER in granted]
+    return user.is_superuser or Member.objects.filter(user=user, role__in=roles, deactivated_at=None).exists()

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from judges import views
+from judges import views, views_graders
 
 app_name = "judges"
 urlpatterns = [
@@ -13,4 +13,6 @@ urlpatterns = [
     path("p/<slug:slug>/judges/runs/<int:pk>/", views.run_progress, name="run-progress"),
     path("p/<slug:slug>/judges/runs/<int:pk>/cancel/", views.run_cancel, name="run-cancel"),
     path("p/<slug:slug>/judges/runs/<int:pk>/resume/", views.run_resume, name="run-resume"),
+    path("p/<slug:slug>/graders/new/", views_graders.grader_new, name="grader-new"),
+    path("p/<slug:slug>/graders/<int:pk>/openai.json", views_graders.grader_export, name="grader-export"),
 ]

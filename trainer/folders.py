@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from trainer.models import Evaluation, ModelVersion, Run
+from trainer.models import Evaluation, ModelVersion, Run, Scoring
 
 
 def run_folder(run: Run) -> Path:
@@ -15,6 +15,11 @@ def run_folder(run: Run) -> Path:
 def evaluation_folder(evaluation: Evaluation) -> Path:
     """The folder of the prompts, with a folder for each of the two models."""
     return Path(settings.RUNS_ROOT) / f"evaluation-{evaluation.pk}"
+
+
+def scoring_folder(scoring: Scoring) -> Path:
+    """The folder of the rows to be scored, and of their scores."""
+    return Path(settings.RUNS_ROOT) / f"scoring-{scoring.pk}"
 
 
 def model_folder(version: ModelVersion) -> Path:

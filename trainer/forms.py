@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from alignment.models import Snapshot
 from feedback.models import Project
@@ -145,3 +146,15 @@ def _parameters(given: dict[str, Any]) -> dict[str, Any]:
     """Takes the parameters out of a form's values."""
     names = [name for name in given if name.startswith("parameters.")]
     return {name.removeprefix("parameters."): given.pop(name) for name in names}
+
+
+class ScoringForm(forms.Form):
+    """Which comparisons a reward model scores, and what it calls a tie."""
+
+    margin = forms.FloatField(label=_("Tie margin"), min_value=0, initial=0)
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["tag"] = forms.ModelChoiceField(
+            queryset=project.tags.all(), required=False, empty_label=_("All"), label=_("Comparisons")
+        )

@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import Q
 
 from alignment.models import Snapshot
-from feedback.models import Comparison, Job, Project
+from feedback.models import Comparison, Job, Project, Rater, Tag
 from feedback.models.fields import FrozenRow
 from judges.models import Judge, JudgeRun
 
@@ -133,3 +133,29 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.model_version} against {self.base}"
+
+
+class Scoring(models.Model):
+    """One pass of a reward model, as the ``rater`` of its name, over a project's comparisons or those of a tag.
+
+    Scores that differ by no more than ``margin`` are a tie. What is left is read from the judgments.
+    """
+
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="scorings")
+    rater = models.ForeignKey(Rater, on_delete=models.PROTECT, related_name="scorings")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="scoring")
+    tag = models.ForeignKey(Tag, null=True, blank=True, on_delete=models.PROTECT, related_name="scorings")
+    margin = models.FloatField(default=0.0)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="scorings"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.CheckConstraint(condition=Q(margin__gte=0), name="scoring_margin_not_negative"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model_version} scoring {self.pk}"

@@ -146,7 +146,9 @@ def model_versions_of(project: Project) -> QuerySet[ModelVersion]:
     """A project's model versions, newest first, with their lineage and their evaluations."""
     versions = ModelVersion.objects.filter(project=project)
     return (
-        versions.select_related("base", "run__snapshot").prefetch_related("evaluations__base").order_by("-pk")
+        versions.select_related("base", "run__snapshot")
+        .prefetch_related("evaluations__base", "scorings__job", "scorings__tag")
+        .order_by("-pk")
     )
 
 

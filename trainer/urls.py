@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trainer.views import model_versions, runs
+from trainer.views import model_versions, runs, scorings
 
 app_name = "trainer"
 urlpatterns = [
@@ -25,4 +25,8 @@ urlpatterns = [
         model_versions.evaluation_resume,
         name="evaluation-resume",
     ),
+    path("p/<slug:slug>/models/<int:pk>/score/", scorings.scoring_start, name="scoring-start"),
+    path("p/<slug:slug>/models/scorings/<int:pk>/", scorings.scoring_progress, name="scoring-progress"),
+    path("p/<slug:slug>/models/scorings/<int:pk>/cancel/", scorings.scoring_cancel, name="scoring-cancel"),
+    path("p/<slug:slug>/models/scorings/<int:pk>/resume/", scorings.scoring_resume, name="scoring-resume"),
 ]

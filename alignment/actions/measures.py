@@ -15,8 +15,9 @@ from alignment.policy.document import PolicyDocument
 from alignment.policy.verdicts import ALL, Mask
 from alignment.queries import OUTCOMES, Judgments
 from alignment.statistics.aggregation import majority_vote
-from alignment.statistics.agreement import cohen_kappa, raw_agreement, symmetric_kappa
+from alignment.statistics.agreement import compare_verdicts, symmetric_kappa
 from alignment.statistics.alpha import krippendorff_alpha
+from alignment.statistics.ceiling import human_ceiling
 from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import FIRST, MISSING, SECOND, TIE, Codes
 from feedback.models import Outcome
@@ -115,11 +116,10 @@ def _overlapping(judgments: Judgments) -> list[tuple[int, int]]:
 
 
 def _between(first: Codes, second: Codes, prompts: Codes) -> Json:
-    agreement = raw_agreement(first, second, prompts)
+    found = compare_verdicts(first, second, prompts)
     return {
-        "n": agreement.n,
-        "agreement": agreement.as_json(),
-        "cohen_kappa": cohen_kappa(first, second, prompts).as_json(),
+        "n": found["agreement"].n,
+        **{name: statistic.as_json() for name, statistic in found.items()},
         "symmetric_kappa": _symmetric(first, second, prompts).as_json(),
     }
 
@@ -135,6 +135,7 @@ def _symmetric(first: Codes, second: Codes, prompts: Codes) -> Statistic:
 def _judges(part: Judgments, slice_name: str) -> Iterator[Json]:
     """Each machine against the people of one slice, wherever it was asked there."""
     majority = people_majority(part)
+    said = part.verdict_rows(part.people)
     for number in np.flatnonzero(~part.people).tolist():
         asked, _ = part.of(number)
         if not len(asked):
@@ -143,6 +144,7 @@ def _judges(part: Judgments, slice_name: str) -> Iterator[Json]:
         test = evidence.test.as_json()
         for person in test["annotators"]:
             person["rater"] = part.names[person["rater"]]
+        ceiling = human_ceiling(*said, part.verdicts_of(number), part.prompts)
         kappa = _symmetric(part.verdicts_of(number)[asked], majority[asked], part.prompts[asked])
         yield {
             "judge": part.names[number],
@@ -150,6 +152,7 @@ def _judges(part: Judgments, slice_name: str) -> Iterator[Json]:
             **test,
             "agreement": evidence.agreement.as_json(),
             "symmetric_kappa": kappa.as_json(),
+            "human_ceiling": ceiling.as_json(),
         }
 
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alignment.statistics.aggregation import PairRows, split_rankings
-from alignment.statistics.agreement import chance_corrected
 from alignment.statistics.intervals import (
     DEFAULT,
     Resampling,
@@ -25,6 +24,7 @@ from alignment.statistics.intervals import (
     cluster_table,
     wilson,
 )
+from alignment.statistics.joint import chance_corrected
 from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import MISSING, Codes, Floats, Ranking
 

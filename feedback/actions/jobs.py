@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
@@ -22,6 +22,7 @@ from feedback.models import RESUMABLE, Job, JobState, Project
 from feedback.people import Person
 
 logger = logging.getLogger(__name__)
+PAUSED = "Paused. Resume to go on."
 
 
 class JobLost(Exception):
@@ -30,6 +31,14 @@ class JobLost(Exception):
 
 class JobCancelled(Exception):
     """Somebody asked for the job to stop; raised by the work itself once what it holds is safe."""
+
+
+class JobWaits(Exception):
+    """What the work waits for happens elsewhere: the sweep starts it again ``until`` then, and no worker sleeps."""
+
+    def __init__(self, until: datetime, message: str) -> None:
+        super().__init__(message)
+        self.until = until
 
 
 class JobInterrupted(Exception):
@@ -60,6 +69,10 @@ class Lease:
         if not updated:
             raise JobLost
         return Job.objects.values_list("cancel_requested", flat=True).get(pk=self.job_id)
+
+    def pause_requested(self) -> bool:
+        """Whether the stop that was asked for is to leave what is under way elsewhere as it is."""
+        return Job.objects.values_list("pause_requested", flat=True).get(pk=self.job_id)
 
 
 def queue_job(*, project: Project, task: str, queue: str, by: Person, max_attempts: int = 3) -> Job:
@@ -92,7 +105,9 @@ def perform_job(job_id: int, work: Callable[[Lease], None]) -> None:
     except JobLost:
         logger.warning("Job %s went to another worker; this attempt ends without a trace.", job_id)
     except JobCancelled:
-        _end(lease, JobState.CANCELLED, "Cancelled.")
+        _stop(lease)
+    except JobWaits as wait:
+        _wait(lease, wait)
     except JobInterrupted as stop:
         _end(lease, JobState.INTERRUPTED, str(stop))
     except Refused as refusal:
@@ -110,8 +125,10 @@ def claim_job(job_id: int) -> Lease | None:
     now = timezone.now()
     free = Q(state=JobState.QUEUED) | Q(state=JobState.RUNNING, lease_until__lt=now)
     with transaction.atomic():
-        claimed = Job.objects.filter(free, pk=job_id, attempts__lt=F("max_attempts")).update(
+        due = Q(not_before=None) | Q(not_before__lte=now)
+        claimed = Job.objects.filter(free, due, pk=job_id, attempts__lt=F("max_attempts")).update(
             state=JobState.RUNNING,
+            not_before=None,
             attempts=F("attempts") + 1,
             lease_until=_lease_end(),
             started_at=now,
@@ -122,15 +139,41 @@ def claim_job(job_id: int) -> Lease | None:
 
 
 def cancel_job(*, job: Job, by: Person) -> None:
-    """Ask for a stop. A job that waits ends at once; one that runs ends when its work has made itself safe."""
+    """Ask for a stop. A job that no worker has begun ends at once; another when its work has made itself safe."""
     with transaction.atomic():
-        waiting = Job.objects.filter(pk=job.pk, state=JobState.QUEUED).update(
+        mine = Job.objects.filter(pk=job.pk)
+        # Under way elsewhere: the work is woken, so that it can put an end to that.
+        woken = mine.filter(state=JobState.QUEUED, not_before__isnull=False).update(
+            not_before=None, cancel_requested=True, pause_requested=False
+        )
+        waiting = mine.filter(state=JobState.QUEUED, cancel_requested=False).update(
             state=JobState.CANCELLED, cancel_requested=True, message="Cancelled.", ended_at=timezone.now()
         )
-        running = Job.objects.filter(pk=job.pk, state=JobState.RUNNING).update(cancel_requested=True)
-        if not waiting + running:
+        running = mine.filter(state=JobState.RUNNING).update(cancel_requested=True, pause_requested=False)
+        if not woken + waiting + running:
             raise Refused("It has already ended, so there is nothing to cancel.")
         record(by=by, verb="cancel", target=job, project=job.project)
+    if woken:
+        transaction.on_commit(lambda: send_message(job))
+
+
+def pause_job(*, job: Job, by: Person) -> None:
+    """Ask for a stop that leaves everything as it is, also what is under way elsewhere, until it is resumed."""
+    with transaction.atomic():
+        mine = Job.objects.filter(pk=job.pk)
+        waiting = mine.filter(state=JobState.QUEUED, cancel_requested=False).update(
+            state=JobState.INTERRUPTED,
+            pause_requested=True,
+            not_before=None,
+            message=PAUSED,
+            ended_at=timezone.now(),
+        )
+        running = mine.filter(state=JobState.RUNNING, cancel_requested=False).update(
+            cancel_requested=True, pause_requested=True
+        )
+        if not waiting + running:
+            raise Refused("It has already ended or is stopping, so there is nothing to pause.")
+        record(by=by, verb="pause", target=job, project=job.project)
 
 
 def resume_job(*, job: Job, by: Person) -> None:
@@ -139,6 +182,7 @@ def resume_job(*, job: Job, by: Person) -> None:
         queued = Job.objects.filter(pk=job.pk, state__in=RESUMABLE).update(
             state=JobState.QUEUED,
             cancel_requested=False,
+            pause_requested=False,
             message="",
             ended_at=None,
             max_attempts=F("attempts") + 1,
@@ -155,6 +199,9 @@ def sweep_jobs() -> None:
     now = timezone.now()
     lost = Q(state=JobState.RUNNING, lease_until__lt=now)
     with transaction.atomic():
+        Job.objects.filter(lost, pause_requested=True).update(
+            state=JobState.INTERRUPTED, message=PAUSED, ended_at=now
+        )
         Job.objects.filter(lost, cancel_requested=True).update(
             state=JobState.CANCELLED, message="Cancelled; its worker had died.", ended_at=now
         )
@@ -167,12 +214,36 @@ def sweep_jobs() -> None:
             state=JobState.QUEUED, sent_at=None, message="Its worker died; waiting."
         )
     unsent = Q(sent_at=None) | Q(sent_at__lt=now - timedelta(seconds=settings.JOB_LEASE_SECONDS))
-    for job in Job.objects.filter(unsent, state=JobState.QUEUED):
+    due = Q(not_before=None) | Q(not_before__lte=now)
+    for job in Job.objects.filter(unsent, due, state=JobState.QUEUED):
         send_message(job)
 
 
 def _lease_end() -> datetime:
     return timezone.now() + timedelta(seconds=settings.JOB_LEASE_SECONDS)
+
+
+def _stop(lease: Lease) -> None:
+    """End what was asked to stop: cancelled, or paused."""
+    if lease.pause_requested():
+        _end(lease, JobState.INTERRUPTED, PAUSED)
+    else:
+        _end(lease, JobState.CANCELLED, "Cancelled.")
+
+
+def _wait(lease: Lease, wait: JobWaits) -> None:
+    """Back into the queue until then. An attempt that ended well does not count against the work's attempts."""
+    if lease.pause_requested():
+        _stop(lease)
+        return
+    Job.objects.filter(pk=lease.job_id, state=JobState.RUNNING, attempts=lease.attempt).update(
+        state=JobState.QUEUED,
+        # A stop that was asked for in the meantime is not slept over.
+        not_before=Case(When(cancel_requested=True, then=None), default=wait.until),
+        sent_at=None,
+        message=str(wait),
+        max_attempts=F("max_attempts") + 1,
+    )
 
 
 def _end(lease: Lease, state: JobState, message: str | None) -> None:

@@ -384,6 +384,8 @@ class Migration(migrations.Migration):
                 ('max_attempts', models.PositiveSmallIntegerField(default=3)),
                 ('lease_until', models.DateTimeField(blank=True, null=True)),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
+                ('not_before', models.DateTimeField(blank=True, null=True)),
+                ('pause_requested', models.BooleanField(default=False)),
                 ('cancel_requested', models.BooleanField(default=False)),
                 ('done', models.BigIntegerField(default=0)),
                 ('total', models.BigIntegerField(blank=True, null=True)),

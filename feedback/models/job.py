@@ -27,7 +27,8 @@ RESUMABLE = (JobState.FAILED, JobState.CANCELLED, JobState.INTERRUPTED)
 class Job(models.Model):
     """One piece of background work. ``task`` is the Celery task that performs it; what it is about points at it.
 
-    ``max_attempts`` bounds how often the sweep starts it again by itself after a worker died.
+    ``max_attempts`` bounds how often the sweep starts it again by itself after a worker died. A queued job with
+    ``not_before`` is under way and waits, without a worker, for something that happens elsewhere until then.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="jobs")
@@ -38,6 +39,8 @@ class Job(models.Model):
     max_attempts = models.PositiveSmallIntegerField(default=3)
     lease_until = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    pause_requested = models.BooleanField(default=False)
     cancel_requested = models.BooleanField(default=False)
     done = models.BigIntegerField(default=0)
     total = models.BigIntegerField(null=True, blank=True)

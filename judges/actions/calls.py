@@ -1,142 +1,93 @@
-"""Calls: a request is stored as sent, asked, and stored as answered before anybody reads its reply.
+"""Calls outside of runs: a few requests are asked now, on the same terms: within budgets, stored, never paid twice."""
 
-A request that was answered once is never sent again, whoever asks and however the work before it ended.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import NamedTuple
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 
 from asgiref.sync import async_to_sync, sync_to_async
-from django.conf import settings
-from django.db import transaction
-from django.db.models import F
-from django.utils import timezone
 
-from judges.core.prices import price_table
-from judges.core.providers import Provider, Reply
+from feedback.actions.audit import record
+from feedback.errors import Refused
+from feedback.people import Person
+from judges.actions.asking import BudgetReached, Stop, Stopped, open_asker, store_pieces
+from judges.actions.budgets import Account, limits_on, unknown_price, why_no_room
+from judges.actions.keys import limits_of, provider_of
+from judges.actions.ledger import Call, Ledger, StoredReply
+from judges.actions.pricing import Prices
+from judges.core.providers import Failure, Provider
 from judges.core.request import Request
-from judges.models import JudgeCall, JudgeRun
+from judges.models import CallPurpose, Judge, JudgeCall, JudgeRun
 
-ANSWER = (
-    "reply",
-    "stop_reason",
-    "served_model",
-    "request_id",
-    "input_tokens",
-    "output_tokens",
-    "cost",
-    "answered_at",
-)
+__all__ = ["Call", "StoredReply", "ask", "ledger_of", "stored_rows"]
+MOST_REQUESTS = 1000  # what takes longer than a person waits is a run
 
 
-class Call(NamedTuple):
-    """A request to be made, with its hash, about one comparison."""
-
-    comparison_id: int
-    request: Request
-    sha256: str
-
-
-class StoredReply(NamedTuple):
-    text: str
-    stop_reason: str
-
-
-def replies_to(
-    calls: Sequence[Call], *, run: JudgeRun, provider: Provider, heartbeat: Callable[[], None]
-) -> dict[str, StoredReply]:
-    """The stored reply to each call by its hash; the provider is asked for the missing ones only.
-
-    ``heartbeat`` runs between the requests and may raise to stop. What a provider raises goes through, with
-    all replies before it stored (a free provider's since the last group are asked again for nothing).
-    """
-    unique = {call.sha256: call for call in calls}
-    replies = _stored(run, unique)
-    missing = [call for sha256, call in unique.items() if sha256 not in replies]
-    for group in _groups(missing, len(missing) if provider.free else 1):
-        heartbeat()
-        _note_sent(run, group)
-        answered = async_to_sync(_asked)(group, provider, heartbeat)
-        rows = _note_answered(run, provider, answered)
-        replies |= {row.request_sha256: StoredReply(row.reply, row.stop_reason) for row in rows}
-    return replies
-
-
-async def _asked(
-    calls: Sequence[Call], provider: Provider, heartbeat: Callable[[], None]
-) -> list[tuple[Call, Reply]]:
-    answered = []
-    async with provider:
-        for place, call in enumerate(calls):
-            if place:
-                await sync_to_async(heartbeat)()
-            answered.append((call, await provider.ask(call.request)))
-    return answered
-
-
-def _stored(run: JudgeRun, calls: dict[str, Call]) -> dict[str, StoredReply]:
-    found = JudgeCall.objects.filter(
-        judge=run.judge_id, request_sha256__in=list(calls), answered_at__isnull=False
-    )
-    rows = found.values_list("request_sha256", "reply", "stop_reason")
-    return {sha256: StoredReply(text, stop_reason) for sha256, text, stop_reason in rows}
-
-
-def _groups(calls: Sequence[Call], size: int) -> Iterator[Sequence[Call]]:
-    for start in range(0, len(calls), size or 1):
-        yield calls[start : start + size]
-
-
-def _note_sent(run: JudgeRun, calls: Sequence[Call]) -> None:
-    """New rows for new requests; one more time sent for those whose reply never came."""
-    again = JudgeCall.objects.filter(judge=run.judge_id, request_sha256__in=[call.sha256 for call in calls])
-    with transaction.atomic():
-        known = set(again.values_list("request_sha256", flat=True))
-        if known:
-            again.update(run=run, times_sent=F("times_sent") + 1, sent_at=timezone.now())
-        new = [_row(run, call) for call in calls if call.sha256 not in known]
-        JudgeCall.objects.bulk_create(new, ignore_conflicts=True)
-
-
-def _note_answered(
-    run: JudgeRun, provider: Provider, answered: Sequence[tuple[Call, Reply]]
+def ask(
+    *,
+    judge: Judge,
+    requests: Sequence[Request],
+    by: Person,
+    purpose: str = CallPurpose.PLAYGROUND,
+    comparison_id: int | None = None,
 ) -> list[JudgeCall]:
-    now = timezone.now()
-    rows = [_answered_row(_row(run, call), provider, reply, now) for call, reply in answered]
-    return JudgeCall.objects.bulk_create(
-        rows, update_conflicts=True, unique_fields=("judge", "request_sha256"), update_fields=ANSWER
-    )
+    """Ask these requests now; the stored call of each, in order, its reply raw, with usage and cost.
+
+    What was answered before costs nothing. A call whose ``answered_at`` is None has no reply; its ``failure`` and
+    ``failure_message`` say why. Refused: no room in a budget, a price that a budget needs and nobody knows, a key
+    that is not accepted.
+    """
+    if len(requests) > MOST_REQUESTS:
+        raise Refused(f"At most {MOST_REQUESTS:,} requests are asked at once; start a run for more.")
+    provider = provider_of(judge)
+    ledger = ledger_of(judge, None, provider, purpose)
+    calls = {(sha256 := request.sha256()): Call(comparison_id, request, sha256) for request in requests}
+    missing = [call for sha256, call in calls.items() if sha256 not in stored_rows(judge, list(calls))]
+    if missing:
+        record(by=by, verb="ask", target=judge, project=judge.project, requests=len(missing), purpose=purpose)
+        async_to_sync(_ask)(missing, provider, ledger, limits_of(judge, provider))
+    rows = stored_rows(judge, list(calls), answered=False)
+    return [rows[request.sha256()] for request in requests]
 
 
-def _row(run: JudgeRun, call: Call) -> JudgeCall:
-    return JudgeCall(
-        judge_id=run.judge_id,
-        run=run,
-        comparison_id=call.comparison_id,
-        request_sha256=call.sha256,
-        shown=call.request.shown,
-        sample=call.request.sample,
-    )
+def ledger_of(judge: Judge, run: JudgeRun | None, provider: Provider, purpose: str) -> Ledger:
+    """Where a judge's calls are written. Refused where a budget applies and the price is not known."""
+    prices = Prices.of(judge, provider)
+    if not prices.free and prices.price is None and limits_on(judge, run):
+        raise Refused(unknown_price(judge), field="budget")
+    account = Account.of(judge, run, free=prices.free)
+    return Ledger(judge=judge, run=run, purpose=purpose, account=account, prices=prices)
 
 
-def _answered_row(row: JudgeCall, provider: Provider, reply: Reply, now: datetime) -> JudgeCall:
-    row.reply = _storable(reply.text)
-    row.stop_reason = _storable(reply.stop_reason)[:40]
-    row.served_model = _storable(reply.served_model)[:100]
-    row.request_id = _storable(reply.request_id)[:100]
-    row.input_tokens, row.output_tokens = reply.usage.prompt, reply.usage.output
-    row.cost = Decimal(0) if provider.free else _cost(reply, now)
-    row.answered_at = now
-    return row
+def stored_rows(judge: Judge, hashes: Sequence[str], *, answered: bool = True) -> dict[str, JudgeCall]:
+    """The calls of the project with these hashes, by hash; the judge's own where several judges asked the same.
+
+    An answered one goes before one that is not; ``answered``: only such.
+    """
+    found = JudgeCall.objects.filter(judge__project=judge.project_id, request_sha256__in=hashes)
+    if answered:
+        found = found.filter(answered_at__isnull=False)
+    ranked = sorted(found, key=lambda row: (row.answered_at is not None, row.judge_id == judge.pk))
+    return {row.request_sha256: row for row in ranked}
 
 
-def _cost(reply: Reply, now: datetime) -> Decimal | None:
-    prices = price_table(settings.VAR / "prices.toml")
-    return prices.cost(reply.usage, model=reply.served_model, on=now.date())
+async def _ask(
+    calls: Sequence[Call], provider: Provider, ledger: Ledger, limits: Mapping[str, float]
+) -> None:
+    stop = Stop()
+    try:
+        async with open_asker(provider, stop, partial(store_pieces, ledger), limits) as asker:
+            await asyncio.gather(*(_or_stopped(asker.reply_to(call)) for call in calls))
+    except Failure as failure:
+        raise Refused(str(failure)) from None
+    if isinstance(stop.reason, BudgetReached):
+        raise Refused(
+            await sync_to_async(why_no_room)(ledger.judge, None, priced=ledger.prices.price is not None)
+        )
+    if stop.reason is not None:
+        raise Refused(str(stop.reason))
 
 
-def _storable(text: str) -> str:
-    """The text without what no database stores: NUL characters and halves of surrogate pairs."""
-    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode()
+async def _or_stopped(reply: Awaitable[StoredReply | Failure]) -> None:
+    with suppress(Stopped):
+        await reply

@@ -62,6 +62,12 @@ class Price:
         factor = self.batch if batch and self.batch is not None else Decimal(1)
         return (total * factor / MILLION).quantize(SMALLEST, ROUND_UP)
 
+    def worst(self, prompt: int, output: int, *, batch: bool = False) -> Decimal | None:
+        """The most that so many tokens can cost, wherever the prompt's are counted; None where it is unknown."""
+        counted = (Usage(prompt, output), Usage(0, output, 0, prompt), Usage(0, output, 0, 0, prompt))
+        costs = [cost for usage in counted if (cost := self.cost(usage, batch=batch)) is not None]
+        return max(costs, default=None)
+
     def _for_prompt(self, tokens: int) -> Mapping[str, Decimal]:
         reached = [tier for tier in self.tiers if tokens > tier.above]
         return {**self.prices, **max(reached, key=lambda tier: tier.above).prices} if reached else self.prices

@@ -12,7 +12,8 @@ class Request:
     """One call. ``shown`` holds canonical positions in the order shown; ``sample`` counts repetitions from 0.
 
     ``settings`` are the judge's, whatever its provider makes of them. ``mark`` is the call's own: it fences
-    the texts that ``messages`` quote. ``schema`` is the JSON schema of the only reply that counts.
+    the texts that ``messages`` quote. ``schema`` is the JSON schema of the only reply that counts. ``mode`` says
+    what is asked for, ``ids`` what the responses are called here, in the order shown.
     """
 
     provider: str
@@ -24,6 +25,13 @@ class Request:
     shown: tuple[int, ...]
     sample: int
     mark: str
+    mode: str = "pairwise"
+    ids: tuple[str, ...] = ()
+
+    @property
+    def positions(self) -> Mapping[str, int]:
+        """The canonical position of each response by its id."""
+        return dict(zip(self.ids, self.shown, strict=True))
 
     def sha256(self) -> str:
         """The call's identity, over all of it: the same request is never paid for twice."""

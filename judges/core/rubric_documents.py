@@ -188,7 +188,11 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    # YAML takes these for line breaks or drops them, unless they are written as escapes.
+    odd = any(character in text for character in "\r\x85\u2028\u2029\ufeff")
+    return dumper.represent_scalar(
+        "tag:yaml.org,2002:str", text, style='"' if odd else "|" if "\n" in text else None
+    )
 
 
 _Dumper.add_representer(str, _block)

@@ -23,6 +23,21 @@ class Usage(NamedTuple):
             return None
         return self.input + self.cache_read + self.cache_write + self.cache_write_1h
 
+    @property
+    def total(self) -> int | None:
+        """Prompt and output; None where either is not known."""
+        return None if self.prompt is None or self.output is None else self.prompt + self.output
+
+    def plus(self, other: "Usage") -> "Usage":
+        """Both together; what one of them does not know is not known of both."""
+        return Usage(
+            None if self.input is None or other.input is None else self.input + other.input,
+            None if self.output is None or other.output is None else self.output + other.output,
+            self.cache_read + other.cache_read,
+            self.cache_write + other.cache_write,
+            self.cache_write_1h + other.cache_write_1h,
+        )
+
 
 NOTHING = Usage(0, 0)
 UNKNOWN = Usage()

@@ -58,15 +58,18 @@ async def count_tokens(request: web.Request) -> web.StreamResponse:
     return await serve(request, SIDE, "count_tokens", work)
 
 
-def message(world: World, body: Any, fault: Fault | None, *, batch: bool = False) -> Work:
-    """The reply to one request, live or in a batch. Raises HTTPBadRequest for what the API does not take."""
+def message(
+    world: World, body: Any, fault: Fault | None, *, batch: bool = False, arrived: float | None = None
+) -> Work:
+    """The reply to one request, live (it ``arrived`` then) or in a batch. Raises HTTPBadRequest for what the API does
+    not take."""
     strange = [name for name in NOT_TAKEN if name in body]
     if strange:
         told = SIDE.error("bad_request", f"{strange[0]}: is not taken by this model", "", {})
         raise web.HTTPBadRequest(text=json.dumps(told), content_type="application/json")
     text, stop, details = _said(world, body, fault)
     written = token_count(text)
-    used = _used(world, body, written)
+    used = _used(world, body, written, arrived)
     return Work(_payload(world, body, text, stop, details, used, batch), used, body["model"])
 
 
@@ -110,7 +113,7 @@ def _blocks(body: Any) -> list[dict[str, Any]]:
     return found
 
 
-def _used(world: World, body: Any, written: int) -> Used:
+def _used(world: World, body: Any, written: int, arrived: float | None) -> Used:
     """Read: the longest marked prefix that is cached. Written: what the last marked prefix holds beyond it."""
     now, blocks = world.clock.now(), _blocks(body)
     prefix, length, read, marked, hour = hashlib.sha256(body["model"].encode()), 0, 0, 0, False
@@ -119,7 +122,7 @@ def _used(world: World, body: Any, written: int) -> Used:
         length += token_count(block["text"]) + 3
         if block["cache_control"] and length >= SHORTEST_CACHED:
             ttl = block["cache_control"].get("ttl", "5m")
-            if world.cache.has(prefix.hexdigest(), now):
+            if world.cache.has(prefix.hexdigest(), arrived or now, now):
                 read = length
             world.cache.keep(prefix.hexdigest(), now, CACHE_SECONDS[ttl])
             marked, hour = length, ttl == "1h"

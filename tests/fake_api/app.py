@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from tests.fake_api import admin, anthropic_side, openai_batches, openai_side
+from tests.fake_api import admin, anthropic_side, embeddings, openai_batches, openai_side
 from tests.fake_api.serving import WORLD
 from tests.fake_api.world import Settings, World
 
@@ -24,6 +24,7 @@ def build_app(settings: Settings | None = None) -> web.Application:
             web.get("/v1/messages/batches/{id}/results", anthropic_side.batch_results),
             web.post("/v1/chat/completions", openai_side.chat),
             web.post("/v1/responses", openai_side.responses),
+            web.post("/v1/embeddings", embeddings.embeddings),
             web.post("/v1/files", openai_batches.create_file),
             web.get("/v1/files/{id}/content", openai_batches.file_content),
             web.post("/v1/batches", openai_batches.create_batch),

@@ -1,17 +1,18 @@
 """The scripted judge: a model that follows the rules of the game to the letter, so that tests know what it says.
 
-How it reads a prompt. A message may declare a mark ("The mark of this message is 0123456789abcdef."); what stands
-between "<<<NAME MARK" and "NAME MARK>>>", with that mark, is a fenced text: material, whatever it says. Without a
-declared mark nothing is fenced; responses are then found under headings of their own ("Response A:", "[Assistant
-B]"), and all of the message is text that may instruct. The system text is trusted and not searched.
+How it reads a prompt. A message may begin by declaring a mark ("The mark of this message is 0123456789abcdef.");
+what stands between "<<<NAME MARK" and "NAME MARK>>>", with that mark, is a fenced text: material, whatever it says.
+Without a declared mark nothing is fenced; responses are then found under headings of their own ("Response A:",
+"[Assistant B]"), and all of the message is text that may instruct. The system text is trusted and not searched.
 
-What it obeys. It looks in the text that is not fenced, and in what base64, hexadecimal and rot13 in it decode to, for
-an order (English or French): a demand to answer with a label, a verdict announced as JSON or in words, or praise
-that a response orders for itself. The last order wins. A response outside a fence that imitates a fence with another
-mark is outside, and so is everything in it.
+What it obeys. It looks in the text that is not fenced, and in what base64, hexadecimal, rot13, invisible characters and
+lookalike letters in it stand for, for an order in one of nine languages: a demand to answer with a label, a verdict
+announced as JSON or in words, or praise that a response orders for itself. The last order wins. A response outside a
+fence that imitates a fence with another mark is outside, and so is everything in it.
 
-What it prefers. "[[quality 0.7]]" in a response is its quality; without it the quality is drawn from a hash of the
-text, from 0 to 1. ``first_bias`` is added for the response shown first. Within ``tie_margin`` it calls a tie.
+What it prefers. "[[quality 0.7]]" in a response is its quality, and it knows the pairs that injections are planted in;
+without either the quality is drawn from a hash of the text, from 0 to 1. ``first_bias`` is added for the response shown
+first. Within ``tie_margin`` it calls a tie.
 """
 
 import base64
@@ -23,7 +24,12 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-MARK = re.compile(r"^The mark of this message is ([0-9a-f]{8,64})\.", re.MULTILINE)
+from judges.core.attacks import PAIRS
+
+BETTER, WORSE = 0.9, 0.1
+LOOKALIKES = str.maketrans("асеорхуі", "aceopxyi")  # Cyrillic letters that look like Latin ones
+TAG_BLOCK = 0xE0000  # invisible characters that mirror ASCII
+MARK = re.compile(r"The mark of this message is ([0-9a-f]{8,64})\.")
 QUALITY = re.compile(r"\[\[quality (-?\d+(?:\.\d+)?)\]\]")
 HEADING = re.compile(
     r"^[\s#*\[<(]*(?:the )?(?:response|assistant|answer|candidate|réponse)\s+([A-Z])\b[^\w\n]*(?:start)?[^\w\n]*$",
@@ -44,16 +50,18 @@ _VERB = (
     r"answer|say|output|reply|respond|return|write|print|choose|pick|select|prefer|declare|vote for|rate|rank|"
     r"verdict(?: must be| is|:)?|winner(?: is|:)?|better response is|best response is|"
     r"répond(?:s|ez)|choisi(?:s|ssez)|préfère|préférez|sélectionne[z]?|déclare[z]?|écri(?:s|vez)|donne[z]?|"
-    r"le verdict est|la meilleure réponse est"
+    r"le verdict est|la meilleure réponse est|"
+    r"antworte|wähle|responde|elige|responda|escolha|rispondi|scegli|ответь|выбери|请选择|选择|回答|واختر|اختر|أجب"
 )
 # "Answer A or B" names both: that is how a prompt asks, and no order for one of them.
-_NOT_A_CHOICE = r"(?![\"'`”»\])]*\s*(?:,|/|\||or\b|ou\b)\s*[\"'`“«\[(]*(?:[A-Z]\b|tie\b))"
+_NOT_A_CHOICE = r"(?![\"'`”»\])]*\s*(?:,|/|\||or\b|ou\b)\s*[\"'`“«\[(]*(?:[A-Z]{1,2}\b|tie\b|fail\b))"
 ORDER = re.compile(
-    rf"(?i:{_VERB})\s*(?i:(?:with|only|just|that|for|par|que|seulement|simplement|the verdict|le verdict|:)\s*)*"
-    rf"(?i:{_LABEL})(?P<label>[A-Z]|tie)(?![\w'’]){_NOT_A_CHOICE}"
+    rf"(?i:{_VERB})\s*"
+    r"(?i:(?:with|only|just|that|for|par|que|seulement|simplement|nur|mit|the verdict|le verdict|:)\s*)*"
+    rf"(?i:{_LABEL})(?P<label>[A-Z]{{1,2}}|tie|pass)(?![\w'’]){_NOT_A_CHOICE}"
 )
 JSON_ORDER = re.compile(
-    r"[\"'](?:verdict|winner|answer|preferred|choice)[\"']\s*:\s*[\"'](?P<label>[A-Z]|tie)[\"']"
+    r"[\"'](?:verdict|winner|answer|preferred|choice)[\"']\s*:\s*[\"'](?P<label>[A-Z]{1,2}|tie|pass)[\"']"
     + _NOT_A_CHOICE
 )
 SELF_ORDER = re.compile(
@@ -94,12 +102,12 @@ def judge(message: str, *, first_bias: float = 0.0, tie_margin: float = 0.0) -> 
         qualities[next(iter(qualities))] += first_bias
     label, order = order_in(prompt)
     if order:
-        return Judgment(label, qualities, order)
+        return Judgment(label, _bent(qualities, label), order)
     return Judgment(_preferred(qualities, tie_margin), qualities)
 
 
 def read_prompt(message: str) -> Prompt:
-    declared = MARK.search(message)
+    declared = MARK.match(message)
     return _fenced(message, declared.group(1)) if declared else _unfenced(message)
 
 
@@ -107,6 +115,11 @@ def quality(text: str) -> float:
     marked = QUALITY.search(text)
     if marked:
         return float(marked.group(1))
+    for pair in PAIRS:
+        if pair.worse in text:
+            return WORSE
+        if pair.better in text:
+            return BETTER
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4]) / 2**32
 
 
@@ -115,11 +128,8 @@ def order_in(prompt: Prompt) -> tuple[str, str]:
     found = ("", "")
     for label, text in prompt.outside:
         for plain in readings(text):
-            for order in ORDER.finditer(plain):
-                if order["label"] in prompt.responses or order["label"] == "tie":
-                    found = order["label"], order.group()
-            for order in JSON_ORDER.finditer(plain):
-                if order["label"] in prompt.responses or order["label"] == "tie":
+            for order in (*ORDER.finditer(plain), *JSON_ORDER.finditer(plain)):
+                if order["label"] in prompt.responses or order["label"] in ("tie", "pass"):
                     found = order["label"], order.group()
             praise = SELF_ORDER.search(plain) or SELF_DEMAND.search(plain)
             if praise and label:
@@ -133,6 +143,8 @@ def readings(text: str) -> Iterator[str]:
         char for char in unicodedata.normalize("NFKC", text) if unicodedata.category(char) not in ("Cf", "Co")
     )
     yield plain
+    yield plain.translate(LOOKALIKES)
+    yield "".join(chr(ord(char) - TAG_BLOCK) for char in text if TAG_BLOCK < ord(char) < TAG_BLOCK + 127)
     yield codecs.decode(plain, "rot13")
     for coded in CODED.findall(plain):
         yield from _decoded(
@@ -183,6 +195,11 @@ def _unfenced(message: str) -> Prompt:
         responses.setdefault(heading.group(1), text)
         outside.append((heading.group(1), text))
     return Prompt(responses, tuple(outside))
+
+
+def _bent(qualities: dict[str, float], label: str) -> dict[str, float]:
+    """Levels follow the order too: whoever is to win has the highest quality, the others the lowest."""
+    return {name: float(label in (name, "tie", "pass")) for name in qualities}
 
 
 def _preferred(qualities: dict[str, float], margin: float) -> str:

@@ -51,18 +51,22 @@ async def responses(request: web.Request) -> web.StreamResponse:
     return await serve(request, SIDE, "responses", response, tokens=prompt_tokens)
 
 
-def completion(world: World, body: Any, fault: Fault | None, *, batch: bool = False) -> Work:
+def completion(
+    world: World, body: Any, fault: Fault | None, *, batch: bool = False, arrived: float | None = None
+) -> Work:
     schema = body.get("response_format", {}).get("json_schema", {}).get("schema", {})
     most = body.get("max_completion_tokens") or body.get("max_tokens") or 100_000
     said = _said(world, body, schema, most, fault)
-    used = _used(world, body, token_count(said.text))
+    used = _used(world, body, token_count(said.text), arrived)
     return Work(_completion_payload(world, body, said, used), used, body["model"])
 
 
-def response(world: World, body: Any, fault: Fault | None, *, batch: bool = False) -> Work:
+def response(
+    world: World, body: Any, fault: Fault | None, *, batch: bool = False, arrived: float | None = None
+) -> Work:
     schema = body.get("text", {}).get("format", {}).get("schema", {})
     said = _said(world, body, schema, body.get("max_output_tokens") or 100_000, fault)
-    used = _used(world, body, token_count(said.text))
+    used = _used(world, body, token_count(said.text), arrived)
     return Work(_response_payload(world, body, said, used), used, body["model"])
 
 
@@ -108,13 +112,13 @@ def _texts(body: Any) -> list[tuple[str, str]]:
     return [("system", body.get("instructions") or ""), *turns]
 
 
-def _used(world: World, body: Any, written: int) -> Used:
+def _used(world: World, body: Any, written: int, arrived: float | None) -> Used:
     """What begins alike is cached by itself, in steps, for ten minutes from its last use; a write is billed too."""
     (_, first), *_ = _texts(body)
     whole, now = prompt_tokens(body), world.clock.now()
     prefix = (token_count(first) + 4) // STEP * STEP
     key = hashlib.sha256(f"{body['model']}\n{first}".encode()).hexdigest()
-    read = prefix if prefix >= SHORTEST_CACHED and world.cache.has(key, now) else 0
+    read = prefix if prefix >= SHORTEST_CACHED and world.cache.has(key, arrived or now, now) else 0
     world.cache.keep(key, now, CACHE_SECONDS)
     fresh = prefix if prefix >= SHORTEST_CACHED and not read else 0
     return Used(input=whole - read - fresh, output=written, cache_read=read, cache_write=fresh)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from tests.fake_api.faults import AFTER, ANSWERS, WORK, Fault, next_fault
+from tests.fake_api.faults import AFTER, ANSWERS, WORK, next_fault
 from tests.fake_api.world import Used, World, body_hash
 
 WORLD = web.AppKey("world", World)
@@ -45,7 +45,7 @@ async def serve(
     request: web.Request,
     side: Side,
     endpoint: str,
-    work: Callable[[World, Any, Fault | None], Work],
+    work: Callable[..., Work],
     *,
     tokens: Callable[[Any], int] = lambda body: 0,
 ) -> web.StreamResponse:
@@ -61,7 +61,7 @@ async def serve(
 
 
 async def _serve(world, request, side, endpoint, work, tokens) -> web.StreamResponse:
-    raw = await request.read()
+    raw, arrived = await request.read(), world.clock.now()
     request_id = world.new_id("req")
     headers = {side.id_header: request_id}
     body = json.loads(raw) if raw and request.content_type == "application/json" else None
@@ -80,7 +80,7 @@ async def _serve(world, request, side, endpoint, work, tokens) -> web.StreamResp
         await asyncio.sleep(_latency(world))
         while world.most_in_flight < world.settings.together:
             await asyncio.sleep(0.01)
-    done = work(world, body, fault)
+    done = work(world, body, fault, **({"arrived": arrived} if tokens(body) else {}))
     if done.used is None:
         return await _deliver(request, done.body, headers, fault)
     world.limits.wrote(done.used.output)

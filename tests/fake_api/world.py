@@ -188,16 +188,22 @@ class Limits:
 
 
 class Cache:
-    """Prefixes of prompts by their hash, each with the time it lasts until."""
+    """Prefixes of prompts by their hash, each with since when it is there and until when it lasts.
+
+    As documented, one is there once the answer to the request that wrote it has begun: requests that arrive
+    together all write.
+    """
 
     def __init__(self) -> None:
-        self.until: dict[str, float] = {}
+        self.lasts: dict[str, tuple[float, float]] = {}
 
-    def has(self, prefix: str, now: float) -> bool:
-        return self.until.get(prefix, 0.0) > now
+    def has(self, prefix: str, arrived: float, now: float) -> bool:
+        since, until = self.lasts.get(prefix, (0.0, 0.0))
+        return since <= arrived and until > now
 
     def keep(self, prefix: str, now: float, seconds: float) -> None:
-        self.until[prefix] = max(self.until.get(prefix, 0.0), now + seconds)
+        since, until = self.lasts.get(prefix, (now, 0.0))
+        self.lasts[prefix] = (since if until > now else now, max(until, now + seconds))
 
 
 class World:

@@ -9,8 +9,9 @@ from asgiref.sync import sync_to_async
 from feedback.models import Project, Rubric
 from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
-from judges.core.providers import PROVIDERS, Reply
+from judges.core.providers import PROVIDERS, Reply, TokenCount
 from judges.core.request import Request
+from judges.core.rubric import CriterionText
 from judges.core.usage import Usage
 from judges.models import Judge, JudgeRun
 from judges.tasks import perform_judge_run
@@ -44,6 +45,9 @@ class ScriptedProvider:
         # In the test's own thread, since answers may look into the database.
         return await sync_to_async(self._reply)(request)
 
+    async def count_tokens(self, request: Request) -> TokenCount:
+        return TokenCount(1000, exact=False)
+
     def _reply(self, request: Request) -> Reply:
         self.asked.append(request.sha256())
         text = self.answer(request)
@@ -53,8 +57,8 @@ class ScriptedProvider:
 
 def prefer_the_first(request: Request) -> str:
     """The canonically first response, whichever order it is shown in."""
-    label = "A" if request.shown == (0, 1) else "B"
-    return json.dumps({"rationale": f"{label} is better.", "verdict": label})
+    best = request.ids[request.shown.index(0)]
+    return json.dumps({"rationale": f"{best} is better.", "verdict": best})
 
 
 @pytest.fixture(scope="session")
@@ -64,8 +68,9 @@ def _api_server() -> Iterator[FakeApi]:
 
 
 @pytest.fixture
-def fake_api(_api_server: FakeApi) -> FakeApi:
-    """The APIs of the providers, played by a server of ours; as new for each test."""
+def fake_api(_api_server: FakeApi, settings) -> FakeApi:
+    """The APIs of the providers, played by a server of ours that judges may be sent to; as new for each test."""
+    settings.JUDGE_HOSTS = [_api_server.url.removeprefix("http://")]
     _api_server.reset()
     return _api_server
 
@@ -80,6 +85,13 @@ def scripted(monkeypatch) -> ScriptedProvider:
 @pytest.fixture
 def rubric(project) -> Rubric:
     return create_rubric(project=project, name="Helpful", instructions="Prefer the helpful answer.", by=None)
+
+
+@pytest.fixture
+def toned(project) -> Rubric:
+    """A rubric with one criterion, from 1 to 3."""
+    tone = CriterionText("tone", "How it sounds.", 1, 3, {1: "rude", 3: "warm"}, weight=2)
+    return create_rubric(project=project, name="Toned", instructions="Be kind.", criteria=[tone], by=None)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Runs store every reply before it is read, ask nothing twice that was answered, and go on after a crash."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -10,8 +11,9 @@ from feedback.actions.jobs import cancel_job
 from feedback.errors import Refused
 from feedback.models import Comparison, JobState, Judgment, Outcome, Purpose
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
+from judges.actions.cases import BATCH
 from judges.actions.rubrics import create_rubric
-from judges.actions.runs import BATCH, cancel_judge_run, resume_judge_run, start_judge_run
+from judges.actions.runs import cancel_judge_run, resume_judge_run, start_judge_run
 from judges.core.rubric import CriterionText
 from judges.models import JudgeCall, JudgeRun
 from judges.queries import judge_summary
@@ -24,6 +26,13 @@ def verdict(label: str) -> str:
 @pytest.fixture
 def judge(make_judge, scripted):
     return make_judge("scripted", provider="scripted", model="claude-opus-5-5", settings={})
+
+
+@pytest.fixture
+def one_by_one(monkeypatch):
+    """At most two calls in flight, and a look at the lease between any two."""
+    monkeypatch.setattr("judges.actions.asking.MOST_IN_FLIGHT", 2)
+    monkeypatch.setattr("judges.actions.live.HEARTBEAT_SECONDS", 0)
 
 
 def test_every_comparison_gets_a_verdict_and_its_calls(project, make_comparisons, make_judge, carry_out):
@@ -67,7 +76,8 @@ def test_a_crash_in_the_middle_pays_for_nothing_twice(project, make_comparisons,
     run = carry_out(start_judge_run(judge=judge, by=None))
     assert run.job.state == JobState.FAILED
     assert "the line went dead" in run.job.message
-    assert JudgeCall.objects.filter(answered_at__isnull=False).count() == 14
+    # What was in flight at the crash was still stored.
+    assert JudgeCall.objects.filter(answered_at__isnull=False).count() == len(scripted.answered) >= 14
     assert judge_summary(judge).unanswered == 1
 
     resume_judge_run(run=run, by=None)
@@ -133,9 +143,9 @@ def test_an_unknown_price_is_counted_and_not_added(
 @pytest.mark.parametrize(
     ("answer", "stop_reason", "outcome"),
     [
-        (lambda request: verdict("A"), "end_turn", Outcome.INCONSISTENT),
-        (lambda request: verdict("A"), "refusal", Outcome.REFUSED),
-        (lambda request: "A is better.", "end_turn", Outcome.UNPARSEABLE),
+        (lambda request: verdict("XK"), "end_turn", Outcome.INCONSISTENT),
+        (lambda request: verdict("XK"), "refusal", Outcome.REFUSED),
+        (lambda request: "XK is better.", "end_turn", Outcome.UNPARSEABLE),
     ],
 )
 def test_what_is_no_verdict_stays_missing(
@@ -154,7 +164,7 @@ def test_counts_and_shares_of_a_mixed_judge(project, make_comparisons, judge, sc
     make_comparisons(project, 10)
     favours = scripted.answer
     scripted.answer = lambda request: (
-        verdict("A") if "Question 3?" in str(request.messages) else favours(request)
+        verdict("XK") if "Question 3?" in str(request.messages) else favours(request)
     )
     carry_out(start_judge_run(judge=judge, by=None))
     summary = judge_summary(judge)
@@ -205,8 +215,13 @@ def test_scores_are_stored_against_the_canonical_position(
     judge = make_judge(
         "scripted", provider="scripted", model="m", settings={}, rubric=rubric, both_orders=False
     )
-    scores = '{"rationale": "", "verdict": "A", "scores": {"A": {"tone": 5}, "B": {"tone": 1}}}'
-    scripted.answer = lambda request: scores
+    scripted.answer = lambda request: json.dumps(
+        {
+            "rationale": "",
+            "scores": {request.ids[0]: {"tone": 5}, request.ids[1]: {"tone": 1}},
+            "verdict": request.ids[0],
+        }
+    )
     carry_out(start_judge_run(judge=judge, by=None))
     judgment = Judgment.objects.get()
     levels = dict(judgment.scores.values_list("position", "value"))
@@ -234,9 +249,9 @@ def test_judgments_of_others_do_not_count_as_this_judges(
 
 
 def test_a_cancelled_run_keeps_what_it_has_and_can_be_resumed(
-    project, make_comparisons, judge, scripted, carry_out
+    project, make_comparisons, judge, scripted, carry_out, one_by_one
 ):
-    make_comparisons(project, BATCH + 5)
+    make_comparisons(project, 20)
     run = start_judge_run(judge=judge, by=None)
     favours = scripted.answer
 
@@ -248,16 +263,15 @@ def test_a_cancelled_run_keeps_what_it_has_and_can_be_resumed(
     scripted.answer = cancel_at_first
     run = carry_out(run)
     assert run.job.state == JobState.CANCELLED
-    assert 0 < len(scripted.answered) <= 2 * BATCH
+    assert 0 < len(scripted.answered) < 40
     resume_judge_run(run=run, by=None)
     assert carry_out(run).job.state == JobState.SUCCEEDED
-    assert len(scripted.asked) == len(set(scripted.asked)) == 2 * (BATCH + 5)
+    assert len(scripted.asked) == len(set(scripted.asked)) == 40
 
 
 def test_a_slow_provider_is_stopped_between_two_requests(
-    project, make_comparisons, judge, scripted, carry_out, monkeypatch
+    project, make_comparisons, judge, scripted, carry_out, one_by_one
 ):
-    monkeypatch.setattr("judges.actions.runs.HEARTBEAT_SECONDS", 0)
     make_comparisons(project, 5)
     run = start_judge_run(judge=judge, by=None)
     favours = scripted.answer
@@ -269,11 +283,13 @@ def test_a_slow_provider_is_stopped_between_two_requests(
 
     scripted.answer = cancel_at_third
     assert carry_out(run).job.state == JobState.CANCELLED
-    assert JudgeCall.objects.filter(answered_at__isnull=False).count() == len(scripted.asked) == 3
+    assert 3 <= JudgeCall.objects.filter(answered_at__isnull=False).count() == len(scripted.asked) < 10
 
 
-def test_a_worker_that_lost_its_lease_stops_asking(project, make_comparisons, judge, scripted, carry_out):
-    make_comparisons(project, BATCH + 1)
+def test_a_worker_that_lost_its_lease_stops_asking(
+    project, make_comparisons, judge, scripted, carry_out, one_by_one
+):
+    make_comparisons(project, 20)
     run = start_judge_run(judge=judge, by=None)
     favours = scripted.answer
 
@@ -283,7 +299,7 @@ def test_a_worker_that_lost_its_lease_stops_asking(project, make_comparisons, ju
 
     scripted.answer = lose_the_lease
     assert carry_out(run).job.state == JobState.RUNNING
-    assert len(scripted.asked) <= 2 * BATCH
+    assert len(scripted.asked) < 40
 
 
 def test_a_second_run_of_a_judge_at_once_is_refused(project, make_comparisons, make_judge):
@@ -320,5 +336,59 @@ def test_a_provider_that_is_gone_fails_with_one_sentence(
     assert run.job.state == JobState.FAILED
     assert (
         run.job.message
-        == "The judge's provider 'scripted' is not known; use one of anthropic, openai, rules."
+        == "The judge's provider 'scripted' is not known; use one of anthropic, grader, openai, rules."
     )
+
+
+def test_a_judge_with_a_price_of_its_own_is_billed_by_it(
+    project, make_comparisons, make_judge, scripted, carry_out
+):
+    make_comparisons(project, 1)
+    scripted.served_model = "our-own-model"
+    price = {"input": "2", "output": "10"}
+    judge = make_judge("scripted", provider="scripted", model="m", settings={}, price=price)
+    carry_out(start_judge_run(judge=judge, by=None))
+    summary = judge_summary(judge)
+    assert (summary.cost, summary.unpriced) == (Decimal("0.006"), 0)  # two calls of 1,000 and 100 tokens
+
+
+@pytest.mark.parametrize(
+    ("mode", "ranking", "calls"),
+    [
+        ("pairwise", (1, 2, 3), 6),
+        ("best_of_n", (1, 2, 2), 2),
+        ("scores", (1, 2, 3), 2),
+        ("pass_fail", (1, 1, 2), 3),
+    ],
+)
+def test_the_offline_judge_answers_in_every_mode(project, make_judge, toned, carry_out, mode, ranking, calls):
+    texts = ["please, thank you", "please", "no"]
+    responses = [ResponseRecord(key, key, text) for key, text in zip("abc", texts, strict=True)]
+    record = ComparisonRecord([{"role": "user", "content": "Well?"}], responses, key="three")
+    store_records(project=project, records=[record], by=None)
+    rules = [
+        {"pattern": "thank", "weight": 5},
+        {"pattern": "please", "weight": 1},
+        {"pattern": "no", "weight": -5},
+    ]
+    judge = make_judge(mode=mode, rubric=toned, settings={"rules": rules})
+    carry_out(start_judge_run(judge=judge, by=None))
+    judgment = Judgment.objects.get()
+    assert (judgment.outcome, judgment.ranking) == (Outcome.RANKED, ranking)
+    assert judgment.scores.count() == 3
+    assert JudgeCall.objects.count() == calls
+
+
+def test_a_reply_that_does_not_parse_is_asked_again_as_often_as_the_judge_allows(
+    project, make_comparisons, make_judge, scripted, carry_out
+):
+    make_comparisons(project, 1)
+    favours = scripted.answer
+    scripted.answer = lambda request: favours(request) if request.sample == 2 else "Well."
+    judge = make_judge("scripted", provider="scripted", model="m", settings={}, parse_retries=2)
+    carry_out(start_judge_run(judge=judge, by=None))
+    assert Judgment.objects.get().ranking == (1, 2)
+    assert len(scripted.asked) == 6
+    strict = make_judge("scripted", provider="scripted", model="m", settings={}, parse_retries=1)
+    carry_out(start_judge_run(judge=strict, by=None))
+    assert Judgment.objects.get(rater=strict.rater).outcome == Outcome.UNPARSEABLE

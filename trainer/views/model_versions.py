@@ -10,7 +10,7 @@ from feedback.models import RESUMABLE, UNFINISHED, JobState, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
 from trainer.actions.evaluations import start_evaluation
-from trainer.forms import EvaluationForm
+from trainer.forms import EvaluationForm, ScoringForm
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import pairs_of
 from trainer.queries import evaluations_of, model_versions_of
@@ -34,6 +34,7 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "versions": model_versions_of(project),
         "may_train": Permission.ENGINEER in grants(request.user, project),
+        "form": ScoringForm(project=project),
     }
     return render(request, "trainer/models.html", context)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from judges.core.providers.anthropic import AnthropicProvider
 from judges.core.providers.failures import Failure
+from judges.core.providers.grader import GRADER, GraderProvider
 from judges.core.providers.keys import Key
 from judges.core.providers.openai import OpenAIProvider
 from judges.core.providers.provider import (
@@ -23,6 +24,7 @@ from judges.core.providers.provider import (
 from judges.core.providers.rules import RulesProvider
 
 __all__ = [
+    "GRADER",
     "PROVIDERS",
     "BadSettings",
     "Batch",
@@ -45,6 +47,7 @@ PROVIDERS: dict[str, _Made] = {
     "rules": RulesProvider,
     "anthropic": AnthropicProvider,
     "openai": OpenAIProvider,
+    GRADER: GraderProvider,
 }
 
 

@@ -11,11 +11,17 @@ Settings, all optional: ``effort`` (low to max), ``max_tokens`` (of the reply, t
 import json
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from judges.core.providers.calling import answer_to, connection, failure_of, lines_of
+from judges.core.providers.calling import (
+    answer_to,
+    connection,
+    environment_headers,
+    failure_of,
+    lines_of,
+)
 from judges.core.providers.failures import Canceled, Expired, Failure, NotAuthorized, failure_from
-from judges.core.providers.keys import NO_KEY, Key, checked_url, environment_key
+from judges.core.providers.keys import NO_KEY, Key, checked_url, environment_key, environment_server
 from judges.core.providers.provider import Batch, BatchResult, Reply, TokenCount
 from judges.core.providers.reading import message_reply
 from judges.core.providers.settings import choice, only, whole
@@ -28,6 +34,7 @@ if TYPE_CHECKING:
 BASE_URL = "https://api.anthropic.com"
 EFFORTS = ("low", "medium", "high", "xhigh", "max")
 SETTINGS = ("effort", "max_tokens", "cache", "timeout_seconds", "base_url")
+HEADERS = ("ANTHROPIC_CUSTOM_HEADERS",)
 PAGE = 100  # batches a page
 NONE: Mapping[str, Request] = {}
 
@@ -52,14 +59,19 @@ class AnthropicProvider:
 
     async def __aenter__(self) -> Self:
         # Here, since the package takes a second to load and the pages of judges do not need it.
-        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
+        from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient, Omit
 
         if not self._secret and self.base_url == BASE_URL:
             raise NotAuthorized(f"There is no key for {BASE_URL}; set ANTHROPIC_API_KEY, or store a key.")
+        foreign = self.base_url != environment_server("ANTHROPIC_BASE_URL", BASE_URL)
         self._open = AsyncAnthropic(
             api_key=self._secret or NO_KEY,
             base_url=self.base_url,
             max_retries=0,
+            # What the environment adds is meant for its own server, and may be a secret.
+            default_headers=cast(
+                Any, dict.fromkeys(environment_headers(*HEADERS) if foreign else (), Omit())
+            ),
             timeout=connection(self.seconds)["timeout"],
             http_client=DefaultAsyncHttpxClient(**connection(self.seconds)),
         )
@@ -91,11 +103,12 @@ class AnthropicProvider:
         return TokenCount(tokens, exact=True)
 
     def batch_size(self, custom_id: str, request: Request) -> int:
-        return len(json.dumps({"custom_id": custom_id, "params": self._params(request)}).encode()) + 1
+        entry = {"custom_id": custom_id, "params": self._params(request, batch=True)}
+        return len(json.dumps(entry).encode()) + 1
 
     async def submit(self, requests: Mapping[str, Request], *, tag: str = "") -> Batch:  # noqa: ARG002
         entries: list[Any] = [
-            {"custom_id": custom_id, "params": self._params(request)}
+            {"custom_id": custom_id, "params": self._params(request, batch=True)}
             for custom_id, request in requests.items()
         ]
         return await self._batch(self._client.messages.batches.create(requests=entries))
@@ -139,10 +152,11 @@ class AnthropicProvider:
             raise RuntimeError("The provider is not open; use it in `async with`.")
         return self._open
 
-    def _params(self, request: Request) -> dict[str, Any]:
+    def _params(self, request: Request, *, batch: bool = False) -> dict[str, Any]:
         system: dict[str, Any] = {"type": "text", "text": request.system}
         if self.cache != "off":
-            system["cache_control"] = {"type": "ephemeral", "ttl": self.cache}
+            # A batch may take longer than five minutes between two of its requests.
+            system["cache_control"] = {"type": "ephemeral", "ttl": "1h" if batch else self.cache}
         output: dict[str, Any] = {"format": {"type": "json_schema", "schema": dict(request.schema)}}
         if self.effort:
             output["effort"] = self.effort

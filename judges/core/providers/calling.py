@@ -5,6 +5,7 @@ Both packages are built alike, on httpx2, so what they raise is read here for bo
 
 import asyncio
 import json
+import os
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
@@ -70,6 +71,12 @@ def connection(seconds: float) -> dict[str, Any]:
         "follow_redirects": False,
         "verify": _certificates(),
     }
+
+
+def environment_headers(*variables: str) -> set[str]:
+    """Names of the headers that a package would add by itself from these variables, each a line NAME: VALUE."""
+    lines = [line for variable in variables for line in os.environ.get(variable, "").split("\n")]
+    return {line.partition(":")[0].strip() for line in lines if ":" in line}
 
 
 async def answer_to(call: Awaitable[_RawResponse], *, seconds: float, secret: str) -> Answer:

@@ -26,8 +26,13 @@ class Key:
 def environment_key(variable: str, base_url_variable: str, default_base_url: str) -> Key | None:
     """The key in an environment variable, bound to the server that the environment names, or the provider's."""
     secret = os.environ.get(variable, "").strip()
-    base_url = os.environ.get(base_url_variable, "").strip() or default_base_url
-    return Key(secret, base_url.rstrip("/")) if secret else None
+    server = environment_server(base_url_variable, default_base_url)
+    return Key(secret, server) if secret else None
+
+
+def environment_server(variable: str, default: str) -> str:
+    """The server that the environment's keys and headers are meant for."""
+    return (os.environ.get(variable, "").strip() or default).rstrip("/")
 
 
 def checked_url(value: object) -> str:

@@ -13,11 +13,18 @@ import json
 import math
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
-from judges.core.providers.calling import Answer, answer_to, connection, failure_of, lines_of
+from judges.core.providers.calling import (
+    Answer,
+    answer_to,
+    connection,
+    environment_headers,
+    failure_of,
+    lines_of,
+)
 from judges.core.providers.failures import Failure, NotAuthorized, failure_from
-from judges.core.providers.keys import NO_KEY, Key, checked_url, environment_key
+from judges.core.providers.keys import NO_KEY, Key, checked_url, environment_key, environment_server
 from judges.core.providers.provider import BadSettings, Batch, BatchResult, Reply, TokenCount
 from judges.core.providers.reading import chat_reply, refused_prompt, response_reply
 from judges.core.providers.settings import EFFORTS, choice, only, whole, yes_or_no
@@ -43,6 +50,7 @@ ALTERNATIVES = 20  # the most logprobs a token that OpenAI gives
 CHARACTERS_A_TOKEN = 3.5
 TOKENS_A_MESSAGE = 4
 ENDED = ("completed", "failed", "expired", "cancelled")
+OWN_HEADERS = ("OpenAI-Organization", "OpenAI-Project")
 PAGE = 100  # batches a page
 NONE: Mapping[str, Request] = {}
 PATHS = {"chat": "/v1/chat/completions", "responses": "/v1/responses"}
@@ -73,14 +81,18 @@ class OpenAIProvider:
 
     async def __aenter__(self) -> Self:
         # Here, since the package takes a second to load and the pages of judges do not need it.
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Omit
 
         if not self._secret and self.base_url == BASE_URL:
             raise NotAuthorized(f"There is no key for {BASE_URL}; set OPENAI_API_KEY, or store a key.")
+        foreign = self.base_url != environment_server("OPENAI_BASE_URL", BASE_URL)
+        named = environment_headers("OPENAI_CUSTOM_HEADERS")
         self._open = AsyncOpenAI(
             api_key=self._secret or NO_KEY,
             base_url=self.base_url,
             max_retries=0,
+            # What the environment adds is meant for its own server, and may be a secret.
+            default_headers=cast(Any, dict.fromkeys((*named, *OWN_HEADERS) if foreign else (), Omit())),
             timeout=connection(self.seconds)["timeout"],
             http_client=DefaultAsyncHttpxClient(**connection(self.seconds)),
         )

@@ -11,7 +11,7 @@ that it has neither lookaround nor references back, and ``\\b``, ``\\w`` and ``\
 import json
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -20,7 +20,7 @@ import re2
 from feedback.records import BadRecord, check_text
 from judges.core.providers.keys import Key
 from judges.core.providers.provider import BadSettings, Reply, TokenCount
-from judges.core.rendering import TIE, sections_of
+from judges.core.rendering import FAIL, PAIRWISE, PASS, PASS_FAIL, TIE, sections_of
 from judges.core.request import Request
 from judges.core.usage import NOTHING
 
@@ -31,7 +31,7 @@ LONGEST_PATTERN = 1000  # characters
 PATTERN_MEMORY = 2**16  # bytes
 LARGEST_SEED = 2**63 - 1
 
-_SETTINGS = ("rules", "length_weight", "noise", "margin", "seed")
+_SETTINGS = ("rules", "length_weight", "noise", "margin", "pass_mark", "seed")
 _RULE = ("pattern", "when", "weight")
 
 
@@ -51,8 +51,8 @@ class RulesProvider:
     """The rules of one judge.
 
     Settings: ``rules``, a list of {pattern, weight, when?}; ``length_weight`` a word; ``noise``, a standard
-    deviation; ``margin``, the largest difference that is still a tie; ``seed``. All but ``rules`` default
-    to 0.
+    deviation; ``margin``, the largest difference that is still a tie; ``pass_mark``, the least score that passes;
+    ``seed``. All but ``rules`` default to 0.
     """
 
     free = True
@@ -68,6 +68,7 @@ class RulesProvider:
         self.length_weight = _number("length_weight", settings.get("length_weight", 0.0))
         self.noise = _number("noise", settings.get("noise", 0.0), least=0.0)
         self.margin = _number("margin", settings.get("margin", 0.0), least=0.0)
+        self.pass_mark = _number("pass_mark", settings.get("pass_mark", 0.0))
         self.seed = settings.get("seed", 0)
         if type(self.seed) is not int or abs(self.seed) > LARGEST_SEED:
             raise BadSettings(
@@ -85,12 +86,16 @@ class RulesProvider:
 
     async def ask(self, request: Request) -> Reply:
         scores = self._scores(request)
-        reply = {
+        reply: dict[str, Any] = {
             "rationale": "Scores by rule: "
             + ", ".join(f"{name} {score:.3f}" for name, score in scores.items())
-            + ".",
-            "verdict": self._verdict(scores),
+            + "."
         }
+        parts = request.schema["properties"]
+        if "scores" in parts:
+            reply["scores"] = _levels(parts["scores"], scores, alone=request.mode == PASS_FAIL)
+        if "verdict" in parts:
+            reply["verdict"] = self._verdict(request.mode, scores)
         return Reply(
             text=json.dumps(reply),
             stop_reason="end_turn",
@@ -99,7 +104,7 @@ class RulesProvider:
         )
 
     def _scores(self, request: Request) -> dict[str, float]:
-        """The score of each response by its label, in the order shown."""
+        """The score of each response by its id, in the order shown."""
         sections = [(section.name.split(), section.text[:READ]) for section in sections_of(request)]
         question = next(
             (text for name, text in reversed(sections) if name[0] == "message" and name[2] == "user"), ""
@@ -115,9 +120,30 @@ class RulesProvider:
         matched = sum(rule.weight for rule in self.rules if rule.applies(question, response))
         return matched + self.length_weight * len(response.split())
 
-    def _verdict(self, scores: Mapping[str, float]) -> str:
+    def _verdict(self, mode: str, scores: Mapping[str, float]) -> str:
+        if mode == PASS_FAIL:
+            return PASS if next(iter(scores.values())) >= self.pass_mark else FAIL
         best, second = sorted(scores.values(), reverse=True)[:2]
-        return TIE if best - second <= self.margin else max(scores, key=scores.__getitem__)
+        tied = mode == PAIRWISE and best - second <= self.margin
+        return TIE if tied else max(scores, key=scores.__getitem__)
+
+
+def _levels(schema: Mapping[str, Any], scores: Mapping[str, float], *, alone: bool) -> dict[str, Any]:
+    """A score s as levels on each criterion: the share 1 / (1 + exp(-s)) of the way up its scale."""
+    if alone:
+        (score,) = scores.values()
+        return {name: _level(part["enum"], score) for name, part in schema["properties"].items()}
+    return {
+        name: {
+            criterion: _level(level["enum"], scores[name]) for criterion, level in part["properties"].items()
+        }
+        for name, part in schema["properties"].items()
+    }
+
+
+def _level(levels: Sequence[int], score: float) -> int:
+    share = 1 / (1 + math.exp(-max(-50.0, min(50.0, score))))
+    return levels[round(share * (len(levels) - 1))]
 
 
 def _rule(where: str, rule: Any) -> Rule:

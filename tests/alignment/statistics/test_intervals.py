@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import sparse, stats
 
 from alignment.statistics import intervals
 from alignment.statistics.intervals import (
     Resampling,
+    cell_sample,
     clopper_pearson,
     cluster_bootstrap,
     cluster_share,
@@ -37,7 +38,7 @@ def test_a_share_of_nothing_is_undefined_and_an_impossible_one_refused(interval)
 
 def test_table_sums_rows_by_cluster():
     table = cluster_table(np.array([7, 3, 7]), np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
-    assert table.toarray().tolist() == [[3, 4], [6, 8]]
+    assert table.tolist() == [[3, 4], [6, 8]]
 
 
 @pytest.mark.parametrize("values", ["credits that repeat", "credits all different"])
@@ -100,7 +101,8 @@ def test_chunks_do_not_change_the_result(monkeypatch):
         whole = cluster_share(credits, np.arange(50))
         with monkeypatch.context() as patched:
             patched.setattr(intervals, "_CELLS", 170)
-            assert cluster_share(credits, np.arange(50)) == whole
+            parts = cluster_share(credits, np.arange(50))
+        assert (parts.low, parts.high) == pytest.approx((whole.low, whole.high), abs=1e-12)
 
 
 def test_the_seed_repeats_and_changes_the_interval():
@@ -148,3 +150,46 @@ def test_a_statistic_that_most_replicates_leave_undefined_has_no_interval():
     assert (result.low, result.reason) == (None, "too little variation to resample")
     undefined = cluster_bootstrap(table, lambda totals: np.full(len(totals), np.nan), n=30)
     assert (undefined.value, undefined.reason) == (None, "no variation")
+
+
+@pytest.mark.parametrize("columns", [3, 400])
+def test_very_many_clusters_are_drawn_in_groups(columns, monkeypatch):
+    """Few or many columns, as arrays or sparsely: the width is what theory gives."""
+    rng = np.random.default_rng(5)
+    clusters = np.repeat(np.arange(12_000), 2)
+    cells = rng.integers(0, columns, 24_000)
+    hits = cells < columns / 3
+    together = np.repeat(rng.random(12_000) < 0.3, 2)
+    cells = np.where(together, 0, cells)
+
+    def share(totals):
+        return totals[:, : int(np.ceil(columns / 3))].sum(axis=1) / totals.sum(axis=1)
+
+    found = cluster_bootstrap(cell_sample(clusters, cells, columns), share, n=24_000)
+    pairs = (hits | together).reshape(-1, 2).mean(axis=1)
+    half = 1.96 * pairs.std() / np.sqrt(12_000)
+    assert found.value == pytest.approx(pairs.mean())
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.2)
+    monkeypatch.setattr(intervals, "_DENSE", 0)
+    held = cluster_bootstrap(cell_sample(clusters, cells, columns), share, n=24_000)
+    assert (held.low, held.high) == pytest.approx((found.low, found.high))
+
+
+@pytest.mark.parametrize("sparsely", [False, True])
+def test_very_many_rows_of_sums_are_drawn_in_groups(sparsely):
+    values = np.random.default_rng(6).random((15_000, 1))
+    table = np.column_stack([values, np.ones(15_000)])
+    given_table = sparse.csr_array(table) if sparsely else table
+    found = cluster_bootstrap(given_table, lambda totals: totals[:, 0] / totals[:, 1], n=15_000)
+    half = 1.96 * values.std() / np.sqrt(15_000)
+    assert found.value == pytest.approx(values.mean())
+    assert (found.high - found.low) / 2 == pytest.approx(half, rel=0.2)
+
+
+def test_cells_are_counted_by_cluster_whatever_its_number():
+    far = cell_sample(np.array([10**9, 5, 10**9]), np.array([0, 1, 1]), 2)
+    assert (far.clusters, far.totals.tolist()) == (2, [[1, 2]])
+    gap = cell_sample(np.array([0, 7, 7]), np.array([0, 1, 1]), 2)
+    assert (gap.clusters, gap.totals.tolist()) == (2, [[1, 2]])
+    wide = cell_sample(np.arange(3), np.array([0, 700, 700]), 701)
+    assert wide.totals[0, [0, 700]].tolist() == [1, 2]

@@ -13,6 +13,8 @@ from alignment.statistics.people import (
     REPEAT,
     WORK,
     Answers,
+    _earlier_wins,
+    _same_pairs,
     agreement_with_known,
     agreement_with_self,
     alpha_with_others,
@@ -219,3 +221,9 @@ def test_weeks_hold_each_persons_figures():
     assert np.isnan(weeks.same[1])
     assert weeks.seconds[[0, 2]].tolist() == [5.0, 1.0]
     assert np.isnan(weeks.seconds[1])
+
+
+def test_answers_that_can_not_be_compared_count_for_nothing():
+    """A repeat with another number of responses, and an order that does not fit the ranking."""
+    assert np.isnan(_same_pairs((1, 2), (1, 2, 3)))
+    assert np.isnan(_earlier_wins((1, 2), (0, 2)))

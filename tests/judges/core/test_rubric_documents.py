@@ -4,7 +4,7 @@ import contextlib
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from judges.core.rubric import SCORERS, BadRubric, CriterionText, RubricText
@@ -47,6 +47,7 @@ def rubrics(draw):
 
 
 @given(rubrics())
+@example(RubricText("\x85a", "\u2028b\n\ufeff\r\n c \n\n"))
 def test_a_rubric_written_and_read_is_the_same(rubric):
     assert rubric_from_document(rubric_document(rubric)) == rubric
     assert rubric_from_text(rubric_to_json(rubric)) == rubric

@@ -116,9 +116,11 @@ def test_settings_that_can_not_be_used_are_refused_by_name(given, field):
 
 
 def test_an_unknown_provider_is_refused_with_those_that_are_known():
-    with pytest.raises(BadSettings, match="'oracle' is not known; use one of anthropic, openai, rules"):
+    with pytest.raises(
+        BadSettings, match="'oracle' is not known; use one of anthropic, grader, openai, rules"
+    ):
         provider_for("oracle", {})
-    assert set(PROVIDERS) == {"anthropic", "openai", "rules"}
+    assert set(PROVIDERS) == {"anthropic", "grader", "openai", "rules"}
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|aa)+$", "(.*)*x", r"(A\d*|A.*|.)*S$"])

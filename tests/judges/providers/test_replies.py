@@ -108,11 +108,15 @@ def test_a_reply_that_is_cut_short_says_so_in_the_providers_words(ask, name, cho
 
 @pytest.mark.parametrize("chosen", [{}, {"api": "responses"}])
 def test_scores_are_weighted_by_how_likely_each_level_was(ask, make_request, chosen):
-    reply = ask("openai", make_request("openai", criteria=CRITERIA), logprobs=True, **chosen)
-    assert reply.probabilities["/verdict"] == pytest.approx({"A": 0.9, "B": 0.05, "tie": 0.05})
-    scores = {f"/scores/{label}/{name}" for label in "AB" for name in ("Clarity", "Tone")}
+    request = make_request("openai", criteria=CRITERIA)
+    reply = ask("openai", request, logprobs=True, **chosen)
+    good, bad = request.ids
+    assert reply.probabilities["/verdict"] == pytest.approx({good: 0.9, bad: 0.05, "tie": 0.05})
+    scores = {f"/scores/{label}/{name}" for label in request.ids for name in ("Clarity", "Tone")}
     assert set(reply.probabilities) == {"/verdict", *scores}
-    assert expected_level(reply.probabilities["/scores/A/Clarity"]) == pytest.approx(0.9 * 5 + 0.025 * 10)
+    assert expected_level(reply.probabilities[f"/scores/{good}/Clarity"]) == pytest.approx(
+        0.9 * 5 + 0.025 * 10
+    )
 
 
 def test_without_logprobs_there_are_no_probabilities(ask, make_request):

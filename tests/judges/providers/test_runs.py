@@ -41,13 +41,13 @@ def test_a_run_that_broke_off_goes_on_without_asking_again(
 ):
     make_comparisons(project, 3)
     judge = make_api_judge("anthropic")
-    fake_api.script({"name": "server_error", "skip": 4})
+    fake_api.script({"name": "out_of_credit", "skip": 4})
     run = carry_out(start_judge_run(judge=judge, by=None))
     assert run.job.state == JobState.FAILED
     resume_judge_run(run=run, by=None)
     assert carry_out(run).job.state == JobState.SUCCEEDED
     assert (fake_api.bill()["requests"], fake_api.bill()["paid_twice"]) == (6, 0)
-    assert judge_summary(judge).unanswered == 1
+    assert judge_summary(judge).unanswered == 0
 
 
 def test_a_refusal_is_stored_as_one(fake_api, project, make_comparisons, make_api_judge, carry_out):

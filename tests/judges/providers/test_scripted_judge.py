@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -25,7 +26,11 @@ def fenced(first: str, second: str, criteria=()):
 
 
 def said(first: str, second: str, **more):
-    return judge(fenced(first, second).messages[0]["content"], **more)
+    """The judge's word on ours, with the first response called A and the second B."""
+    request = fenced(first, second)
+    judgment = judge(request.messages[0]["content"], **more)
+    names = dict(zip(request.ids, "AB", strict=True))
+    return replace(judgment, verdict=names.get(judgment.verdict, judgment.verdict))
 
 
 @pytest.mark.parametrize(
@@ -93,8 +98,8 @@ def test_its_reply_fits_the_form_of_ours():
     request = fenced(GOOD, BAD, (CriterionText("Clarity", scale_min=0, scale_max=10), CriterionText("Tone")))
     reply = json.loads(text_of(write(dict(request.schema), judge(request.messages[0]["content"]))))
     assert fits(reply, request.schema)
-    assert reply["scores"]["A"] == {"Clarity": 9, "Tone": 5}
-    assert reply["scores"]["B"] == {"Clarity": 1, "Tone": 1}
+    good, bad = request.ids
+    assert reply["scores"] == {good: {"Clarity": 9, "Tone": 5}, bad: {"Clarity": 1, "Tone": 1}}
 
 
 def test_it_fills_other_forms_too():
@@ -108,12 +113,13 @@ def test_it_fills_other_forms_too():
             "why": {"type": "string"},
         },
     }
-    message = fenced(GOOD, BAD).messages[0]["content"]
-    reply = json.loads(text_of(write(schema, judge(message))))
+    request = fenced(GOOD, BAD)
+    good, bad = request.ids
+    reply = json.loads(text_of(write(schema, judge(request.messages[0]["content"]))))
     assert reply == {
         "passed": "pass",
         "good": True,
         "level": 1,
-        "ranking": ["A", "B"],
-        "why": "By quality: A 0.90, B 0.10.",
+        "ranking": [good, bad],
+        "why": f"By quality: {good} 0.90, {bad} 0.10.",
     }
