@@ -7,6 +7,12 @@ from django.db.models import QuerySet
 from django.http import Http404
 
 from feedback.models import Member, Project, Role
+from feedback.statements import one
+
+_OF_MEMBER = """
+SELECT p.*, m.role AS role FROM feedback_project p JOIN feedback_member m ON m.project_id = p.id
+WHERE p.slug = %s AND m.user_id = %s AND m.deactivated_at IS NULL
+"""
 
 
 class Permission(Enum):
@@ -59,10 +65,19 @@ def projects_of(user: User | AnonymousUser) -> QuerySet[Project]:
 
 def project_for(user: User | AnonymousUser, slug: str, permission: Permission) -> Project:
     """The project, if ``user`` has ``permission`` in it; otherwise 404, which does not tell whether it exists."""
-    project = Project.objects.filter(slug=slug).first()
-    if project is None or permission not in grants(user, project):
+    project, granted = _found(user, slug)
+    if project is None or permission not in granted:
         raise Http404(f"There is no project {slug!r} that you may use for this.")
     return project
+
+
+def _found(user: User | AnonymousUser, slug: str) -> tuple[Project | None, frozenset[Permission]]:
+    """The project and what ``user`` may do there; a member's both come in one read."""
+    if isinstance(user, AnonymousUser) or user.is_superuser or not user.is_active:
+        project = Project.objects.filter(slug=slug).first()
+        return project, grants(user, project) if project else frozenset()
+    project = one(Project, _OF_MEMBER, [slug, user.pk])
+    return project, GRANTS[project.role] if project else frozenset()  # type: ignore[attr-defined]  # selected
 
 
 def engineers_somewhere(user: User | AnonymousUser) -> bool:

@@ -13,6 +13,7 @@ from feedback.actions.guidelines import mark_read
 from feedback.actions.judgments import submit_judgment
 from feedback.answers import Verdict
 from feedback.models import Outcome, Project, Rater, RaterKind
+from feedback.queries.comparisons import response_texts
 from feedback.queries.guidelines import current_guideline
 
 SKILL = {
@@ -39,12 +40,11 @@ class Annotator:
         if assignment is None:
             return False
         comparison = assignment.comparison
-        texts = list(comparison.slots.order_by("position").values_list("response__text", flat=True))
         submit_judgment(
             rater=self.rater,
             comparison=comparison,
             submission_id=uuid.UUID(int=self.chance.getrandbits(128), version=4),
-            verdict=self._verdict(texts),
+            verdict=self._verdict(response_texts(comparison)),
         )
         return True
 

@@ -31,6 +31,7 @@ from feedback.actions.standing import check_may_work, room_under_caps
 from feedback.errors import Refused
 from feedback.models import MEASURING, Assignment, Comparison, Judgment, Outcome, Rater, RaterKind
 from feedback.queries.returns import returned_assignments
+from feedback.statements import objects
 
 __all__ = [
     "AT_ONCE",
@@ -51,6 +52,11 @@ __all__ = [
     "undo_last",
 ]
 
+_HELD = """
+SELECT * FROM feedback_assignment
+WHERE rater_id = %s AND done_at IS NULL AND expires_at IS NOT NULL ORDER BY created_at, id
+"""
+
 
 def take(*, rater: Rater, count: int = 1) -> list[Assignment]:
     """What the person holds, oldest first, filled up to ``count`` with new leases; fewer where nothing waits.
@@ -68,7 +74,7 @@ def take(*, rater: Rater, count: int = 1) -> list[Assignment]:
         in_turn(rater, lazily=lazily)
         now = timezone.now()
         until = _lease_end(rater, now)
-        held = list(_held(rater).order_by("created_at", "pk"))
+        held = objects(Assignment, _HELD, [rater.pk])
         if any(each.expires_at and each.expires_at - now < (until - now) / 2 for each in held):
             _held(rater).update(expires_at=until)
         room, most = room_under_caps(rater), min(count, rater.project.batch_size)

@@ -11,10 +11,18 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from feedback.actions.audit import record, record_each
-from feedback.actions.jobs import Lease, queue_job
+from feedback.actions.audit import record_each
+from feedback.actions.bulk_jobs import FEW, queue_change
+from feedback.actions.jobs import Lease
 from feedback.actions.review_items import weigh
-from feedback.actions.slices import RulesConflict, SliceRules, apply_slice_rules, tags_of
+from feedback.actions.slices import (
+    APPLY_RULES,
+    OVERLAP_TOO,
+    RulesConflict,
+    SliceRules,
+    apply_slice_rules,
+    tags_of,
+)
 from feedback.actions.slots import (
     AT_ONCE,
     MOST_PEOPLE,
@@ -27,11 +35,8 @@ from feedback.errors import Refused
 from feedback.models import BulkChange, Comparison, Project, QueueItem, ReviewItem, Tag
 from feedback.models.queue import MOST_URGENT_PRIORITY
 from feedback.people import Person
-from feedback.queries.search import ComparisonFilter, few_comparisons, last_comparison, matching
+from feedback.queries.search import ComparisonFilter, few_comparisons, matching
 from feedback.records import BadRecord, check_text
-
-TASK = "feedback.tasks.perform_bulk_change"
-FEW = 300  # comparisons that are changed while one waits for the page
 
 
 @dataclass(frozen=True)
@@ -66,20 +71,7 @@ def change_matching(
         if not few:
             raise Refused(_("No comparison fits these filters any more."))
         return change_comparisons(project=project, verb=verb, value=value, ids=few, by=by)
-    last = last_comparison(project)
-    with transaction.atomic():
-        job = queue_job(project=project, task=TASK, queue="default", by=by)
-        asked = BulkChange.objects.create(
-            project=project,
-            job=job,
-            verb=verb,
-            value=value,
-            wanted=wanted.parameters(),
-            last=last,
-            created_by=by,
-        )
-        record(by=by, verb="change many", target=asked, project=project, what=verb, value=value)
-    return asked
+    return queue_change(project=project, verb=verb, value=value, wanted=wanted, by=by)
 
 
 def carry_out_bulk_change(lease: Lease) -> None:
@@ -242,6 +234,15 @@ def _tag_name(value: str) -> None:
         raise Refused(_("Name the tag."), field="value")
 
 
+def _apply_rules(project: Project, ids: Sequence[int], value: str) -> list[int]:
+    return apply_slice_rules(ids, project=project, overlap=value == OVERLAP_TOO)
+
+
+def _overlap_or_not(value: str) -> None:
+    if value not in ("", OVERLAP_TOO):
+        raise Refused(_("Leave the value out."), field="value")
+
+
 VERBS: dict[str, tuple[Callable[[str], None], Callable[[Project, Sequence[int], str], list[int]]]] = {
     "retire": (_no_value, _retire),
     "bring_back": (_no_value, _bring_back),
@@ -250,6 +251,7 @@ VERBS: dict[str, tuple[Callable[[str], None], Callable[[Project, Sequence[int], 
     "priority": (_urgency, _priority),
     "add_tag": (_tag_name, _add_tag),
     "remove_tag": (_tag_name, _remove_tag),
+    APPLY_RULES: (_overlap_or_not, _apply_rules),  # of a change of rules, not for a page to choose
 }
 
 

@@ -14,9 +14,14 @@ from django.utils.crypto import salted_hmac
 
 from feedback.models import Assignment, Comparison, Judgment, Outcome, Purpose, Rater, Slot
 from feedback.queries.measuring import unmet, unpractised, unrecognisable
+from feedback.statements import rows
 
 REPEAT_AFTER = 30  # other answers come between an item and its repeat
 REPEAT_AMONG = 100  # answers before those, of which one is repeated
+_ANY_PRACTICE = """
+SELECT 1 FROM feedback_comparison
+WHERE project_id = %s AND purpose = 'practice' AND retired_at IS NULL LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,7 @@ class PracticeFeedback:
 def next_extra(rater: Rater) -> Comparison | None:
     """The measuring item that is due for this person now, or None: practice first, then by the project's rates."""
     if rater.practised_at is None:
-        practice = unmet(rater, Purpose.PRACTICE).order_by("pk").first()
+        practice = _practice(rater)
         if practice:
             return practice
         if rater.answered:
@@ -43,6 +48,13 @@ def next_extra(rater: Rater) -> Comparison | None:
         Purpose.REPEAT: project.repeat_rate,
     }
     return _mixed_in(rater, rates) if any(rates.values()) else None
+
+
+def _practice(rater: Rater) -> Comparison | None:
+    """The first practice item that is new to this person; most projects have none at all."""
+    if not rows(_ANY_PRACTICE, [rater.project_id]):
+        return None
+    return unmet(rater, Purpose.PRACTICE).order_by("pk").first()
 
 
 def end_practice(rater: Rater) -> None:

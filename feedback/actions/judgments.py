@@ -11,13 +11,12 @@ from django.utils.translation import gettext as _
 
 from feedback.actions.answer_checks import complete_answer
 from feedback.actions.assignments import assign, free_slots, in_turn, take_slot
+from feedback.actions.given import Given, finish, locked, stored_before
 from feedback.actions.review_items import judged
 from feedback.actions.standing import after_answer
 from feedback.answers import Verdict, dense_ranks, verdict_problem
 from feedback.errors import Refused
 from feedback.models import (
-    MEASURING,
-    Assignment,
     Comparison,
     Flag,
     Judgment,
@@ -41,11 +40,11 @@ def submit_judgment(
     try:
         with transaction.atomic():
             in_turn(rater)
-            stored = Judgment.objects.filter(rater=rater, submission_id=submission_id).first()
+            stored = stored_before(rater, submission_id)
             return stored or _submit(rater, comparison, submission_id, verdict, at or timezone.now())
     except IntegrityError:
         # The same submission arrived twice at the same moment: the other request has stored it.
-        stored = Judgment.objects.filter(rater=rater, submission_id=submission_id).first()
+        stored = stored_before(rater, submission_id)
         if stored is None:
             raise
         return stored
@@ -133,22 +132,24 @@ def score_rows(judgment: Judgment, verdict: Verdict) -> list[Score]:
 def _submit(
     rater: Rater, comparison: Comparison, submission_id: UUID, verdict: Verdict, at: datetime
 ) -> Judgment:
-    assignment = Assignment.objects.select_for_update().filter(comparison=comparison, rater=rater).first()
-    if assignment is None:
+    given = locked(rater, comparison.pk)
+    if given is None:  # an answer to what was not assigned takes it now
         lease_end = at + timedelta(seconds=rater.project.lease_seconds)
-        assignment = assign(rater=rater, comparison=comparison, until=lease_end)
-    if assignment.done_at is not None:
+        assign(rater=rater, comparison=comparison, until=lease_end)
+        return _submit(rater, comparison, submission_id, verdict, at)
+    if given.done:
         _refuse_after_decision(rater, comparison)
-    complete = complete_answer(verdict, comparison, rater.project, len(assignment.shown))
-    if comparison.purpose not in MEASURING:
-        _settle_slot(assignment, wanted=complete.outcome != Outcome.SKIPPED)
-    earlier = Judgment.objects.filter(comparison=comparison, rater=rater, current=True, adjudicates=False)
-    earlier.update(current=False)
-    judgment = judgment_row(rater, comparison, submission_id, complete, assignment.shown, at)
+    complete = complete_answer(verdict, comparison, rater.project, len(given.shown))
+    if not given.measuring:
+        _settle_slot(comparison.pk, given, wanted=complete.outcome != Outcome.SKIPPED)
+    if given.standing:
+        own = Judgment.objects.filter(comparison=comparison, rater=rater, current=True, adjudicates=False)
+        own.update(current=False)
+    judgment = judgment_row(rater, comparison, submission_id, complete, given.shown, at)
     judgment.save(force_insert=True)
     _save_parts(judgment, complete)
-    Assignment.objects.filter(pk=assignment.pk).update(done_at=at)
-    after_answer(judgment)
+    finish(given, at)
+    after_answer(judgment, first=not given.met)
     judged(judgment)
     return judgment
 
@@ -161,23 +162,12 @@ def _refuse_after_decision(rater: Rater, comparison: Comparison) -> None:
         )
 
 
-def _settle_slot(assignment: Assignment, *, wanted: bool) -> None:
+def _settle_slot(comparison_id: int, given: Given, *, wanted: bool) -> None:
     """A verdict holds one of the comparison's slots, a skip none, whatever the assignment held so far."""
-    held = _holds_slot(assignment)
-    if wanted and not held:
-        take_slot(assignment.comparison_id)
-    if held and not wanted:
-        free_slots(assignment.comparison_id)
-
-
-def _holds_slot(assignment: Assignment) -> bool:
-    """An open lease does, and one that a verdict ended; not one that lapsed, was given back or skipped."""
-    if assignment.done_at is None:
-        return assignment.expires_at is not None
-    standing = Judgment.objects.filter(
-        rater_id=assignment.rater_id, comparison_id=assignment.comparison_id, current=True, adjudicates=False
-    )
-    return standing.exclude(outcome=Outcome.SKIPPED).exists()
+    if wanted and not given.holds_slot:
+        take_slot(comparison_id)
+    if given.holds_slot and not wanted:
+        free_slots(comparison_id)
 
 
 def _save_parts(judgment: Judgment, verdict: Verdict) -> None:

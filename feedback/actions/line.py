@@ -19,8 +19,9 @@ from django.utils import timezone
 from psycopg.types.numeric import Int8
 
 from feedback.actions.sides import shown_in_turn
-from feedback.models import Assignment, QueueItem, Rater
+from feedback.models import Assignment, Rater
 from feedback.models.fields import IntTupleField
+from feedback.statements import rows, stored
 
 START, END = -(2**62), 2**62  # before and after every ticket
 ROUND_ROWS = 200  # looked at behind the cursor in one take
@@ -42,6 +43,12 @@ WHERE r.id = %(rater)s
        WHERE k.rater_id = r.id AND k.kind = 'language' AND k.name = p.language))
   AND (p.skill = '' OR EXISTS (SELECT 1 FROM feedback_qualification k
        WHERE k.rater_id = r.id AND k.kind = 'skill' AND k.name = p.skill))
+"""
+
+# The last row of the next part of a round; none where the round ends before it.
+_ROUND = """
+SELECT ticket FROM feedback_queueitem WHERE pool_id = %s AND ticket > %s AND ticket <= %s
+ORDER BY ticket LIMIT 1 OFFSET %s
 """
 
 # The first comparison of one stretch that is not, and was not, this person's. The scalar subqueries keep the planner
@@ -158,18 +165,17 @@ def lease_next(*, rater: Rater, until: datetime) -> Assignment | None:
 
 def _read(rater: Rater, now: datetime) -> _Standing:
     standing = _Standing()
-    with connection.cursor() as cursor:
-        cursor.execute(_STANDING, {"rater": Int8(rater.pk), "due": _stored(now - ROUND_EVERY)})
-        for pool, epoch, reached, looked_back, seen, round_at, due, responses, turns in cursor.fetchall():
-            standing.epoch = epoch
-            if responses is not None:
-                standing.turns[responses] = turns
-            if reached is None:
-                standing.cursors[pool] = _Cursor(pool, START, None, _stored(now))
-            elif seen != epoch or (looked_back is None and due):
-                standing.cursors[pool] = _Cursor(pool, reached, START, _stored(now))
-            else:
-                standing.cursors[pool] = _Cursor(pool, reached, looked_back, round_at)
+    found = rows(_STANDING, {"rater": Int8(rater.pk), "due": stored(now - ROUND_EVERY)})
+    for pool, epoch, reached, looked_back, seen, round_at, due, responses, turns in found:
+        standing.epoch = epoch
+        if responses is not None:
+            standing.turns[responses] = turns
+        if reached is None:
+            standing.cursors[pool] = _Cursor(pool, START, None, stored(now))
+        elif seen != epoch or (looked_back is None and due):
+            standing.cursors[pool] = _Cursor(pool, reached, START, stored(now))
+        else:
+            standing.cursors[pool] = _Cursor(pool, reached, looked_back, round_at)
     return standing
 
 
@@ -177,9 +183,9 @@ def _near(cursor: _Cursor) -> list[_Stretch]:
     """What is ahead, and in a round the next rows behind; past those the round goes on, or ends."""
     if cursor.looked_back is None:
         return [_Stretch(cursor, cursor.reached, END, ahead=True)]
-    passed = QueueItem.objects.filter(pool_id=cursor.pool_id, ticket__gt=cursor.looked_back)
-    rows = passed.filter(ticket__lte=cursor.reached).order_by("ticket").values_list("ticket", flat=True)
-    last = next(iter(rows[ROUND_ROWS - 1 : ROUND_ROWS]), None)
+    stretch = [Int8(number) for number in (cursor.pool_id, cursor.looked_back, cursor.reached)]
+    found = rows(_ROUND, [*stretch, ROUND_ROWS - 1])
+    last = found[0][0] if found else None
     return [
         _Stretch(cursor, cursor.looked_back, cursor.reached if last is None else last, ahead=False),
         _Stretch(cursor, cursor.reached, END, ahead=True, looked_back=last),
@@ -195,8 +201,8 @@ def _take(
     parameters = {
         "rater": Int8(rater.pk),
         "epoch": Int8(standing.epoch),
-        "now": _stored(now),
-        "until": _stored(until),
+        "now": stored(now),
+        "until": stored(until),
     }
     for n, stretch in enumerate(stretches):
         parameters |= stretch.parameters(n)
@@ -225,10 +231,7 @@ def _best(stretches: list[_Stretch], shown: str, lock: str = "") -> str:
 
 def _at_once(stretches: list[_Stretch], shown: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
     best = _best(stretches, shown, lock="FOR UPDATE OF q SKIP LOCKED")
-    with connection.cursor() as cursor:
-        cursor.execute(_AT_ONCE.format(best=best), parameters)
-        found: tuple[Any, ...] | None = cursor.fetchone()
-    return found
+    return next(iter(rows(_AT_ONCE.format(best=best), parameters)), None)
 
 
 def _one_by_one(stretches: list[_Stretch], shown: str, parameters: dict[str, Any]) -> tuple[Any, ...] | None:
@@ -247,8 +250,3 @@ def _one_by_one(stretches: list[_Stretch], shown: str, parameters: dict[str, Any
         for part in (_SLOT, _TURN, _CURSOR, _LEASE):
             cursor.execute(found + part, parameters)
         return best["responses"], *cursor.fetchone()
-
-
-def _stored(moment: datetime) -> Any:
-    """A time as this database keeps it."""
-    return connection.ops.adapt_datetimefield_value(moment)

@@ -14,6 +14,9 @@ from feedback.errors import Refused
 from feedback.models import Assignment, Invitation, Member, Pool, Project, QueueEpoch, Rater, RaterKind, Role
 from feedback.people import Person
 from feedback.permissions import may_create_projects
+from feedback.statements import one
+
+_RATER = "SELECT * FROM feedback_rater WHERE project_id = %s AND user_id = %s"
 
 
 def create_project(
@@ -133,7 +136,7 @@ def _refuse_to_be_ownerless(project: Project, user: User) -> None:
 
 def rater_of(*, project: Project, user: User) -> Rater:
     """The rater that ``user`` is in this project, made on first use."""
-    rater = Rater.objects.filter(project=project, user=user).first()
+    rater = one(Rater, _RATER, [project.pk, user.pk])
     if rater:
         rater.project = project
         return rater

@@ -4,21 +4,54 @@ Each change locks the comparison's row first and only then reads the judgments, 
 same moment the second sees the first, and no disagreement goes unnoticed.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from django.db.models import Count, Q
+from django.db import connection
 
-from feedback.models import MEASURING, Comparison, Judgment, Outcome, RaterKind, Return, ReviewItem
+from feedback.models import MEASURING, Comparison, Judgment, Outcome, Return, ReviewItem
+from feedback.models.fields import IntTupleField
 from feedback.rankings import Ranking, agreement_in_thousandths
+from feedback.statements import places, rows, run_each
 
 _KEPT = ("verdicts", "agreement", "conflict", "let_stand", "flags", "returns", "open")
+_RANKING = IntTupleField()
+
+# Made where there is none yet, and locked either way.
+_LOCK = """
+INSERT INTO feedback_reviewitem
+  (comparison_id, project_id, verdicts, agreement, conflict, let_stand, flags, returns, "open")
+SELECT c.id, c.project_id, 0, 1000, false, false, 0, 0, false FROM feedback_comparison c
+WHERE c.id IN ({ids}) ORDER BY c.id
+ON CONFLICT (comparison_id) DO UPDATE SET project_id = excluded.project_id
+RETURNING comparison_id, project_id, verdicts, agreement, conflict, let_stand, flags, returns, "open"
+"""
+# A row for each current judgment of a person, and one without a judgment for a comparison that has none.
+_SAID = """
+SELECT c.id, c.purpose, c.retired_at,
+  (SELECT COUNT(*) FROM feedback_return t JOIN feedback_judgment s ON s.id = t.judgment_id
+   WHERE s.comparison_id = c.id AND t.answered_by_id IS NULL),
+  j.outcome, j.ranking, j.adjudicates,
+  (SELECT COUNT(*) FROM feedback_flag f WHERE f.judgment_id = j.id AND f.settled_at IS NULL)
+FROM feedback_comparison c
+LEFT JOIN (feedback_judgment j JOIN feedback_rater r ON r.id = j.rater_id AND r.kind = 'human')
+  ON j.comparison_id = c.id AND j."current"
+WHERE c.id IN ({ids})
+"""
+_KEEP = """
+UPDATE feedback_reviewitem SET verdicts = %s, agreement = %s, conflict = %s, let_stand = %s, flags = %s,
+  returns = %s, "open" = %s
+WHERE comparison_id = %s
+"""
 
 
 @dataclass
 class _Said:
     """What people say of one comparison now."""
 
+    measuring: bool
+    retired: bool
+    returns: int
     rankings: list[Ranking] = field(default_factory=list)
     flags: int = 0
     decided: bool = False
@@ -57,69 +90,42 @@ def lock_item(comparison: Comparison) -> ReviewItem:
 
 def _lock(comparison_ids: Collection[int]) -> list[ReviewItem]:
     """The rows of these comparisons, made where there are none yet, in one order for everybody."""
-    rows = (
-        ReviewItem.objects.select_for_update(of=("self",))
-        .select_related("comparison")
-        .filter(pk__in=comparison_ids)
-        .order_by("pk")
-    )
-    found = list(rows)
-    if len(found) == len(set(comparison_ids)):
-        return found
-    missing = set(comparison_ids) - {item.pk for item in found}
-    projects = Comparison.objects.filter(pk__in=missing).order_by("pk").values_list("pk", "project_id")
-    ReviewItem.objects.bulk_create(
-        (ReviewItem(comparison_id=pk, project_id=project) for pk, project in projects),
-        ignore_conflicts=True,
-        batch_size=500,
-    )
-    return list(rows.all())
+    if not comparison_ids:
+        return []
+    found = rows(_LOCK.format(ids=places(comparison_ids)), list(comparison_ids))
+    names = ("comparison_id", "project_id", *_KEPT)
+    return [ReviewItem.from_db(connection.alias, names, row) for row in found]
 
 
 def _weigh(items: Collection[ReviewItem]) -> None:
-    comparison_ids = [item.pk for item in items]
-    said, returns = _said(comparison_ids), _open_returns(comparison_ids)
-    changed = [item for item in items if _weighed(item, said.get(item.pk, _Said()), returns.get(item.pk, 0))]
-    ReviewItem.objects.bulk_update(changed, _KEPT, batch_size=100)
+    said = _said([item.pk for item in items])
+    changed = [item for item in items if _weighed(item, said[item.pk])]
+    run_each(_KEEP, [[*(getattr(item, name) for name in _KEPT), item.pk] for item in changed])
 
 
 def _said(comparison_ids: Collection[int]) -> dict[int, _Said]:
-    current = Judgment.objects.filter(
-        comparison__in=comparison_ids, current=True, rater__kind=RaterKind.HUMAN
-    ).annotate(open_flags=Count("flags", filter=Q(flags__settled_at=None)))
     said: dict[int, _Said] = {}
-    for comparison, outcome, ranking, adjudicates, flags in current.values_list(
-        "comparison_id", "outcome", "ranking", "adjudicates", "open_flags"
-    ):
-        about = said.setdefault(comparison, _Said())
+    found = rows(_SAID.format(ids=places(comparison_ids)), list(comparison_ids)) if comparison_ids else []
+    for comparison, purpose, retired_at, returns, outcome, ranking, adjudicates, flags in found:
+        about = said.setdefault(comparison, _Said(purpose in MEASURING, retired_at is not None, returns))
         about.flags += flags
-        about.decided |= adjudicates
+        about.decided |= bool(adjudicates)
         if outcome == Outcome.RANKED and not adjudicates:
-            about.rankings.append(ranking)
+            about.rankings.append(_RANKING.to_python(ranking))
     return said
 
 
-def _open_returns(comparison_ids: Collection[int]) -> dict[int, int]:
-    waiting: Iterable[tuple[int, int]] = (
-        Return.objects.filter(judgment__comparison__in=comparison_ids, answered_by=None)
-        .values_list("judgment__comparison_id")
-        .annotate(Count("pk"))
-        .order_by()
-    )
-    return dict(waiting)
-
-
-def _weighed(item: ReviewItem, said: _Said, returns: int) -> bool:
+def _weighed(item: ReviewItem, said: _Said) -> bool:
     """Bring the row up to date; was it not?"""
     before = [getattr(item, name) for name in _KEPT]
     # On what measures people, they are many and told apart from the known answer: only flags matter there.
-    rankings = [] if item.comparison.purpose in MEASURING else said.rankings
+    rankings = [] if said.measuring else said.rankings
     agreement = agreement_in_thousandths(rankings)
     # Somebody changed the disagreement that a reviewer let stand.
     item.let_stand = item.let_stand and agreement == item.agreement
     item.verdicts, item.agreement = len(rankings), agreement
     item.conflict = agreement < 1000 and not said.decided and not item.let_stand
-    item.flags, item.returns = said.flags, returns
+    item.flags, item.returns = said.flags, said.returns
     wanted = item.conflict or item.flags > 0
-    item.open = wanted and not returns and item.comparison.retired_at is None
+    item.open = wanted and not said.returns and not said.retired
     return before != [getattr(item, name) for name in _KEPT]

@@ -12,10 +12,17 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from feedback.actions.audit import record
+from feedback.actions.bulk_jobs import FEW, queue_change
 from feedback.actions.slots import AT_ONCE, MOST_PEOPLE, line_changed
 from feedback.errors import Refused
-from feedback.models import Comparison, Pool, Project, Purpose, QueueItem, SliceRule, Tag
+from feedback.models import BulkChange, Comparison, Pool, Project, Purpose, QueueItem, SliceRule, Tag
 from feedback.people import Person
+from feedback.queries.search import ComparisonFilter
+
+APPLY_RULES, OVERLAP_TOO = (
+    "apply_rules",
+    "overlap",
+)  # a worker's verb, and its value where the overlap moves too
 
 
 @dataclass(frozen=True)
@@ -65,8 +72,9 @@ def plain_name(name: str) -> str:
 
 def set_slice_rule(
     *, tag: Tag, by: Person, overlap: int | None = None, language: str = "", skill: str = ""
-) -> SliceRule:
-    """Make, or change, the rule of a tag, and move the comparisons that have the tag.
+) -> SliceRule | BulkChange:
+    """Make, or change, the rule of a tag, and move the comparisons that have the tag: the rule, or the worker's task
+    where more than FEW comparisons move.
 
     Their overlap moves only where the rule's does, and never below the leases and verdicts there are. Refused: an
     overlap over 9, a rule that asks for nothing, a conflict with another tag's rule on some comparison.
@@ -85,51 +93,73 @@ def set_slice_rule(
         before = SliceRule.objects.filter(tag=tag).values_list("overlap", flat=True).first()
         rule, _made = SliceRule.objects.update_or_create(tag=tag, project=project, defaults=wanted)
         record(by=by, verb="set slice rule", target=rule, project=project, tag=tag.name, **wanted)
-    _apply(project, tag, overlap=before != overlap)
-    return rule
+    return _apply(project, tag, overlap=before != overlap, by=by) or rule
 
 
-def remove_slice_rule(*, rule: SliceRule, by: Person) -> None:
+def remove_slice_rule(*, rule: SliceRule, by: Person) -> BulkChange | None:
     """Take a tag's rule away; its comparisons ask for what is left: their other tags' rules, or the default."""
     tag = rule.tag
     with transaction.atomic():
         project = _locked(rule.project_id)
         record(by=by, verb="remove slice rule", target=rule, project=project, tag=tag.name)
         SliceRule.objects.filter(pk=rule.pk).delete()
-    _apply(project, tag, overlap=rule.overlap is not None)
+    return _apply(project, tag, overlap=rule.overlap is not None, by=by)
 
 
-def apply_slice_rules(comparison_ids: Sequence[int], *, project: Project, overlap: bool = True) -> None:
-    """Move these comparisons to where their tags' rules want them; call it when their tags have changed.
+def apply_slice_rules(comparison_ids: Sequence[int], *, project: Project, overlap: bool = True) -> list[int]:
+    """Move these comparisons to where their tags' rules want them, when their tags or rules have changed: those moved.
 
     ``overlap`` says whether the number of people asked moves too. Comparisons not in the queue stay as they are.
     RulesConflict where a comparison's tags can not be met together; the batches before it have moved.
     """
+    moved: list[int] = []
     for start in range(0, len(comparison_ids), AT_ONCE):
         with transaction.atomic():
-            _move(SliceRules(project), sorted(comparison_ids)[start : start + AT_ONCE], overlap=overlap)
+            moved += _move(
+                SliceRules(project), sorted(comparison_ids)[start : start + AT_ONCE], overlap=overlap
+            )
+    return moved
 
 
-def _apply(project: Project, tag: Tag, *, overlap: bool) -> None:
+def _apply(project: Project, tag: Tag, *, overlap: bool, by: Person) -> BulkChange | None:
+    """Move a tag's comparisons now where they are few; else a worker does, whose task this is."""
     tagged = Comparison.objects.filter(tags=tag, purpose=Purpose.TRAIN).order_by("pk")
-    apply_slice_rules(list(tagged.values_list("pk", flat=True)), project=project, overlap=overlap)
+    few = list(tagged.values_list("pk", flat=True)[: FEW + 1])
+    if len(few) <= FEW:
+        apply_slice_rules(few, project=project, overlap=overlap)
+        return None
+    wanted = ComparisonFilter(tag=tag.name, purpose=Purpose.TRAIN)
+    value = OVERLAP_TOO if overlap else ""
+    return queue_change(project=project, verb=APPLY_RULES, value=value, wanted=wanted, by=by)
 
 
-def _move(rules: SliceRules, ids: Sequence[int], *, overlap: bool) -> None:
+def _move(rules: SliceRules, ids: Sequence[int], *, overlap: bool) -> list[int]:
     tags = tags_of(ids)
     rows = Comparison.objects.select_for_update(no_key=True).filter(pk__in=ids, purpose=Purpose.TRAIN)
     comparisons = {row.pk: row for row in rows.order_by("pk")}
-    items = list(QueueItem.objects.select_for_update().filter(pk__in=comparisons).order_by("pk"))
-    for item in items:
-        comparison, asked = comparisons[item.pk], rules.asked(tags.get(item.pk, ()))
-        item.pool_id = rules.pool(asked)
-        if overlap:
-            taken = comparison.overlap - item.slots_free
-            comparison.overlap = max(asked.overlap, taken)
-            item.slots_free = comparison.overlap - taken
-    Comparison.objects.bulk_update([comparisons[item.pk] for item in items], ["overlap"])
-    QueueItem.objects.bulk_update(items, ["pool_id", "slots_free"])
-    line_changed([rules.project.pk])
+    items = QueueItem.objects.select_for_update().filter(pk__in=comparisons).order_by("pk")
+    moved = [
+        item for item in items if _moved(item, comparisons[item.pk], rules, tags.get(item.pk, ()), overlap)
+    ]
+    Comparison.objects.bulk_update([comparisons[item.pk] for item in moved], ["overlap"])
+    QueueItem.objects.bulk_update(moved, ["pool_id", "slots_free"])
+    if moved:
+        line_changed([rules.project.pk])
+    return [item.pk for item in moved]
+
+
+def _moved(
+    item: QueueItem, comparison: Comparison, rules: SliceRules, tags: Iterable[str], overlap: bool
+) -> bool:
+    """Put one into its pool, and let it ask for as many as it should; was it elsewhere?"""
+    before = (item.pool_id, comparison.overlap)
+    asked = rules.asked(tags)
+    item.pool_id = rules.pool(asked)
+    if overlap:
+        taken = comparison.overlap - item.slots_free
+        comparison.overlap = max(asked.overlap, taken)
+        item.slots_free = comparison.overlap - taken
+    return before != (item.pool_id, comparison.overlap)
 
 
 def tags_of(comparison_ids: Iterable[int]) -> dict[int, list[str]]:

@@ -6,7 +6,6 @@ Somebody is stopped when, of their last ``gold_window`` answers to gold and atte
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import get_language, ngettext, override
 from django.utils.translation import gettext as _
@@ -19,7 +18,9 @@ from feedback.models import Judgment, Notice, Outcome, Project, Purpose, Rater, 
 from feedback.people import Person
 from feedback.queries.guidelines import unread_guideline
 from feedback.queries.measuring import CHECKS, answers_needed, checks_answered, midnight, score_of
+from feedback.statements import run
 
+_COUNT = "UPDATE feedback_rater SET answered = answered + 1 WHERE id = %s"
 STOPPED = "stopped"  # the kind of the leads' notice; its subject is the rater's id
 
 
@@ -61,12 +62,16 @@ def answered_today(rater: Rater, at_most: int) -> int:
     return done.order_by("done_at")[:at_most].count()
 
 
-def after_answer(judgment: Judgment) -> None:
-    """What a person's answer changes for them, in the transaction that stores it."""
+def after_answer(judgment: Judgment, *, first: bool) -> None:
+    """What a person's answer changes for them, in the transaction that stores it.
+
+    ``first`` says that they have answered this comparison never before: one more is counted.
+    """
     rater = judgment.rater
     if rater.kind != RaterKind.HUMAN or judgment.adjudicates:
         return
-    _count(judgment)
+    if first:
+        run(_COUNT, [rater.pk])
     purpose = judgment.comparison.purpose
     if purpose == Purpose.PRACTICE:
         end_practice(rater)
@@ -142,13 +147,6 @@ def _check_caps(rater: Rater) -> None:
 
 def _answered(rater: Rater) -> int:
     return Rater.objects.values_list("answered", flat=True).get(pk=rater.pk)
-
-
-def _count(judgment: Judgment) -> None:
-    """One more comparison answered, unless this person has answered this one before."""
-    before = Judgment.objects.filter(rater=judgment.rater_id, comparison=judgment.comparison_id)
-    if not before.exclude(pk=judgment.pk).exists():
-        Rater.objects.filter(pk=judgment.rater_id).update(answered=F("answered") + 1)
 
 
 def _stop_if_too_often_wrong(rater: Rater) -> None:

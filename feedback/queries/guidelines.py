@@ -5,10 +5,16 @@ from datetime import datetime
 
 from django.conf.locale import LANG_INFO
 from django.contrib.auth.models import User
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Max, QuerySet
 from django.utils.translation import get_language_info
 
 from feedback.models import Doubt, Guideline, GuidelineReading, Project, Rater
+from feedback.statements import rows
+
+_UNREAD = """
+SELECT 1 FROM feedback_guideline g WHERE g.project_id = %s AND g.must_be_read AND NOT EXISTS
+  (SELECT 1 FROM feedback_guidelinereading s WHERE s.rater_id = %s AND s.version >= g.version) LIMIT 1
+"""
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,8 @@ def current_guideline(project: Project, language: str = "en") -> Guideline | Non
 
 def unread_guideline(rater: Rater, language: str = "en") -> Guideline | None:
     """The newest guidelines, if something in them came since this person last read any that they must read."""
-    seen = GuidelineReading.objects.filter(rater=rater, version__gte=OuterRef("version"))
-    unread = Guideline.objects.filter(~Exists(seen), project=rater.project_id, must_be_read=True)
-    return current_guideline(rater.project, language) if unread.exists() else None
+    unread = rows(_UNREAD, [rater.project_id, rater.pk])
+    return current_guideline(rater.project, language) if unread else None
 
 
 def open_doubts(project: Project) -> QuerySet[Doubt]:

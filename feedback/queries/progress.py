@@ -1,16 +1,14 @@
 """How far one person is in one project, at a cost that grows neither with what they have done nor with the line.
 
-Asked with every answer, so it is two statements, written out: making them anew from objects took longer than running.
+Asked with every answer, so it is two statements, written out.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import connection
 
 from feedback.models import Project, QueueItem, Rater
+from feedback.statements import rows
 
 MOST_COUNTED = 100  # rows of a line looked at
 START, END = -(2**62), 2**62  # before and after every ticket
@@ -66,7 +64,7 @@ class Progress:
 
 def progress_of(rater: Rater) -> Progress:
     """What this person has answered and holds, and what is open near where they stand in each line of theirs."""
-    standing = _rows(_STANDING, [rater.pk])
+    standing = rows(_STANDING, [rater.pk])
     answered, held, again = standing[0][:3] if standing else (rater.answered, 0, 0)
     left, more = 0, False
     for *_, pool, reached in standing:
@@ -96,11 +94,5 @@ def progress_in(project: Project, user: User) -> Progress:
 
 def _look_at(rater: Rater, pool: int, after: int, up_to: int) -> tuple[int, int]:
     """(rows looked at, rows that this person may be given)."""
-    ((seen, new),) = _rows(_STRETCH, [rater.pk, rater.pk, pool, after, up_to, MOST_COUNTED])
+    ((seen, new),) = rows(_STRETCH, [rater.pk, rater.pk, pool, after, up_to, MOST_COUNTED])
     return seen, new
-
-
-def _rows(statement: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, parameters)
-        return list(cursor.fetchall())

@@ -1,16 +1,17 @@
 """Reads of what reviewers sent back to people."""
 
-from feedback.models import (
-    Assignment,
-    Rater,
-    Return,
-)
+from feedback.models import Assignment, Rater, Return
+from feedback.statements import rows
+
+_RETURNED = """
+SELECT j.comparison_id FROM feedback_return t JOIN feedback_judgment j ON j.id = t.judgment_id
+WHERE t.rater_id = %s AND t.answered_by_id IS NULL ORDER BY t.id
+"""
 
 
 def returned_assignments(rater: Rater) -> list[Assignment]:
     """What reviewers sent back to this person and they have not answered yet, the longest waiting first."""
-    returns = Return.objects.filter(rater=rater, answered_by=None).order_by("pk")
-    comparisons = list(returns.values_list("judgment__comparison_id", flat=True))
+    comparisons = [comparison for (comparison,) in rows(_RETURNED, [rater.pk])]
     if not comparisons:
         return []
     found = Assignment.objects.filter(rater=rater, comparison__in=comparisons).select_related("comparison")

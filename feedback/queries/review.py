@@ -6,7 +6,7 @@ comparisons; counts stop at MOST_COUNTED.
 
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Self
+from typing import Any, Self
 
 from django.db.models import Count, Exists, OuterRef, Prefetch, QuerySet
 
@@ -23,10 +23,12 @@ from feedback.models import (
     Return,
     ReviewItem,
     Score,
+    Tag,
 )
 
 PAGE = 25
 MOST_COUNTED = 1000
+FEW = 500  # rows that are looked up one by one
 ANY = "any"
 WAITING, ANSWERED = "waiting", "answered"
 VERBS = ("adjudicate", "dismiss flags", "let stand", "send back", "doubt guidelines")
@@ -96,16 +98,26 @@ def review_items(project: Project, wanted: ReviewFilter) -> QuerySet[ReviewItem]
     if wanted.flag:
         found = found.filter(flags__gt=0)
     if wanted.flag in FlagKind.values:
-        of_kind = Flag.objects.filter(
-            comparison=OuterRef("comparison_id"), kind=wanted.flag, settled_at=None, judgment__current=True
-        )
-        found = found.filter(Exists(of_kind))
+        of_kind = Flag.objects.filter(kind=wanted.flag, settled_at=None, judgment__current=True)
+        found = _among(found, of_kind.filter(comparison__project=project))
     if wanted.tag:
-        tagged = Comparison.tags.through.objects.filter(
-            comparison=OuterRef("comparison_id"), tag__name=wanted.tag, tag__project=project
-        )
-        found = found.filter(Exists(tagged))
+        found = _among(found, Comparison.tags.through.objects.filter(tag__in=_tags(project, wanted.tag)))
     return found
+
+
+def _among(found: QuerySet[ReviewItem], of_comparisons: QuerySet[Any]) -> QuerySet[ReviewItem]:
+    """Those whose comparison has one of these rows.
+
+    Few are looked up one by one: for a rare one, walking the queue in its order would go on to its end.
+    """
+    few = list(of_comparisons.values_list("comparison_id", flat=True)[: FEW + 1])
+    if len(few) <= FEW:
+        return found.filter(pk__in=few)
+    return found.filter(Exists(of_comparisons.filter(comparison=OuterRef("comparison_id"))))
+
+
+def _tags(project: Project, name: str) -> list[Tag]:
+    return list(project.tags.filter(name=name))
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,10 @@ from feedback.errors import Refused
 from feedback.models import Assignment, Judgment, Outcome, Rater
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
+from feedback.queries.comparisons import load_comparison
 from feedback.queries.progress import progress_of
 from feedback.queries.rubrics import criteria_for_people
+from feedback.statements import one
 from feedback.views.answers import Reading, checked_fields
 from feedback.views.drafts import draft_of
 from feedback.views.items import Item, proves
@@ -43,6 +45,7 @@ from feedback.views.workspace import (
 )
 
 MOST_HELD = 50
+_OWN = "SELECT * FROM feedback_assignment WHERE id = %s AND rater_id = %s"
 View = Callable[[HttpRequest, Rater], HttpResponse]
 
 
@@ -98,8 +101,8 @@ def undo(request: HttpRequest, rater: Rater) -> HttpResponse:
     except Refused as refusal:
         return _done(request, rater, {"item": None, "said": "", "refused": refusal.sentence})
     if not _is_script(request):
-        return page_with(request, rater, draft_item(assignment, draft_of(assignment)))
-    item = item_html(request, draft_item(assignment, draft_of(assignment)))
+        return page_with(request, rater, draft_item(rater, assignment, draft_of(assignment)))
+    item = item_html(request, draft_item(rater, assignment, draft_of(assignment)))
     said = _("Taken back. Here it is again.")
     return JsonResponse({"item": item, "said": said, "refused": None, "progress": progress_as_json(rater)})
 
@@ -192,7 +195,7 @@ def _answer_page(request: HttpRequest, rater: Rater) -> HttpResponse:
         judgment = _store(rater, request.POST)
     except Refused as refusal:
         given = None if _is_gone(refusal) else _assignment(rater, request.POST)
-        item = draft_item(given, request.POST) if given else None
+        item = draft_item(rater, given, request.POST) if given else None
         return page_with(request, rater, item, refusal.sentence)
     messages.success(request, _said(judgment))
     address = redirect("feedback:annotate", rater.project.slug)
@@ -259,8 +262,10 @@ def _numbers(data: QueryDict) -> list[int]:
 
 
 def _assignment(rater: Rater, data: QueryDict) -> Assignment | None:
-    own = Assignment.objects.filter(rater=rater, pk=_number(data.get("comparison")))
-    return own.select_related("comparison").first()
+    own = one(Assignment, _OWN, [_number(data.get("comparison")), rater.pk])
+    if own:
+        load_comparison(own, rater)
+    return own
 
 
 def _comparisons(rater: Rater, numbers: list[int]) -> list[int]:

@@ -28,6 +28,7 @@ SENTENCES = {
     "priority": gettext_lazy("Set their priority; higher comes first."),
     "add_tag": gettext_lazy("Add the tag to each."),
     "remove_tag": gettext_lazy("Take the tag away from each."),
+    "apply_rules": gettext_lazy("Let each go by the rules of its tags."),
 }
 
 

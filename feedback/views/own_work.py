@@ -108,7 +108,7 @@ def revise(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     assignment = get_object_or_404(mine, pk=pk)
     if assignment.comparison.purpose == Purpose.PRACTICE:
         raise Http404("The answer to a practice item has been told.")
-    return page_with(request, rater, draft_item(assignment, draft_of(assignment)))
+    return page_with(request, rater, draft_item(rater, assignment, draft_of(assignment)))
 
 
 def _rater(request: HttpRequest, slug: str) -> Rater:

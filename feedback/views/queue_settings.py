@@ -14,7 +14,7 @@ from feedback.actions.slices import remove_slice_rule, set_slice_rule
 from feedback.actions.standing import let_go_on, pause, unpause
 from feedback.errors import Refused
 from feedback.forms.queue import GoOnForm, QueueForm, SliceRuleForm
-from feedback.models import Notice, Project, Rater, SliceRule, Tag
+from feedback.models import BulkChange, Notice, Project, Rater, SliceRule, Tag
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
 from feedback.queries.measuring import (
@@ -56,7 +56,9 @@ def slice_rule_set(request: HttpRequest, slug: str) -> HttpResponse:
     if form.is_valid():
         tag = get_object_or_404(Tag, project=project, pk=form.cleaned_data.pop("tag"))
         try:
-            set_slice_rule(tag=tag, by=logged_in(request.user), **form.cleaned_data)
+            done = set_slice_rule(tag=tag, by=logged_in(request.user), **form.cleaned_data)
+            if isinstance(done, BulkChange):
+                return redirect("feedback:bulk-change", project.slug, done.pk)
             messages.success(
                 request, _("The comparisons of %(tag)s go by this rule now.") % {"tag": tag.name}
             )
@@ -71,7 +73,9 @@ def slice_rule_remove(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = project_for(request.user, slug, Permission.ENGINEER)
     rule = get_object_or_404(SliceRule.objects.select_related("tag"), project=project, pk=pk)
     try:
-        remove_slice_rule(rule=rule, by=logged_in(request.user))
+        moving = remove_slice_rule(rule=rule, by=logged_in(request.user))
+        if moving:
+            return redirect("feedback:bulk-change", project.slug, moving.pk)
         messages.success(request, _("The rule of %(tag)s is gone.") % {"tag": rule.tag.name})
     except Refused as refusal:
         messages.error(request, refusal.sentence)

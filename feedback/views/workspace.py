@@ -13,6 +13,7 @@ from feedback.actions.assignments import take
 from feedback.actions.extras import PracticeFeedback, feedback_on
 from feedback.errors import Refused
 from feedback.models import Assignment, Guideline, Judgment, Rater
+from feedback.queries.comparisons import load_comparison, load_prompt
 from feedback.queries.guidelines import unread_guideline
 from feedback.queries.judgments import judges_view
 from feedback.queries.progress import progress_of
@@ -45,19 +46,13 @@ def next_item(rater: Rater, held: Sequence[int] = ()) -> Item | State | None:
     assignment = next((each for each in taken if each.pk not in held), None)
     if assignment is None:
         return State("empty", _("Nothing is waiting for you."))
-    return item_of(_loaded(assignment), draft_of(assignment) if assignment.done_at else EMPTY)
+    return draft_item(rater, assignment, draft_of(assignment) if assignment.done_at else EMPTY)
 
 
 def _state(rater: Rater, refusal: Refused) -> State:
     language = get_language() or "en"
     guideline = unread_guideline(rater, language) if refusal.field == "guidelines" else None
     return State(refusal.field or "empty", refusal.sentence, guideline)
-
-
-def _loaded(assignment: Assignment) -> Assignment:
-    """The same with what an item shows of it, in one read."""
-    found = Assignment.objects.select_related("comparison__prompt", "comparison__project")
-    return found.get(pk=assignment.pk)
 
 
 def item_html(request: HttpRequest, item: Item) -> str:
@@ -150,6 +145,8 @@ def in_letters(ranks: Sequence[int]) -> str:
     return " > ".join(" = ".join(levels[rank]) for rank in sorted(levels))
 
 
-def draft_item(assignment: Assignment, draft: Any = EMPTY) -> Item:
+def draft_item(rater: Rater, assignment: Assignment, draft: Any = EMPTY) -> Item:
     """An assignment's item with what was filled in before."""
-    return item_of(_loaded(assignment), draft)
+    load_comparison(assignment, rater)
+    load_prompt(assignment.comparison)
+    return item_of(assignment, draft)

@@ -5,9 +5,9 @@ import random
 import re
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from urllib.parse import urlencode
@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "/p/bench/annotate/"
 THINKING = 2.0  # seconds on average
+WARM_UP = 10.0  # seconds, in which the server reads its templates and prepares its statements
 
 
 class Person:
@@ -28,13 +29,16 @@ class Person:
         self.refused: list[str] = []
         self.connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def work(self, until: float) -> None:
+    def work(self, warm: float, until: float) -> None:
+        """Answers from now on; measured from ``warm``."""
         page = self.ask("GET", PAGE)[1]
         self.items = [fields_of(page)]
         self.prefetch()
         time.sleep(random.random() * THINKING)
-        while time.perf_counter() < until:
+        while (now := time.perf_counter()) < until:
             self.answer()
+            if now < warm:
+                self.times.clear()
             time.sleep(random.uniform(0.5, 1.5) * THINKING)
 
     def prefetch(self) -> None:
@@ -90,25 +94,36 @@ def fields_of(html: str) -> dict[str, str]:
     }
 
 
-def measure(
-    environment: Mapping[str, str], sessions: Sequence[str], port: int, *, seconds: float
-) -> list[float]:
-    """The times, in milliseconds, of every submit with next by these people in so many seconds."""
-    from deploy.processes import web_command
+class Server:
+    """The web server on this database, while it is measured."""
 
-    with subprocess.Popen(web_command("127.0.0.1", port), cwd=ROOT, env=dict(environment)) as server:
-        try:
-            wait_for(port)
-            everybody = [Person(session, port) for session in sessions]
-            until = time.perf_counter() + seconds
-            threads = [threading.Thread(target=person.work, args=(until,)) for person in everybody]
-            for thread in threads:
-                thread.start()
-                time.sleep(THINKING / len(sessions))
-            for thread in threads:
-                thread.join()
-        finally:
-            server.terminate()
+    def __init__(self, environment: Mapping[str, str], port: int) -> None:
+        from deploy.processes import web_command
+
+        self.command = web_command("127.0.0.1", port)
+        self.environment = {**environment, "DATABASE_POOL": "1"}
+        self.port = port
+
+    def __enter__(self) -> None:
+        self.process = subprocess.Popen(self.command, cwd=ROOT, env=self.environment)
+        wait_for(self.port)
+
+    def __exit__(self, *_: object) -> None:
+        self.process.terminate()
+        self.process.wait()
+
+
+def measure(sessions: Sequence[str], port: int, *, seconds: float) -> list[float]:
+    """The times, in milliseconds, of every submit with next by these people in so many seconds."""
+    everybody = [Person(session, port) for session in sessions]
+    warm = time.perf_counter() + WARM_UP
+    with ThreadPoolExecutor(len(everybody)) as threads:
+        told = []
+        for person in everybody:
+            told.append(threads.submit(person.work, warm, warm + seconds))
+            time.sleep(THINKING / len(sessions))
+        for each in told:
+            each.result()
     refused = [why for person in everybody for why in person.refused]
     if refused:
         print(f"  refused: {len(refused)}, such as {refused[0]}", file=sys.stderr)

@@ -30,7 +30,9 @@ from feedback.actions.assignments import (  # noqa: E402
 from feedback.actions.judgments import submit_judgment  # noqa: E402
 from feedback.answers import Verdict  # noqa: E402
 from feedback.errors import Refused  # noqa: E402
-from feedback.models import Assignment, Outcome, QueueItem, Rater  # noqa: E402
+from feedback.models import Assignment, Outcome, Project, QueueItem, Rater  # noqa: E402
+from feedback.queries.comparisons import load_comparison  # noqa: E402
+from feedback.statements import objects  # noqa: E402
 
 
 def tell(*words: object) -> None:
@@ -41,6 +43,7 @@ def tell(*words: object) -> None:
 def submit(rater: Rater, chance: random.Random, given: Assignment, verdict: Verdict, what: str) -> None:
     submission = uuid.uuid4()
     for what_now in (what, "resubmit")[: chance.choice((1, 1, 2))]:
+        load_comparison(given, rater)
         submit_judgment(rater=rater, comparison=given.comparison, submission_id=submission, verdict=verdict)
         tell(os.getpid(), what_now, submission)
 
@@ -84,13 +87,21 @@ def act(rater: Rater, chance: random.Random) -> None:
     return submit(rater, chance, given, Verdict(ranking=chance.choice(((1, 2), (2, 1), (1, 1)))), "submit")
 
 
+def person(rater_id: int, project: Project) -> Rater:
+    """The rater as they are now, as each request reads them."""
+    (rater,) = objects(Rater, "SELECT * FROM feedback_rater WHERE id = %s", [rater_id])
+    rater.project = project
+    return rater
+
+
 def annotate(rater_id: int, others: list[int], seed: int, operations: int) -> None:
     """One annotator. Now and then somebody's second window does the same: another thread's person."""
     chance = random.Random(seed)
+    project = Rater.objects.select_related("project").get(pk=rater_id).project
     for _ in range(operations):
         who = chance.choice(others) if chance.random() < 0.1 else rater_id
         try:
-            act(Rater.objects.select_related("project").get(pk=who), chance)
+            act(person(who, project), chance)
         except Refused:
             tell(os.getpid(), "refused")
         except (OperationalError, InterfaceError):

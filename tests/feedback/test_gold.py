@@ -6,11 +6,24 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from feedback.actions.assignments import assign
 from feedback.actions.gold import make_gold, make_gold_of_adjudication, remove_gold, retire_gold
 from feedback.actions.imports import store_records
+from feedback.actions.judgments import submit_judgment
 from feedback.actions.slices import set_slice_rule
+from feedback.answers import Verdict
 from feedback.errors import Refused
-from feedback.models import Assignment, AuditEntry, GoldAnswer, Judgment, Purpose, QueueEpoch, QueueItem
+from feedback.models import (
+    Assignment,
+    AuditEntry,
+    Comparison,
+    GoldAnswer,
+    Judgment,
+    Outcome,
+    Purpose,
+    QueueEpoch,
+    QueueItem,
+)
 from feedback.queries.judgments import current_judgments
 from feedback.queries.measuring import gold_page
 from feedback.records import ComparisonRecord, GoldRecord, JudgmentRecord, ResponseRecord
@@ -120,6 +133,21 @@ def test_back_in_the_queue_it_asks_for_what_is_still_missing(project, make_compa
     assert QueueEpoch.objects.get(project=project).number > epoch
     assert current_judgments(project).count() == 1
     assert not GoldAnswer.objects.exists()
+
+
+def test_a_skip_that_meets_gold_on_its_way_back_to_the_queue_loses_no_slot(
+    project, make_comparisons, make_rater
+):
+    (comparison,) = make_comparisons(project, 1)
+    make_gold(comparison=comparison, use="gold", ranking=(1, 2), by=None)
+    as_read_before = Comparison.objects.get(pk=comparison.pk)
+    rater = make_rater(project, "ana")
+    assign(rater=rater, comparison=as_read_before, until=timezone.now() + timedelta(hours=1))
+    remove_gold(comparison=comparison, by=None)
+    skip = Verdict(outcome=Outcome.SKIPPED, rationale="unsure")
+    submit_judgment(rater=rater, comparison=as_read_before, submission_id=uuid.uuid4(), verdict=skip)
+    comparison.refresh_from_db()
+    assert QueueItem.objects.get(pk=comparison.pk).slots_free == comparison.overlap
 
 
 def test_back_in_the_queue_it_never_asks_for_fewer_than_have_judged_it(project, make_comparisons):

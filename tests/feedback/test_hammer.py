@@ -20,6 +20,7 @@ from feedback.actions.assignments import take
 from feedback.models import Assignment, Project, QueueItem, Rater
 
 PROCESSES = 4
+KILL_EVERY = 5000  # operations; in a short run five times
 PEOPLE = {"postgresql": 64, "sqlite": 8}
 OPERATIONS = int(os.environ.get("HAMMER_OPERATIONS", "0")) or {"postgresql": 800, "sqlite": 300}
 # By what they say, so that a database that loses a rule is found out by its rows, whatever the rule was called.
@@ -69,7 +70,7 @@ class Hammer:
     def __init__(self, raters: list[int], operations: int) -> None:
         self.chance = random.Random(operations)
         self.groups = [raters[index::PROCESSES] for index in range(PROCESSES)]
-        self.each = -(-operations // (2 * len(raters)))  # most turns are a take and something with it
+        self.people = len(raters)
         self.operations = operations
         self.running: dict[int, int] = {}
         self.starting: list[int] = []
@@ -94,7 +95,9 @@ class Hammer:
     def _start(self, group: int) -> None:
         self.starting.append(group)
         people = ",".join(map(str, self.groups[group]))
-        self.forge.stdin.write(f"{self.chance.randrange(10**6)} {self.each} {people}\n")
+        left = self.operations - self.counts.total()
+        turns = -(-left // (2 * self.people))  # most turns are a take and something with it
+        self.forge.stdin.write(f"{self.chance.randrange(10**6)} {max(1, turns)} {people}\n")
 
     def _heard(self, pid: str, what: str, *more: str) -> None:
         if what == "started":
@@ -111,7 +114,7 @@ class Hammer:
         total = self.counts.total()
         if total % max(1, self.operations // 100) == 0:
             self._cut_off()
-        if total % max(1, self.operations // 5) == 0 and total < self.operations:
+        if total % min(self.operations // 5, KILL_EVERY) == 0 and total < self.operations:
             self._kill()
 
     def _kill(self) -> None:

@@ -3,7 +3,9 @@
 import pytest
 
 from feedback.actions.assignments import take_next
+from feedback.actions.bulk import carry_out_bulk_change
 from feedback.actions.imports import store_records
+from feedback.actions.jobs import perform_job
 from feedback.actions.qualifications import set_qualifications
 from feedback.actions.slices import apply_slice_rules, remove_slice_rule, set_slice_rule
 from feedback.errors import Refused
@@ -30,6 +32,21 @@ def test_a_rule_moves_the_comparisons_of_its_tag_and_no_others(project, make_com
     assert asked(odd) == (2, 2, "", "")
     assert QueueEpoch.objects.get(project=project).number > epoch
     assert AuditEntry.objects.filter(verb="set slice rule", project=project).exists()
+
+
+def test_the_rule_of_a_large_tag_is_applied_by_a_worker(project, make_comparisons, monkeypatch):
+    monkeypatch.setattr("feedback.actions.slices.FEW", 1)
+    comparisons = make_comparisons(project, 4)
+    task = set_slice_rule(tag=tag(project, "even"), overlap=5, skill="law", by=None)
+    assert SliceRule.objects.filter(project=project, overlap=5).exists()
+    assert asked(comparisons[0])[:2] == (2, 2)
+    perform_job(task.job_id, carry_out_bulk_change)
+    assert [asked(each) for each in comparisons] == [(5, 5, "", "law"), (2, 2, "", "")] * 2
+    task.refresh_from_db()
+    assert task.changed == 2
+    away = remove_slice_rule(rule=SliceRule.objects.get(project=project), by=None)
+    perform_job(away.job_id, carry_out_bulk_change)
+    assert {asked(each) for each in comparisons} == {(2, 2, "", "")}
 
 
 def test_a_rule_never_asks_for_fewer_than_hold_or_have_judged_it(project, make_comparisons, make_rater):

@@ -1,0 +1,56 @@
+"""Statements written out, for what every answer and every take asks.
+
+Making such a statement anew from objects takes longer than running it; elsewhere the ORM is the way.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.db import connection
+from django.db.models import Model
+
+Parameters = Sequence[Any] | dict[str, Any]
+M = TypeVar("M", bound=Model)
+
+
+def rows(statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
+    """What the statement returns."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        return list(cursor.fetchall())
+
+
+def objects(model: type[M], statement: str, parameters: Parameters) -> list[M]:
+    """The rows that the statement finds, as objects; it selects every column of the model's table."""
+    return list(model._default_manager.raw(statement, parameters))
+
+
+def one(model: type[M], statement: str, parameters: Parameters) -> M | None:
+    """The first of them, or None."""
+    return next(iter(objects(model, statement, parameters)), None)
+
+
+def run(statement: str, parameters: Parameters) -> int:
+    """How many rows the statement changed."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        changed: int = cursor.rowcount
+    return changed
+
+
+def run_each(statement: str, parameters: Sequence[Sequence[Any]]) -> None:
+    """The statement once for each of these; nothing for none."""
+    with connection.cursor() as cursor:
+        for each in parameters:
+            cursor.execute(statement, each)
+
+
+def places(values: Iterable[Any]) -> str:
+    """A place in a statement for each value of a list: ``IN (%s, %s)``."""
+    return ", ".join("%s" for _value in values)
+
+
+def stored(moment: datetime) -> Any:
+    """A time as this database keeps it."""
+    return connection.ops.adapt_datetimefield_value(moment)
