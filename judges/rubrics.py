@@ -6,6 +6,7 @@ from typing import NamedTuple
 from django.db.models import Count, QuerySet
 
 from feedback.models import Project, Rubric, ScoredBy
+from feedback.queries.rubrics import scored_rubrics
 from judges.core.rendering import JudgeText, system_text
 from judges.core.rubric import RubricText
 
@@ -30,8 +31,8 @@ def rubrics_by_name(project: Project) -> list[NamedRubric]:
 
 
 def scored_by_people(project: Project) -> int | None:
-    """The number of the version that people score where the project asks for scores: the newest of any rubric."""
-    return project.rubrics.order_by("-pk").values_list("pk", flat=True).first()
+    """The number of the version that people score where the project asks for scores."""
+    return scored_rubrics(project.pk).values_list("pk", flat=True).first()
 
 
 def judges_view(rubric: RubricText) -> str:

@@ -7,6 +7,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from feedback.answers import AnswerForm
+from feedback.models import Project
+from feedback.queries.rubrics import rubric_names
 
 
 class AnswerFormFields(forms.Form):
@@ -44,7 +46,12 @@ class AnswerFormFields(forms.Form):
     scores = forms.BooleanField(
         required=False,
         label=gettext_lazy("Scores"),
-        help_text=gettext_lazy("Each response on each criterion of the newest rubric that is for people."),
+        help_text=gettext_lazy("Each response on each criterion that is for people."),
+    )
+    rubric = forms.ChoiceField(
+        required=False,
+        label=gettext_lazy("Rubric"),
+        help_text=gettext_lazy("What they score with: its newest version."),
     )
     spans = forms.BooleanField(
         required=False,
@@ -74,6 +81,13 @@ class AnswerFormFields(forms.Form):
             "People then say whether they agree or stand by theirs. Their answer stays as it was."
         ),
     )
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rubric = self.fields["rubric"]
+        assert isinstance(rubric, forms.ChoiceField)  # noqa: S101  tells the type checker what the field is
+        names = rubric_names(project.pk)
+        rubric.choices = [("", _("The project's newest rubric")), *((name, name) for name in names)]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

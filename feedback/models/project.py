@@ -10,7 +10,8 @@ class Project(models.Model):
     """One alignment effort.
 
     ``overlap`` is the number of people asked about each new comparison; 0 where judges come first and people are
-    asked only about what is chosen for them. ``form`` says how people answer (``feedback.answers.AnswerForm``).
+    asked only about what is chosen for them. ``form`` says how people answer (``feedback.answers.AnswerForm``), and
+    ``scored_rubric`` names the rubric whose newest version they score with; empty, it is the newest of all.
 
     ``batch_size`` is how many leases a person holds at once: the item at hand and those loaded ahead. The rates are
     the shares of a person's items that are gold, attention checks and repeats of their own. Below ``gold_minimum``,
@@ -24,6 +25,7 @@ class Project(models.Model):
     lease_seconds = models.PositiveIntegerField(default=1800)
     batch_size = models.PositiveSmallIntegerField(default=2)
     form = models.JSONField(default=dict, blank=True)
+    scored_rubric = models.CharField(max_length=100, blank=True)
     show_judges = models.BooleanField(default=False)
     paused = models.BooleanField(default=False)
     cap_per_day = models.PositiveIntegerField(null=True, blank=True)

@@ -22,14 +22,14 @@ from feedback.views.items import EMPTY, Item
 def answer_form(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, Permission.OWN)
     now = AnswerForm.of(project.form)
-    fields = AnswerFormFields(
-        request.POST or None, initial={**now.to_json(), "show_judges": project.show_judges}
-    )
+    chosen = {**now.to_json(), "show_judges": project.show_judges, "rubric": project.scored_rubric}
+    fields = AnswerFormFields(project, request.POST or None, initial=chosen)
     if fields.is_valid():
         set_answer_form(
             project=project,
             form=fields.answer_form(),
             show_judges=fields.cleaned_data["show_judges"],
+            rubric=fields.cleaned_data["rubric"],
             by=logged_in(request.user),
         )
         messages.success(request, _("Saved: the next item asks people like this."))
@@ -47,7 +47,7 @@ def answer_form(request: HttpRequest, slug: str) -> HttpResponse:
 def sample(request: HttpRequest, slug: str) -> HttpResponse:
     """What people would see, were the form saved as it is filled in; nothing new while it can not be."""
     project = project_for(request.user, slug, Permission.OWN)
-    fields = AnswerFormFields(request.GET)
+    fields = AnswerFormFields(project, request.GET)
     if not fields.is_valid():
         return HttpResponse(status=204)
     context = {"project": project, "item": _sample(project, fields.answer_form())}

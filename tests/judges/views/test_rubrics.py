@@ -5,6 +5,9 @@ import json
 import pytest
 import yaml
 
+from feedback.actions.answer_forms import set_answer_form
+from feedback.answers import AnswerForm
+from feedback.errors import Refused
 from feedback.models import Role, Rubric
 from feedback.queries.rubrics import criteria_for_people
 from judges.actions.rubrics import create_rubric
@@ -194,6 +197,17 @@ def test_the_rubric_that_people_score_is_marked(project, help_rubric, as_role, a
     assert "people score it" not in client.get(address("rubric", help_rubric.pk)).content.decode()
     assert client.get(address("rubrics")).content.decode().count("people score it") == 1
     assert [criterion.rubric_id for criterion in criteria_for_people(project.pk)] == [newer.pk]
+
+
+def test_a_rubric_that_was_chosen_for_people_stays_theirs_whatever_judges_are_given(project, help_rubric):
+    chosen = help_rubric.name
+    set_answer_form(project=project, form=AnswerForm(), show_judges=False, rubric=chosen, by=None)
+    create_rubric(project=project, name="Other", instructions="Be brief.", criteria=(TRUTH,), by=None)
+    assert {criterion.rubric_id for criterion in criteria_for_people(project.pk)} == {help_rubric.pk}
+    newer = create_rubric(project=project, name=chosen, instructions="Help.", criteria=(TRUTH,), by=None)
+    assert {criterion.rubric_id for criterion in criteria_for_people(project.pk)} == {newer.pk}
+    with pytest.raises(Refused, match="no rubric 'Nothing'"):
+        set_answer_form(project=project, form=AnswerForm(), show_judges=False, rubric="Nothing", by=None)
 
 
 def test_the_preview_shows_each_what_is_theirs(help_rubric, as_role, address):
