@@ -25,6 +25,8 @@ from typing import Any
 import psutil
 from anthropic import AsyncAnthropic
 
+from tests.bench.injections import injection_rates
+from tests.bench.injections import table as injection_table
 from tests.bench.report import Row, publish
 from tests.fake_api.running import FakeApi, running_api_process
 
@@ -228,8 +230,25 @@ async def _naive(bodies: list[dict[str, Any]], url: str) -> None:
         await asyncio.gather(*map(ask, bodies))
 
 
+def injections() -> list[Row]:
+    """Attacks that reach the scripted judge, which obeys what it finds outside a fence."""
+    rates = injection_rates()
+    print(injection_table(rates))
+    naive, ours = 100 * rates.naive["value"], 100 * rates.ours["value"]
+    return [
+        Row("injections that the scripted judge obeys", "%", ours, "naive prompt", naive, goal=0),
+        Row(
+            "  attacks that ever worked",
+            "",
+            len(rates.ours_reached),
+            "naive prompt",
+            len(rates.naive_reached),
+        ),
+    ]
+
+
 # Each gives rows for the table.
-PARTS = {"rate": rate, "kills": kills, "cost": cost}
+PARTS = {"rate": rate, "kills": kills, "cost": cost, "injections": injections}
 
 
 def main() -> None:

@@ -52,7 +52,8 @@ def publish(name: str, rows: Sequence[Row]) -> None:
     for row in rows:
         goal = "" if row.goal is None else f"{row.goal:g}"
         met = {None: "", True: "yes", False: "NO"}[row.met]
-        peer = "" if row.peer_value is None else f"{row.peer}: {row.peer_value:,.2f} ({row.ratio:,.1f} times)"
+        times = "" if row.ratio is None else f" ({row.ratio:,.1f} times)"
+        peer = "" if row.peer_value is None else f"{row.peer}: {row.peer_value:,.2f}{times}"
         print(f"{row.name:{width}}  {row.ours:>9,.2f} {row.unit:<2}  {goal:>8}  {met:3}  {peer}")
     folder = ROOT / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)
