@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 LONG = ("A paragraph of an answer with **bold words** and `code`.\n\n" * 60, "Another $x^2$ answer.\n\n" * 60)
 
 
-def test_the_wait_between_an_answer_and_the_next_item_is_measured(workspace, project, ask, capsys):
+def test_the_next_item_is_there_within_100_ms_at_the_median(workspace, project, ask, capsys):
     ask(project, *[LONG] * 21)
     page = workspace()
     for _ in range(20):
@@ -22,4 +22,5 @@ def test_the_wait_between_an_answer_and_the_next_item_is_measured(workspace, pro
     with capsys.disabled():
         print(f"\nanswer to next item: median {median(waits):.0f} ms, longest {max(waits):.0f} ms")  # noqa: T201
     assert len(waits) == 20
+    assert median(waits) < 100
     expect_stored(20, page)

@@ -77,7 +77,7 @@ def test_every_string_marked_in_the_source_is_in_the_catalogue_and_translated(ex
 
 
 TEMPLATES = sorted(path for room in ROOMS for path in (ROOT / room).glob("**/templates/**/*.html"))
-SAME_EVERYWHERE = {"Concord", "Ctrl", "Enter", "Esc", "Parquet", "SHA", "CSV"}
+SAME_EVERYWHERE = {"Concord", "Ctrl", "Enter", "Esc", "Parquet", "SHA", "CSV", "JSON", "YAML"}
 TOLD_IN_ENGLISH = {"api_docs.html"}  # the reference of the API, which says so with lang
 NOT_SAID = re.compile(
     r"{% comment.*?endcomment %}|{% blocktranslate.*?{% endblocktranslate %}|{% block \w+_class %}.*?{% endblock %}"

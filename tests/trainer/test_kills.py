@@ -120,7 +120,7 @@ def test_a_cancelled_run_saves_a_checkpoint_and_resumes_from_it(run, running_job
     checkpoint = last_checkpoint(run)
     assert checkpoint == run.step > 3
     assert tell(run).happened == f"It was cancelled at step {checkpoint} of {STEPS}."
-    assert tell(run).advice == f"Resume: it goes on from its last checkpoint, step {checkpoint}."
+    assert tell(run).advice == f"Resumed, it goes on from its last checkpoint, step {checkpoint}."
 
 
 def test_a_killed_worker_leaves_an_orphan_that_stops_and_a_run_that_resumes(run, running_jobs):
@@ -143,7 +143,7 @@ def test_a_killed_worker_leaves_an_orphan_that_stops_and_a_run_that_resumes(run,
     story = tell(run)
     assert f"The runner noticed at step {checkpoint} of {STEPS}" in story.happened
     assert "the process that started the run has died" in story.happened
-    assert story.advice == f"Resume: it goes on from its last checkpoint, step {checkpoint}."
+    assert story.advice == f"Resumed, it goes on from its last checkpoint, step {checkpoint}."
     finish_resumed(run, checkpoint)
 
 

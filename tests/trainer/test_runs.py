@@ -352,7 +352,7 @@ def test_what_a_runner_wrote_after_its_worker_died_is_read_later(logged_run):
     logged_run.refresh_from_db()
     story = tell(logged_run)
     assert "The runner noticed at step 1 of 100: the process that started the run has died" in story.happened
-    assert story.advice == "Resume: it goes on from its last checkpoint, step 1."
+    assert story.advice == "Resumed, it goes on from its last checkpoint, step 1."
 
 
 def test_only_what_has_ended_badly_is_resumed(logged_run):
