@@ -30,7 +30,8 @@ class Judgment(models.Model):
     """
 
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="judgments")
-    rater = models.ForeignKey(Rater, on_delete=models.PROTECT, related_name="judgments")
+    # Without an index of its own: judgment_by_rater begins with it.
+    rater = models.ForeignKey(Rater, on_delete=models.PROTECT, related_name="judgments", db_index=False)
     submission_id = models.UUIDField()
     current = models.BooleanField(default=True)
     outcome = models.CharField(max_length=12, choices=Outcome.choices)

@@ -86,8 +86,13 @@ class Assignment(models.Model):
     twice.
     """
 
-    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="assignments")
-    rater = models.ForeignKey("feedback.Rater", on_delete=models.CASCADE, related_name="assignments")
+    # Without indexes of their own: assignment_once_per_rater and assignment_by_rater begin with them.
+    comparison = models.ForeignKey(
+        Comparison, on_delete=models.CASCADE, related_name="assignments", db_index=False
+    )
+    rater = models.ForeignKey(
+        "feedback.Rater", on_delete=models.CASCADE, related_name="assignments", db_index=False
+    )
     shown = IntTupleField()
     created_at = models.DateTimeField(auto_now_add=True)
     expires_at = models.DateTimeField(null=True, blank=True)

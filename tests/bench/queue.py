@@ -18,7 +18,6 @@ import psycopg
 
 from tests.bench.queue_call import ROOT, Store
 from tests.bench.queue_http import Server, measure
-from tests.bench.queue_people import WARM_UP
 from tests.bench.report import Row, publish
 
 PEOPLE = 64
@@ -65,7 +64,7 @@ class Bench:
 
         if not beside:
             return take()
-        with self.store.beside(f"queue_people.{beside}", SECONDS + 2 * WARM_UP):
+        with self.store.beside(f"queue_people.{beside}"):
             return take()
 
     def ahead(self, count: int) -> list[float]:
@@ -104,7 +103,7 @@ def at_full_size(bench: Bench) -> None:
     bench.times("take, 64/s, an export running", bench.at_rate(64, beside="export"), goal=5)
     bench.times("take, 64/s, priorities changing", bench.at_rate(64, beside="lead"), goal=5)
     ahead = min(AHEAD, bench.size // 4)
-    with bench.store.beside("queue_people.lead", 15):
+    with bench.store.beside("queue_people.lead"):
         bench.times(f"take, {ahead:,} ahead, priorities changing", bench.ahead(ahead), goal=5)
 
 

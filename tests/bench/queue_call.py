@@ -42,7 +42,7 @@ class Store:
 
     @contextmanager
     def beside(self, what: str, *arguments: Any) -> Iterator[None]:
-        """The same going on while something else is measured; waited for at the end, and what it returns said."""
+        """The same going on until what is measured beside it is over, which its closed input tells it."""
         with self._start(what, arguments) as process:
             yield
             said, _ = process.communicate()
@@ -53,7 +53,12 @@ class Store:
     def _start(self, what: str, arguments: Sequence[Any]) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", __name__, *what.rsplit(".", 1), json.dumps(arguments)]
         return subprocess.Popen(
-            command, cwd=ROOT, env=dict(self.environment), stdout=subprocess.PIPE, text=True
+            command,
+            cwd=ROOT,
+            env=dict(self.environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
 
 

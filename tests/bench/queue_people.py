@@ -2,6 +2,9 @@
 
 import multiprocessing
 import random
+import select
+import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -9,8 +12,8 @@ from datetime import timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-WARM_UP = 4.0  # seconds, in which everybody connects and their statements are prepared
 PROCESSES = 4
+FORK = multiprocessing.get_context("fork")
 
 
 def take_once(rater, lapse: float) -> None:
@@ -18,7 +21,7 @@ def take_once(rater, lapse: float) -> None:
     from feedback.actions.line import lease_next
 
     with transaction.atomic():
-        in_turn(rater, lazily=True)
+        in_turn(rater, only_taking=True)
         lease_next(rater=rater, until=timezone.now() + timedelta(seconds=lapse))
 
 
@@ -26,8 +29,14 @@ def people(raters: list[int], a_second: float, seconds: float, lapse: float) -> 
     """Each of these people takes at a steady rate, all of them together so many a second: every take's time."""
     groups = [raters[index::PROCESSES] for index in range(PROCESSES) if raters[index::PROCESSES]]
     work = [(group, a_second / len(raters), seconds, lapse) for group in groups]
-    with multiprocessing.get_context("fork").Pool(len(groups)) as processes:
-        return [each for times in processes.starmap(some_people, work) for each in times]
+    everybody = (FORK.Barrier(len(groups)),)
+    with FORK.Pool(len(groups), initializer=wait_for_each_other, initargs=everybody) as processes:
+        return [each for times in processes.starmap(some_people, work, chunksize=1) for each in times]
+
+
+def wait_for_each_other(barrier) -> None:
+    """What each of the processes does first: it keeps where they meet."""
+    globals()["all_processes"] = barrier
 
 
 def some_people(raters: list[int], rate: float, seconds: float, lapse: float) -> list[float]:
@@ -35,19 +44,24 @@ def some_people(raters: list[int], rate: float, seconds: float, lapse: float) ->
     from feedback.models import Rater
 
     everybody = list(Rater.objects.select_related("project").filter(pk__in=raters))
+    ready = threading.Barrier(len(everybody), action=globals()["all_processes"].wait)
     with ThreadPoolExecutor(len(everybody)) as threads:
-        told = [threads.submit(annotator, rater, rate, seconds, lapse) for rater in everybody]
+        told = [threads.submit(annotator, rater, rate, seconds, lapse, ready) for rater in everybody]
         return [each for times in told for each in times.result()]
 
 
-def annotator(rater, rate: float, seconds: float, lapse: float) -> list[float]:
-    """Takes at a steady rate for so long; what it took is finished every now and then, as answers would."""
+def annotator(rater, rate: float, seconds: float, lapse: float, ready: threading.Barrier) -> list[float]:
+    """Takes at a steady rate for so long; what it took is finished every now and then, as answers would.
+
+    It begins once everybody has connected and has their statements prepared.
+    """
     from feedback.models import Assignment
 
     times = []
-    start = time.perf_counter() + WARM_UP + random.random() / rate
-    for _ in range(6):
+    for _ in range(10):
         take_once(rater, lapse)
+    ready.wait()
+    start = time.perf_counter() + 1 + random.random() / rate
     for turn in range(int(seconds * rate)):
         time.sleep(max(0.0, start + turn / rate - time.perf_counter()))
         begun = time.perf_counter()
@@ -96,7 +110,7 @@ def usual(rater: int, takes: int) -> list[float]:
     return times
 
 
-def lead(seconds: float) -> int:
+def lead() -> int:
     """Makes a hundred comparisons anywhere more urgent every three seconds; how often."""
     from feedback.actions.assignments import set_priorities
     from feedback.models import QueueItem
@@ -106,33 +120,36 @@ def lead(seconds: float) -> int:
     def reorder() -> None:
         set_priorities({random.randint(first, last): random.randrange(1, 5) for _ in range(100)})
 
-    return again(reorder, every=3, seconds=seconds)
+    return again(reorder, every=3)
 
 
-def reaper(seconds: float) -> int:
+def reaper() -> int:
     """The sweep, every second in place of every ten; how often."""
     from feedback.actions.assignments import expire_assignments
 
-    return again(expire_assignments, every=1, seconds=seconds)
+    return again(expire_assignments, every=1)
 
 
-def export(seconds: float) -> int:
+def export() -> int:
     """Somebody reads all comparisons in one snapshot, which keeps every dead row where it is; how many rows."""
-    read, until = 0, time.perf_counter() + seconds
+    read = 0
     with transaction.atomic():
         connection.cursor().execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         with connection.connection.cursor(name="export") as rows:
             rows.execute("SELECT * FROM feedback_comparison ORDER BY id")
-            while time.perf_counter() < until:
+            while goes_on(0.05):
                 read += len(rows.fetchmany(2000))
-                time.sleep(0.05)
     return read
 
 
-def again(what, *, every: float, seconds: float) -> int:
-    until, times = time.perf_counter() + seconds, 0
-    while time.perf_counter() < until:
+def again(what, *, every: float) -> int:
+    times = 0
+    while goes_on(every):
         what()
         times += 1
-        time.sleep(every)
     return times
+
+
+def goes_on(seconds: float) -> bool:
+    """Waits so long; false once what this goes on beside is over, and the other side has closed our input."""
+    return not select.select([sys.stdin], [], [], seconds)[0]
