@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -36,16 +37,29 @@ from feedback.actions.reviews import raise_doubt, send_back
 from feedback.actions.standing import stop
 from feedback.actions.tokens import create_token
 from feedback.answers import Verdict
-from feedback.models import BulkChange, Comparison, Job, JobState, Project, Rater, RaterKind, SliceRule
+from feedback.models import (
+    BulkChange,
+    Comparison,
+    Job,
+    JobState,
+    Judgment,
+    Project,
+    Rater,
+    RaterKind,
+    SliceRule,
+)
 from feedback.queries.review import review_state
 from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord, SpanRecord
+from judges.actions.attacks import start_attack_run
+from judges.actions.budgets import set_budget
 from judges.actions.graders import create_grader
 from judges.actions.judges import create_judge
+from judges.actions.panels import create_panel
 from judges.actions.rubrics import create_rubric
 from judges.actions.runs import start_judge_run
 from judges.core.graders.examples import EXAMPLES
 from judges.models import Judge
-from judges.tasks import perform_judge_run
+from judges.tasks import perform_attack_run, perform_judge_run
 from trainer.actions.evaluations import start_evaluation
 from trainer.actions.runs import start_run
 from trainer.actions.scoring import start_scoring
@@ -186,7 +200,7 @@ def _queue(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
 
 
 def _judging(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
-    """A judge that has judged some, another whose run waits, one that failed."""
+    """A judge that has judged some and was attacked, another whose run waits, one that failed; a grader, a panel."""
     judge, slow = _judge(project, owner, "careful"), _judge(project, owner, "slow")
     done = start_judge_run(judge=judge, by=owner, tag=project.tags.get(name="odd"))
     _without_a_loop(perform_judge_run, done.job_id)
@@ -196,10 +210,30 @@ def _judging(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
     failed.job.save()
     exact = {"grader": EXAMPLES["string_check"].document}
     grader = create_grader(project=project, name="exact", settings=exact, by=owner)
+    panel = create_panel(project=project, name="both", members=[(judge, 1.0), (slow, 1.0)], by=owner)
+    set_budget(project=project, limit=Decimal(20), by=owner)
+    attack = start_attack_run(judge=judge, by=owner)
+    _without_a_loop(perform_attack_run, attack.job_id)
+    judges = [{"pk": each.pk} for each in (judge, slow, grader)]
+    rubric = {"pk": judge.rubric_id}
+    judged = Judgment.objects.filter(rater=judge.pk, current=True)
     return {
-        "judges:grader-export": [{"pk": grader.pk}],
-        "judges:judge": [{"pk": grader.pk}, {"pk": judge.pk}, {"pk": slow.pk}],
-        "judges:run-progress": [{"pk": run.pk} for run in (done, waiting, failed)],
+        "judges:grader-export": judges[2:],
+        "judges:judge": judges,
+        "judges:judge-edit": judges[:1],
+        "judges:judge-changes": judges[:1],
+        "judges:judge-export": judges[:1],
+        "judges:verdicts": judges,
+        "judges:verdict": [{"pk": judge.pk, "comparison": said.comparison_id} for said in judged[:1]],
+        "judges:run-new": judges[:1],
+        "judges:run": [{"pk": run.pk} for run in (done, waiting, failed)],
+        "judges:attacks": judges[:2],
+        "judges:attack-deed": [{"pk": attack.pk, "deed": "cancel"}],
+        "judges:panel": [{"pk": panel.pk}],
+        "judges:rubric": [rubric],
+        "judges:rubric-edit": [rubric],
+        "judges:rubric-changes": [rubric],
+        "judges:rubric-export": [rubric | {"form": "json"}],
     }
 
 
