@@ -11,6 +11,7 @@ from decimal import Decimal, InvalidOperation
 from django.db import transaction
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
+from django.utils.translation import gettext
 
 from feedback.actions.audit import record
 from feedback.errors import Refused
@@ -107,7 +108,9 @@ def limits_on(judge: Judge, run: JudgeRun | None = None) -> list[tuple[str, Deci
     )
     found = [
         (
-            f"of the judge {row.judge_name!r}" if row.judge_name else "of the project",
+            gettext("of the judge %(name)r") % {"name": row.judge_name}
+            if row.judge_name
+            else gettext("of the project"),
             row.limit,
             row.spent + row.reserved,
         )
@@ -115,7 +118,7 @@ def limits_on(judge: Judge, run: JudgeRun | None = None) -> list[tuple[str, Deci
         if row.limit is not None
     ]
     if run is not None and run.budget is not None:
-        found.append(("of this run", run.budget, run.spent + run.reserved))
+        found.append((gettext("of this run"), run.budget, run.spent + run.reserved))
     return found
 
 
@@ -125,10 +128,10 @@ def why_no_room(judge: Judge, run: JudgeRun | None, *, priced: bool) -> str:
     if not priced:
         return unknown_price(judge)
     name, limit, taken = min(limits, key=lambda found: found[1] - found[2])
-    return (
-        f"The budget {name}, ${limit:.2f}, has no room for another call: ${taken:.4f} are spent or held for calls "
+    return gettext(
+        "The budget %(name)s, $%(limit)s, has no room for another call: $%(taken)s are spent or held for calls "
         "that may have been billed. Raise it, and resume."
-    )
+    ) % {"name": name, "limit": f"{limit:.2f}", "taken": f"{taken:.4f}"}
 
 
 def unknown_price(judge: Judge) -> str:

@@ -2,16 +2,17 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from feedback.models import Project, Rater, Rubric
 from feedback.models.fields import FrozenRow
 
 
 class JudgeMode(models.TextChoices):
-    PAIRWISE = "pairwise", "which of two is better"
-    SCORES = "scores", "scores, turned into a ranking"
-    BEST_OF_N = "best_of_n", "the best of all"
-    PASS_FAIL = "pass_fail", "pass or fail, each alone"
+    PAIRWISE = "pairwise", _("which of two is better")
+    SCORES = "scores", _("scores, turned into a ranking")
+    BEST_OF_N = "best_of_n", _("the best of all")
+    PASS_FAIL = "pass_fail", _("pass or fail, each alone")
 
 
 class Judge(FrozenRow):

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from feedback.models import Job, Project, Rater
 from feedback.models.fields import FrozenRow
@@ -10,9 +11,9 @@ from judges.models.judge import Judge
 
 
 class PanelRule(models.TextChoices):
-    MAJORITY = "majority", "majority, one vote each"
-    WEIGHTED = "weighted", "majority of the weights"
-    MEAN_SCORE = "mean_score", "mean of the scores"
+    MAJORITY = "majority", _("majority, one vote each")
+    WEIGHTED = "weighted", _("majority of the weights")
+    MEAN_SCORE = "mean_score", _("mean of the scores")
 
 
 class Panel(FrozenRow):
