@@ -39,13 +39,6 @@ def run(statement: str, parameters: Parameters) -> int:
     return changed
 
 
-def run_each(statement: str, parameters: Sequence[Sequence[Any]]) -> None:
-    """The statement once for each of these; nothing for none."""
-    with connection.cursor() as cursor:
-        for each in parameters:
-            cursor.execute(statement, each)
-
-
 def places(values: Iterable[Any]) -> str:
     """A place in a statement for each value of a list: ``IN (%s, %s)``."""
     return ", ".join("%s" for _value in values)

@@ -166,7 +166,7 @@ def test_the_command_makes_a_project_only_with_something_in_it(db, file, command
     [
         (
             ("--format", "xml"),
-            "'xml' is no format that can be read; use one of auto, concord, hh-rlhf, pairs.",
+            "'xml' is no format that can be read; use one of auto, concord, hh-rlhf, ultrafeedback,",
         ),
         (("--format", "pairs"), "needs a mapping"),
         (("--mapping", "none.json"), "The mapping none.json can not be read"),

@@ -15,7 +15,7 @@ from feedback.actions.projects import create_project
 from feedback.models import Role
 from feedback.permissions import Permission
 
-VALUES = {"slug": "help-desk", "sha256": "0" * 64}
+VALUES = {"slug": "help-desk", "sha256": "0" * 64, "deed": "cancel", "form": "json"}
 # An invitation is for people without an account; what is no invitation is not found.
 OPEN = {"login", "logout", "language", "join"}
 
@@ -26,7 +26,8 @@ def pages(resolver: URLResolver, namespace: str = "") -> Iterator[tuple[str, lis
         if isinstance(entry, URLResolver):
             yield from pages(entry, f"{entry.namespace}:" if entry.namespace else namespace)
         elif isinstance(entry, URLPattern) and entry.name and entry.name not in OPEN:
-            yield namespace + entry.name, list(entry.pattern.converters)
+            named = entry.pattern.regex.groupindex  # of a path and of a pattern alike
+            yield namespace + entry.name, list(named)
 
 
 @pytest.mark.django_db
