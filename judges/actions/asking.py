@@ -149,6 +149,16 @@ class Asker:
             task.add_done_callback(lambda _: self._asked.pop(call.sha256, None))
         return await asyncio.shield(task)
 
+    async def finish(self) -> None:
+        """Send nothing more, and store what comes back of what is under way: it is paid for.
+
+        After a good end nothing is; where something broke, the rest of what was asked beside it is.
+        """
+        under_way = [task for task in self._asked.values() if not task.done()]
+        if under_way:
+            self.stop.now(Stopped())
+            await asyncio.gather(*under_way, return_exceptions=True)
+
     async def _free(self, call: Call) -> StoredReply | Failure:
         await asyncio.sleep(0)  # what is asked may never wait, and others have to
         self.stop.check()
@@ -281,7 +291,9 @@ async def open_asker(
     async with provider:
         writer = Writer(store)
         writing = asyncio.ensure_future(writer.run())
+        asker = Asker(provider, writer, Pacer(limits, time.monotonic), stop)
         try:
-            yield Asker(provider, writer, Pacer(limits, time.monotonic), stop)
+            yield asker
         finally:
+            await asker.finish()
             writing.cancel()

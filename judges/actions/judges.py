@@ -70,30 +70,6 @@ def create_judge_from(*, project: Project, document: Mapping[str, Any], by: Pers
         return create_judge(project=project, name=name, rubric=stored, by=by, **_fields(configuration))
 
 
-def create_rules_judge(
-    *,
-    project: Project,
-    name: str,
-    instructions: str,
-    settings: Mapping[str, Any],
-    both_orders: bool,
-    by: Person,
-) -> Judge:
-    """An offline judge with a rubric of its own name: what its rules are meant to reward, in words."""
-    with transaction.atomic():
-        rubric = create_rubric(project=project, name=name, instructions=instructions, by=by)
-        return create_judge(
-            project=project,
-            name=name,
-            provider="rules",
-            model="rules",
-            rubric=rubric,
-            settings=settings,
-            both_orders=both_orders,
-            by=by,
-        )
-
-
 def machine_rater(project: Project, name: str, version: int, kind: RaterKind = RaterKind.JUDGE) -> Rater:
     """A new rater for a version: version 1 has the bare name. Refused where the project has a machine rater of it."""
     called = name if version == 1 else f"{name} v{version}"

@@ -11,7 +11,7 @@ from feedback.answers import Verdict
 from feedback.errors import Refused
 from feedback.models import AuditEntry, Rater, RaterKind
 from feedback.queries.review import review_state
-from judges.actions.judges import create_judge_from, create_rules_judge
+from judges.actions.judges import create_judge_from
 from judges.actions.questions import Questions
 from judges.actions.rubrics import create_rubric
 from judges.core.rendering import Example, system_text
@@ -135,14 +135,6 @@ def test_another_projects_rubric_is_refused(make_judge):
     foreign = create_rubric(project=other, name="Theirs", instructions="x", by=None)
     with pytest.raises(Refused, match="another project"):
         make_judge(rubric=foreign)
-
-
-def test_a_rules_judge_that_is_refused_leaves_no_rubric(project):
-    with pytest.raises(Refused):
-        create_rules_judge(
-            project=project, name="bad", instructions="x", settings={}, both_orders=True, by=None
-        )
-    assert not project.rubrics.exists()
 
 
 def test_a_judge_is_never_edited(make_judge):
