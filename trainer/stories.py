@@ -1,11 +1,15 @@
 """A run's state in plain words: what has happened, and what a person can do next."""
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 
 from feedback.models import Job, JobState
+from trainer.alarms import ALARMS, stalled
 from trainer.models import ModelKind, Run, RunEvent
 
 
@@ -33,11 +37,44 @@ def lasted(job: Job) -> str:
     """How long the newest attempt has taken, in words; empty before it began."""
     if job.started_at is None:
         return ""
-    seconds = int(((job.ended_at or timezone.now()) - job.started_at).total_seconds())
+    return duration(((job.ended_at or timezone.now()) - job.started_at).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as short as a table wants them."""
+    seconds = int(seconds)
     if seconds < 60:
         return f"{seconds} s"
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class ShownAlarm(NamedTuple):
+    kind: str
+    title: str
+    meaning: str
+    advice: str
+    evidence: str
+    step: int | None
+
+
+def shown_alarms(events: Iterable[RunEvent], silent: str) -> list[ShownAlarm]:
+    """A run's alarms in words; ``silent`` is the evidence that its runner has stalled, or nothing."""
+    raised = [(event.data["alarm"], event.data["evidence"], event.step) for event in events]
+    if silent:
+        raised.append(("stalled", silent, None))
+    return [
+        ShownAlarm(kind, gettext(known.title), gettext(known.meaning), gettext(known.advice), evidence, step)
+        for kind, evidence, step in raised
+        if (known := ALARMS.get(kind))
+    ]
+
+
+def silence(run: Run, moments: Sequence[datetime]) -> str:
+    """The evidence that a running run says nothing any more, by when its newest events were written."""
+    if run.total_steps is None:  # loading a model may take its time
+        return ""
+    return stalled([moment.timestamp() for moment in moments], timezone.now().timestamp())
 
 
 def last_checkpoint(run: Run) -> int | None:

@@ -16,7 +16,7 @@ from feedback.actions.jobs import JobCancelled, JobInterrupted, Lease
 from feedback.errors import Refused
 from trainer.launchers.launcher import Handle, Launcher
 from trainer.runner.checkpoints import last_complete
-from trainer.runner.execution import BUSY, CANCELLED, FINISHED
+from trainer.runner.execution import BUSY, CANCELLED, FINISHED, STOPPED_ITSELF
 from trainer.spec import RunSpec
 
 HEARTBEAT_SECONDS = 1.0
@@ -97,6 +97,10 @@ def _why_it_ended(status: int | None, progress: Progress, folder: Path) -> Excep
     if status == CANCELLED:
         return JobInterrupted(
             f"The runner was stopped from outside{_where(progress)} ({progress.said}); {_way_on(folder)}"
+        )
+    if status == STOPPED_ITSELF:
+        return JobInterrupted(
+            f"It stopped by itself{_where(progress)}: {progress.said}. {_way_on(folder).capitalize()}"
         )
     if status == BUSY:
         return JobInterrupted(

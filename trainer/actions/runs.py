@@ -1,7 +1,7 @@
 """Runs: set up and checked before anything starts, carried out under a lease, their models registered."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import Person
+from trainer.actions.checks import refuse_over_budget
 from trainer.actions.events import store_events
 from trainer.actions.following import Progress, carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder, check_weights, register_base, register_result
 from trainer.folders import model_folder, run_folder
-from trainer.launchers.registry import launcher_named
+from trainer.launchers.registry import launcher_named, settings_of
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.spec import RunSpec, SpecError, digest_dataset
 
@@ -43,23 +44,32 @@ def start_run(
     parameters: Mapping[str, Any] | None = None,
     name: str = "",
     seed: int = 0,
+    launcher: str = "local",
+    stop_on: Sequence[str] = (),
+    budget: Mapping[str, float | None] | None = None,
+    confirm: bool = False,
 ) -> Run:
     """Queue a training run on a snapshot, or on a dataset outside the store for management code.
 
     Everything that can be checked is checked here: Refused names the field at fault. A base given as a folder
     becomes a model version when a worker takes the run up. Without a name it is called after its method.
-    Where the very same run waits or trains already, this one is refused.
+    Where the very same run waits or trains already, this one is refused; so is one that may take more than its
+    ``budget``, until somebody says ``confirm``.
     """
-    _check_method(method, base, snapshot)
-    rows = _rows(project, snapshot, dataset)
-    spec = checked_spec(
+    spec = training_spec(
+        project=project,
         method=method,
-        model=str(_base_folder(project, base)),
-        dataset=str(rows),
-        dataset_sha256=digest_dataset(rows),
+        base=base,
+        snapshot=snapshot,
+        dataset=dataset,
+        parameters=parameters,
         seed=seed,
-        parameters=parameters or {},
+        launcher=launcher,
+        stop_on=stop_on,
+        budget=budget,
     )
+    if not confirm:
+        refuse_over_budget(spec, settings_of(launcher))
     name = name.strip() or _next_name(project, method)
     _check_name(project, name)
     try:
@@ -77,12 +87,41 @@ def start_run(
                 base=base if isinstance(base, ModelVersion) else None,
                 spec=json.loads(spec.to_json()),
                 spec_sha256=spec.sha256(),
+                launcher=launcher,
                 created_by=by,
             )
             record(by=by, verb="start run", target=run, project=project, spec_sha256=run.spec_sha256)
     except IntegrityError as error:
         raise _name_taken(name) from error
     return run
+
+
+def training_spec(
+    *,
+    project: Project,
+    method: str,
+    base: ModelVersion | Path,
+    snapshot: Snapshot | None,
+    dataset: Path | None,
+    parameters: Mapping[str, Any] | None,
+    seed: int,
+    launcher: str,
+    stop_on: Sequence[str],
+    budget: Mapping[str, float | None] | None,
+) -> RunSpec:
+    """The whole spec of a training run, checked; Refused names the field at fault. The price is the launcher's."""
+    _check_method(method, base, snapshot)
+    rows = _rows(project, snapshot, dataset)
+    return checked_spec(
+        method=method,
+        model=str(_base_folder(project, base)),
+        dataset=str(rows),
+        dataset_sha256=digest_dataset(rows),
+        seed=seed,
+        parameters=parameters or {},
+        stop_on=stop_on,
+        budget={**(budget or {}), "hour_price": settings_of(launcher).hour_price},
+    )
 
 
 def carry_out_run(lease: Lease) -> None:
