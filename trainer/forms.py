@@ -145,6 +145,13 @@ def like_run(run: Run) -> dict[str, Any]:
     }
 
 
+class BudgetForm(forms.Form):
+    """A larger budget for a run that goes on."""
+
+    hours = forms.FloatField(required=False, min_value=0)
+    cost = forms.FloatField(required=False, min_value=0)
+
+
 class EvaluationForm(forms.Form):
     """A model version against a base, the prompts they answer, and who decides."""
 

@@ -82,9 +82,9 @@ def last_checkpoint(run: Run) -> int | None:
     return run.events.filter(kind="checkpoint").order_by("-seq").values_list("step", flat=True).first()
 
 
-def _queued(_run: Run) -> Story:
+def _queued(run: Run) -> Story:
     return Story(
-        _("It waits for a worker."),
+        run.job.message or _("It waits for a worker."),
         _("A worker for training takes it up by itself; if none is running, start one with `make worker`."),
     )
 
@@ -94,6 +94,10 @@ def _running(run: Run) -> Story:
         return Story(
             _("Its worker has gone silent; if it has died, the run will be marked interrupted shortly.")
         )
+    if run.job.message:  # the machine that runs it does not answer
+        return Story(run.job.message)
+    if run.job.pause_requested:
+        return Story(_("It is pausing: it saves a checkpoint first."))
     if run.job.cancel_requested:
         return Story(_("It is stopping: it saves a checkpoint first."))
     last = _last_event(run)
@@ -133,6 +137,8 @@ def _interrupted(run: Run) -> Story:
     last = _last_event(run)
     if last is not None and last.kind == "finished":
         return Story(run.job.message, _("The runner finished all the same: resume to pick up its result."))
+    if run.job.pause_requested and run.total_steps is not None:
+        return Story(_("It was paused at %(steps)s.") % {"steps": _steps(run)}, _going_on(run))
     parts = [run.job.message]
     if last is not None and last.kind == "cancelled" and last.data["reason"] not in run.job.message:
         noticed = _("The runner noticed at %(steps)s: %(reason)s. It saved what it had and stopped.")

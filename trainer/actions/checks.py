@@ -1,10 +1,8 @@
 """Before a run starts: whether the data suit it, whether it fits, and what it will take in time and money."""
 
 import json
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +15,7 @@ from django.utils.translation import gettext as _
 from feedback.errors import Refused
 from trainer import estimates
 from trainer.budget import HOUR, cap_seconds, cost_of
+from trainer.launchers.local import cards_gib
 from trainer.launchers.settings import LauncherSettings
 from trainer.spec import RunSpec
 from trainer.stories import duration
@@ -24,7 +23,6 @@ from trainer.stories import duration
 OK, WARN, BAD = "ok", "warn", "bad"
 LOOKED_AT = 20_000  # rows at most; the rest is taken to be like them
 CHARACTERS_A_TOKEN = 4.0  # English in a common tokenizer; the probe counts real ones
-MIB = 1 << 20
 
 # Message columns that will do, in the order in which a method takes them; the runner's own, said before it starts.
 LAYOUTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
@@ -255,21 +253,10 @@ def _device_gib(launcher: LauncherSettings) -> tuple[float, bool]:
     """The memory of one card, 0 where it is not known; and whether it is a GPU."""
     if launcher.kind != "local":
         return launcher.memory_gib, True
-    cards = _cards_gib()
+    cards = cards_gib()
     if cards and "cpu" not in launcher.slots:
         return launcher.memory_gib or min(cards), True
     return launcher.memory_gib or _ram_gib(), False
-
-
-@cache
-def _cards_gib() -> tuple[float, ...]:
-    """The memory of each card of this machine; none without NVIDIA's driver."""
-    asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
-    try:
-        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout
-        return tuple(float(line) * MIB / estimates.GIB for line in said.splitlines() if line.strip())
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return ()
 
 
 def _ram_gib() -> float:

@@ -42,7 +42,7 @@ def take_events(run: Run, events: list[Event], progress: Progress) -> None:
         before = event
         _draw(curves, event, run)
         if event["kind"] == "alarm":
-            _tell(run, event)
+            tell_of_alarm(run, event["alarm"], event["evidence"])
     note_progress(progress, events)
     run.step, run.total_steps, run.curves = progress.step, progress.total, curves.to_json()
 
@@ -80,16 +80,12 @@ def _event_before(run: Run, events: list[Event]) -> Event | None:
     return {"kind": earlier.kind, "at": earlier.at.isoformat()} if earlier else None
 
 
-def _tell(run: Run, event: Event) -> None:
+def tell_of_alarm(run: Run, name: str, evidence: str) -> None:
     """The leads are told of an alarm, once while it is open."""
-    alarm = ALARMS.get(event["alarm"])
+    alarm = ALARMS.get(name)
     if alarm is not None:
-        notify(
-            project=run.project,
-            kind=f"alarm {event['alarm']}",
-            subject=f"run {run.pk}",
-            text=f"{run.name}: {alarm.title}. {event['evidence']}",
-        )
+        text = f"{run.name}: {alarm.title}. {evidence}"
+        notify(project=run.project, kind=f"alarm {name}", subject=f"run {run.pk}", text=text)
 
 
 def _row(run: Run, event: Event) -> RunEvent:

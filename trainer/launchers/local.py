@@ -11,6 +11,7 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -46,7 +47,7 @@ class LocalLauncher:
 
     def start(self, spec_path: Path) -> Handle:
         """Start a runner; what it prints before it has its own log open goes to runner.log as well."""
-        slot, lock = _free_slot(self.settings.slots) if self.settings.slots else ("", None)
+        slot, lock = _free_slot(self.settings.slots or own_slots())
         try:
             with (spec_path.parent / "runner.log").open("ab") as log:
                 process = subprocess.Popen(
@@ -57,11 +58,10 @@ class LocalLauncher:
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
-                    pass_fds=() if lock is None else (lock,),
+                    pass_fds=(lock,),
                 )
         finally:
-            if lock is not None:
-                os.close(lock)  # the runner's own copy keeps the slot
+            os.close(lock)  # the runner's own copy keeps the slot
         return _Process(process)
 
 
@@ -82,6 +82,22 @@ class _Process:
         if self.process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(self.process.pid, number)
+
+
+def own_slots() -> tuple[str, ...]:
+    """One run a card, by NVIDIA's driver; without a card one run at a time."""
+    return tuple(str(number) for number in range(len(cards_gib()))) or (CPU,)
+
+
+@cache
+def cards_gib() -> tuple[float, ...]:
+    """The memory of each card of this machine in GiB; none without NVIDIA's driver."""
+    asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout
+        return tuple(float(line) / 1024 for line in said.splitlines() if line.strip())
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return ()
 
 
 def _free_slot(slots: tuple[str, ...]) -> tuple[str, int]:
@@ -113,6 +129,5 @@ def _environment(slot: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
     }
-    if slot:
-        kept["CUDA_VISIBLE_DEVICES"] = "" if slot == CPU else slot
+    kept["CUDA_VISIBLE_DEVICES"] = "" if slot == CPU else slot
     return {**kept, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}

@@ -14,7 +14,7 @@ class LauncherSettings:
     """``hour_price`` is the price of one hour of all that a run is given, in the currency of your budgets.
 
     ``slots``: what one run has to itself on this machine, each "cpu" or cards as for CUDA_VISIBLE_DEVICES, "0" or
-    "0,1"; empty lets every run start at once. ``memory_gib`` and ``teraflops`` (bf16) are one card's, for the
+    "0,1"; empty is one for each card, or one "cpu". ``memory_gib`` and ``teraflops`` (bf16) are one card's, for the
     estimates; 0 asks the machine, or leaves it open. ``cards`` is how many a run asks a cluster for, ``nodes`` on
     how many machines. ``url`` and ``token_env`` (the name of an environment variable) are the Ray head's;
     ``template`` is the path of a Slurm or Kubernetes template of your own; ``image`` and ``namespace`` are

@@ -20,6 +20,7 @@ class WatchedEvents(EventWriter):
         self._stop_on: tuple[str, ...] = ()
         self._watch = Watch()
         self._used = 0.0
+        self._cap: float | None = None
         super().__init__(path)
 
     def remember(self, event: Event) -> None:
@@ -30,12 +31,12 @@ class WatchedEvents(EventWriter):
     def obey(self, spec: RunSpec) -> None:
         """From here on the spec says on which alarms, and at which cap, the run stops."""
         self._stop_on = spec.stop_on
-        cap = cap_seconds(spec.budget)
-        if cap is not None:
-            self._stop.allow(cap - self._used)
+        self._cap = cap_seconds(spec.budget)
 
     def write(self, kind: str, **values: Any) -> None:
         super().write(kind, **values)
+        if kind == "started" and self._cap is not None:
+            self._stop.allow(self._cap - self._used)
         if self.last is None or self._rank != 0:
             return
         for raised in self._watch.feed(self.last):

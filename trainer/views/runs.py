@@ -4,18 +4,24 @@ import csv
 from collections.abc import Iterator
 from typing import Any
 
+from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.utils.translation import gettext
+from django.views.decorators.http import require_GET, require_POST
 
-from feedback.actions.jobs import cancel_job, pause_job, resume_job
+from feedback.actions.jobs import cancel_job, pause_job
+from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, JobState, Project
+from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
+from trainer.actions.runs import budget_is_spent, resume_run
 from trainer.budget import cost_of
 from trainer.charts import charts_of
 from trainer.comparing import MOST, snapshot_differences, spec_differences
 from trainer.curves import Curves
+from trainer.forms import BudgetForm
 from trainer.models import Run
 from trainer.queries import (
     alarms_of,
@@ -69,6 +75,7 @@ def run_detail(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "may_train": may_train,
         "may_stop": may_train and run.job.state in UNFINISHED and not stopping,
         "may_resume": may_train and run.job.state in RESUMABLE,
+        "spent": budget_is_spent(run, run.spec.get("budget") or {}),
         **_details(run),
     }
     return render(request, "trainer/run.html", context)
@@ -136,7 +143,20 @@ def _run(project: Project, pk: int) -> Run:
 
 run_cancel = job_view(cancel_job, _run, "trainer:run")
 run_pause = job_view(pause_job, _run, "trainer:run")
-run_resume = job_view(resume_job, _run, "trainer:run")
+
+
+@require_POST
+def run_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Go on, with a larger budget where the form gives one."""
+    run = _run(project_for(request.user, slug, Permission.ENGINEER), pk)
+    form = BudgetForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise Refused(gettext("Give hours and money as numbers above 0."))
+        resume_run(run=run, by=logged_in(request.user), **form.cleaned_data)
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
+    return redirect("trainer:run", slug, pk)
 
 
 def _row(run: Run, alarms: dict[int, Any]) -> dict[str, Any]:

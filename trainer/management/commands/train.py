@@ -17,7 +17,22 @@ from trainer.models import Run
 from trainer.queries import base_named, last_loss, runs_of
 from trainer.stories import tell
 
-FIELDS = ("method", "base", "snapshot", "dataset", "parameters", "seed", "name")
+FIELDS = (
+    *("method", "base", "snapshot", "dataset", "parameters", "seed", "name"),
+    *("launcher", "stop_on", "budget", "confirm"),
+)
+    "method",
+    "base",
+    "snapshot",
+    "dataset",
+    "parameters",
+    "seed",
+    "name",
+    "launcher",
+    "stop_on",
+    "budget",
+    "confirm",
+)
 
 
 class Command(BaseCommand):

@@ -9,6 +9,7 @@
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const shown = (value) => (value == null ? "–" : Math.abs(value) >= 10000 || (value && Math.abs(value) < 0.001)
     ? value.toExponential(2) : value.toPrecision(4));
+  const short = (value) => (value && Math.abs(value) < 0.001 ? value.toExponential(1) : String(+value.toPrecision(6)));
   const spoken = (name) => name.replaceAll("_", " ");
 
   function lastStep(run) {
@@ -50,11 +51,12 @@
       dash: line.dash ? [6, 4] : undefined, points: { show: few, size: 5 }, value: (_, value) => shown(value),
     }));
     return { width, height: HEIGHT, scales: { x: { time: false } }, series: [{ label: "step" }, ...lines],
-      axes: [axis, { ...axis, size: 60 }], cursor: { drag: { x: false, y: false } },
+      axes: [axis, { ...axis, size: 64, values: (_, splits) => splits.map(short) }], cursor: { drag: { x: false, y: false } },
       hooks: { setCursor: [(plot) => plot.cursor.idx == null && showLast(plot)] } };
   }
 
-  const showLast = (plot) => plot.setLegend({ idx: plot.data[0].length - 1 });
+  /* Of every line its newest value, however far apart these are. */
+  const showLast = (plot) => plot.setLegend({ idxs: plot.data.map((values) => values.findLastIndex((v) => v != null)) });
 
   /* Every line of a chart: of one run in colours; of several runs, a colour a run, and dashes from the second name on. */
   function seriesOf(names) {
