@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from trainer.models import Evaluation, ModelVersion, Run, Scoring
+from trainer.models import Evaluation, ModelVersion, Preflight, Run, Scoring
 
 
 def run_folder(run: Run) -> Path:
@@ -20,6 +20,11 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
 def scoring_folder(scoring: Scoring) -> Path:
     """The folder of the rows to be scored, and of their scores."""
     return Path(settings.RUNS_ROOT) / f"scoring-{scoring.pk}"
+
+
+def preflight_folder(preflight: Preflight) -> Path:
+    """The folder in which a few steps are timed; deleted afterwards."""
+    return Path(settings.RUNS_ROOT) / f"check-{preflight.pk}"
 
 
 def model_folder(version: ModelVersion) -> Path:

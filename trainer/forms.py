@@ -1,6 +1,6 @@
 """What engineers fill in to train and to evaluate; each form hands its values to one action."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -109,6 +109,12 @@ class RunForm(forms.Form):
         if not self.data:  # asked for only where a budget is too small
             self.fields["confirm"].widget = forms.HiddenInput()
 
+    def asked(self) -> dict[str, Any]:
+        """The fields of a spec file, as JSON has them."""
+        values = self.values()
+        del values["project"], values["confirm"]
+        return {**values, "base": self.cleaned_data["base"], "snapshot": values["snapshot"].sha256}
+
     def values(self) -> dict[str, Any]:
         """The arguments of ``start_run``, but for who starts it."""
         given = dict(self.cleaned_data)
@@ -143,6 +149,17 @@ def like_run(run: Run) -> dict[str, Any]:
             for name, value in spec.parameters.items()
         },
     }
+
+
+def like_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a form begins with so that it asks for the same as a spec file with these fields."""
+    lists = {field.name for field in PARAMETERS[asked["method"]] if field.type == "list[float]"}
+    parameters = {
+        f"parameters.{name}": _numbers(value) if name in lists else value
+        for name, value in (asked.get("parameters") or {}).items()
+    }
+    snapshot = Snapshot.objects.filter(project=project, sha256=asked.get("snapshot", "")).first()
+    return {**asked, **(asked.get("budget") or {}), **parameters, "snapshot": snapshot and snapshot.pk}
 
 
 class BudgetForm(forms.Form):

@@ -76,7 +76,7 @@ class Preflight(models.Model):
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="preflights")
-    job = models.OneToOneField(Job, null=True, on_delete=models.PROTECT, related_name="preflight")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="preflight")
     asked = models.JSONField()
     probe = models.JSONField(null=True, blank=True)
     created_by = models.ForeignKey(

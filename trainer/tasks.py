@@ -1,9 +1,10 @@
-"""The tasks of this room: runs, evaluations and scorings on the gpu queue, and the sweep over what was left."""
+"""The tasks of this room: runs, checks, evaluations, scorings on the gpu queue, and the sweep over what was left."""
 
 from celery import shared_task
 
 from feedback.actions.jobs import perform_job
 from trainer.actions.evaluations import advance_evaluations, carry_out_evaluation
+from trainer.actions.preflights import carry_out_preflight
 from trainer.actions.runs import carry_out_run, read_leftover_events
 from trainer.actions.scoring import carry_out_scoring
 
@@ -11,6 +12,11 @@ from trainer.actions.scoring import carry_out_scoring
 @shared_task(ignore_result=True)
 def perform_run(job_id: int) -> None:
     perform_job(job_id, carry_out_run)
+
+
+@shared_task(ignore_result=True)
+def perform_preflight(job_id: int) -> None:
+    perform_job(job_id, carry_out_preflight)
 
 
 @shared_task(ignore_result=True)

@@ -134,8 +134,8 @@ def write_log(path: Path, method: str) -> None:
              "memory_gib", "rows_per_second")  # fmt: skip
     with path.open("w") as log:
         at = "2026-11-27T12:{:02d}:{:02d}+00:00"
-        start = {"seq": 1, "at": at.format(0, 0), "kind": "started", "method": method, "spec_sha256": "", "versions": {},
-                 "device": "cpu", "rows": {}, "columns": {}, "resumed_step": 0}  # fmt: skip
+        start = {"seq": 1, "at": at.format(0, 0), "kind": "started", "method": method, "spec_sha256": "",
+                 "versions": {}, "device": "cpu", "rows": {}, "columns": {}, "resumed_step": 0}  # fmt: skip
         log.write(json.dumps(start) + "\n")
         for step in range(1, steps + 1):
             values = {name: math.sin(step / 5000 * (place + 1)) for place, name in enumerate(names)}

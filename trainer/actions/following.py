@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from feedback.actions.jobs import JobCancelled, JobInterrupted, JobWaits, Lease
 from feedback.errors import Refused
+from trainer.launchers.far import LOST
 from trainer.launchers.launcher import Handle, Launcher, LauncherAway, NoFreeSlot
 from trainer.runner.checkpoints import last_complete
 from trainer.runner.execution import BUSY, CANCELLED, FINISHED, STOPPED_ITSELF
@@ -149,6 +150,10 @@ def _why_it_ended(status: int | None, progress: Progress, folder: Path) -> Excep
     if status == STOPPED_ITSELF:
         return JobInterrupted(
             f"It stopped by itself{_where(progress)}: {progress.said.rstrip('.')}. {_way_on(folder, 'I')}"
+        )
+    if status == LOST:
+        return JobInterrupted(
+            f"The machine that ran it no longer knows of it{_where(progress)}; {_way_on(folder)}"
         )
     if status == BUSY:
         return JobInterrupted(

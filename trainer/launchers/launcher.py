@@ -31,7 +31,8 @@ class Launcher(Protocol):
     ``outlives`` says whether a runner goes on when this side dies; ``start`` then takes up one that still runs.
     """
 
-    outlives: bool
+    @property
+    def outlives(self) -> bool: ...
 
     def start(self, spec_path: Path) -> Handle:
         """Raises NoFreeSlot, LauncherAway, or Refused where the machine declines the run for good."""

@@ -1,14 +1,24 @@
 """The launchers by the name that a run carries, as the setting LAUNCHERS has them."""
 
+from collections.abc import Callable, Mapping
+
 from django.conf import settings
 from django.utils.translation import gettext as _
 
 from feedback.errors import Refused
+from trainer.launchers.kubernetes import KubernetesLauncher
 from trainer.launchers.launcher import Launcher
 from trainer.launchers.local import LocalLauncher
+from trainer.launchers.ray import RayLauncher
 from trainer.launchers.settings import LauncherSettings, read_settings
+from trainer.launchers.slurm import SlurmLauncher
 
-_KINDS = {"local": LocalLauncher}
+_KINDS: Mapping[str, Callable[[LauncherSettings], Launcher]] = {
+    "local": LocalLauncher,
+    "ray": RayLauncher,
+    "slurm": SlurmLauncher,
+    "kubernetes": KubernetesLauncher,
+}
 
 
 def launcher_names() -> list[str]:
@@ -31,5 +41,4 @@ def settings_of(name: str) -> LauncherSettings:
 def launcher_named(name: str) -> Launcher:
     """The launcher; Refused where this server has none of that name."""
     found = settings_of(name)
-    launcher: Launcher = _KINDS[found.kind](found)
-    return launcher
+    return _KINDS[found.kind](found)

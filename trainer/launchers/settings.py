@@ -18,8 +18,8 @@ class LauncherSettings:
     estimates; 0 asks the machine, or leaves it open. ``cards`` is how many a run asks a cluster for, ``nodes`` on
     how many machines. ``url`` and ``token_env`` (the name of an environment variable) are the Ray head's;
     ``template`` is the path of a Slurm or Kubernetes template of your own; ``image`` and ``namespace`` are
-    Kubernetes', ``partition`` is Slurm's. ``python`` and ``root`` are the interpreter and this code's folder there;
-    ``runs_root`` is where that machine sees the folder of runs.
+    Kubernetes', ``partition`` is Slurm's. ``python`` and ``root`` are the interpreter and this code's
+    folder there. A cluster sees the folders of runs, snapshots and models under the same paths as this server.
     """
 
     kind: str = "local"
@@ -37,7 +37,6 @@ class LauncherSettings:
     partition: str = ""
     python: str = "python"
     root: str = ""
-    runs_root: str = ""
 
 
 def read_settings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, LauncherSettings]:
