@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -30,7 +29,7 @@ from .conftest import ROOT
 from .test_kills import logged, wait
 
 RAY = os.environ.get("RAY_BIN", "")
-TOKEN = "a-token-of-at-least-thirty-two-characters"  # noqa: S105
+TOKEN = "a-token-of-at-least-thirty-two-characters"
 pytestmark = [
     pytest.mark.training,
     pytest.mark.django_db(transaction=True),
@@ -81,7 +80,10 @@ class Head:
 
         if self.process is None:
             return
-        family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+        family = [
+            psutil.Process(self.process.pid),
+            *psutil.Process(self.process.pid).children(recursive=True),
+        ]
         for each in family:
             try:
                 each.kill()
