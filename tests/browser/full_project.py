@@ -23,7 +23,7 @@ from alignment.actions.people import measure_people
 from alignment.actions.policies import create_policy
 from alignment.actions.reports import compute_report
 from alignment.actions.snapshots import freeze_snapshot
-from alignment.models import FileImport, Label
+from alignment.models import FileImport, Label, Snapshot
 from feedback.actions.assignments import take
 from feedback.actions.gold import make_gold
 from feedback.actions.guidelines import mark_read, publish_guidelines
@@ -61,11 +61,12 @@ from judges.core.graders.examples import EXAMPLES
 from judges.models import Judge
 from judges.tasks import perform_attack_run, perform_judge_run
 from trainer.actions.evaluations import start_evaluation
+from trainer.actions.preflights import start_preflight
 from trainer.actions.runs import start_run
 from trainer.actions.scoring import start_scoring
 from trainer.curves import Curves
 from trainer.folders import run_folder
-from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
+from trainer.models import Evaluation, ModelKind, ModelVersion, Preflight, Run, RunEvent
 
 PEOPLE = ("ana", "ben", "cy")
 FIRST, SECOND, TIE = {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": 1, "b": 1}
@@ -356,6 +357,8 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     return {
         "trainer:run": runs_shown,
         "trainer:run-series": runs_shown[:1],
+        "trainer:run-elsewhere": runs_shown[:1],
+        "trainer:run-check": [{"pk": _preflight(project, snapshot, owner).pk}],
         "trainer:run-csv": runs_shown[:1],
         "trainer:run-compare": [{}, {"query": "&".join(f"run={run.pk}" for run in runs.values())}],
         "trainer:scoring-progress": [{"pk": scoring.pk}],
@@ -363,6 +366,22 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         "trainer:evaluation-new": [{"pk": tuned.pk}],
         "trainer:evaluation": [{"pk": evaluation.pk} for evaluation in evaluations],
     }
+
+
+def _preflight(project: Project, snapshot: Snapshot, owner: User) -> Preflight:
+    """A check that has timed a few steps."""
+    asked = {
+        "method": "dpo",
+        "base": "base",
+        "snapshot": snapshot.sha256,
+        "launcher": "local",
+        "budget": {"hours": 1},
+    }
+    found = start_preflight(project=project, asked=asked, by=owner)
+    rows = {"train": {"given": 30, "used": 28, "too_long": 2}}
+    found.probe = {"seconds_per_step": 0.25, "steps": 6, "device": "cpu", "rows": rows, "failed": ""}
+    found.save()
+    return found
 
 
 def _model(folder: Path) -> Path:

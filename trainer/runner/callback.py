@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import resource
+import time
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +39,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
     def __init__(self, run: Run) -> None:
         self._run = run
         self._trained = False
+        self._reported: tuple[float, int] | None = None
         self.stop_reason: str | None = None
         self.evaluations: dict[int, dict[str, float]] = {}
 
@@ -83,7 +87,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
             self._run.check_stop()
 
     def _report_metric(self, state: TrainerState, logs: dict[str, float]) -> None:
-        values = _named(logs)
+        values = {**self._machine(state), **_named(logs)}
         self._run.events.write(
             "metric", step=state.global_step, total_steps=state.max_steps, epoch=state.epoch, values=values
         )
@@ -92,6 +96,17 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
                 f"The loss became {values['loss']} at step {state.global_step}: start a new run with a "
                 f"learning_rate below {self._run.spec.parameters['learning_rate']:g} or with warmup_steps."
             )
+
+    def _machine(self, state: TrainerState) -> dict[str, float]:
+        """How fast rows go through since the last report, and the memory that was needed at most."""
+        now, step = time.monotonic(), int(state.global_step)
+        before, self._reported = self._reported, (now, step)
+        parameters, world = self._run.spec.parameters, int(os.environ.get("WORLD_SIZE", "1"))
+        a_step = parameters["batch_size"] * parameters["gradient_accumulation"] * world
+        memory = {"memory_gib": _memory_gib()}
+        if before is None or step <= before[1]:
+            return memory
+        return {**memory, "rows_per_second": (step - before[1]) * a_step / max(now - before[0], 1e-9)}
 
     def _report_evaluation(self, state: TrainerState, logs: dict[str, float]) -> None:
         values = _named({name.removeprefix("eval_"): value for name, value in logs.items()})
@@ -105,6 +120,13 @@ def _named(logs: dict[str, float]) -> dict[str, float]:
         for name, value in logs.items()
         if name not in _TIMINGS
     }
+
+
+def _memory_gib() -> float:
+    """The most that this process has held: on its card, or without one in all."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated()) / 2**30
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def _any_rank(stop: bool, device: torch.device) -> bool:
