@@ -12,15 +12,16 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
+from django.db import connection
 from django.db.models import Count, Func, IntegerField, Prefetch, TextField
-from django.db.models.functions import Cast, Length
+from django.db.models.functions import Cast
 
 from alignment.policy.verdicts import Mask
 from alignment.queries import OUTCOMES, Judgments
 from alignment.statistics.families import family_of
 from alignment.statistics.verdicts import FIRST, MISSING, SECOND, TIE, Codes, Floats
 from feedback.hashing import canonical_json
-from feedback.models import Comparison, Outcome, Project, Purpose, RaterKind, Score, Slot
+from feedback.models import Comparison, Outcome, Project, RaterKind, Score, Slot
 from feedback.queries.judgments import current_judgments
 from judges.asked import Answer, answers_of
 from judges.core.combining import combine
@@ -30,9 +31,25 @@ from judges.queries import judge_text
 # Comparisons of each judge whose calls are read again: each is rendered anew, which takes a millisecond.
 READ_AGAIN = 400
 _PAIR = {(1, 2): FIRST, (2, 1): SECOND, (1, 1): TIE}
-_SLOT = np.dtype([(name, np.int64) for name in ("comparison", "position", "source", "length")])
+_PAIR_ROW = np.dtype([(name, np.int64) for name in ("comparison", "one", "length", "other", "other_length")])
 _SCORE = np.dtype([(name, np.int64) for name in ("judgment", "criterion", "position", "value")])
 _GIVEN = np.dtype([(name, np.int64) for name in ("judgment", "week", "shown")])
+
+# The texts' lengths come first, on their own: joined as they are, PostgreSQL carries all texts through the join.
+_PAIRS = """
+WITH r AS MATERIALIZED (
+  SELECT r.id, r.source, LENGTH(r.text) AS length
+  FROM feedback_response r JOIN feedback_prompt p ON p.id = r.prompt_id WHERE p.project_id = %s
+)
+SELECT c.id, x.source, x.length, y.source, y.length
+FROM feedback_comparison c
+JOIN feedback_slot a ON a.comparison_id = c.id AND a.position = 0
+JOIN feedback_slot b ON b.comparison_id = c.id AND b.position = 1
+JOIN r x ON x.id = a.response_id
+JOIN r y ON y.id = b.response_id
+WHERE c.project_id = %s AND c.purpose = 'train'
+  AND NOT EXISTS (SELECT 1 FROM feedback_slot t WHERE t.comparison_id = c.id AND t.position = 2)
+"""
 
 
 class Week(Func):
@@ -221,27 +238,24 @@ def _given(project: Project, place: _Places) -> tuple[Codes, Codes]:
 
 def _responses(project: Project, place: _Places) -> tuple[list[str], Codes, Floats]:
     """The names of sources, ascending; source and characters of both responses, where there are just two."""
-    rows = (
-        Slot.objects.filter(comparison__project=project, comparison__purpose=Purpose.TRAIN)
-        .order_by()
-        .annotate(length=Length("response__text"))
-        .values_list("comparison_id", "position", "response__source", "length")
-    )
     met: dict[str, int] = {}
 
-    def numbered() -> Iterator[tuple[int, int, int, int]]:
-        for comparison, position, source, length in rows.iterator(chunk_size=20_000):
-            yield comparison, position, met.setdefault(source, len(met)), length
+    def numbered(cursor: Any) -> Iterator[tuple[int, int, int, int, int]]:
+        while rows := cursor.fetchmany(20_000):
+            for comparison, one, length, other, other_length in rows:
+                first, second = (met.setdefault(source, len(met)) for source in (one, other))
+                yield comparison, first, length, second, other_length
 
-    slots = np.fromiter(numbered(), dtype=_SLOT)
+    with connection.cursor() as cursor:
+        cursor.execute(_PAIRS, [project.pk, project.pk])
+        pairs = np.fromiter(numbered(cursor), dtype=_PAIR_ROW)
     names, renamed = _sorted_names(met)
-    at = place.comparison(slots["comparison"])
-    slots, at = slots[at != MISSING], at[at != MISSING]
+    at = place.comparison(pairs["comparison"])
+    pairs, at = pairs[at != MISSING], at[at != MISSING]
     count = place.judgments.count
-    pair = (np.bincount(at, minlength=count) == 2)[at] & (slots["position"] < 2)
-    cell = (at[pair], slots["position"][pair])
     source, lengths = np.full((count, 2), MISSING, dtype=np.int64), np.full((count, 2), np.nan)
-    source[cell], lengths[cell] = renamed[slots["source"][pair]], slots["length"][pair]
+    source[at] = np.column_stack([renamed[pairs["one"]], renamed[pairs["other"]]])
+    lengths[at] = np.column_stack([pairs["length"], pairs["other_length"]])
     return names, source, lengths
 
 

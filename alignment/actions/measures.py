@@ -148,10 +148,11 @@ def _overlapping(judgments: Judgments) -> list[tuple[int, int]]:
 
 def _between(first: Codes, second: Codes, prompts: Codes) -> Json:
     found = compare_verdicts(first, second, prompts)
+    if "symmetric_kappa" not in found:
+        found["symmetric_kappa"] = _symmetric(first, second, prompts)
     return {
         "n": found["agreement"].n,
         **{name: statistic.as_json() for name, statistic in found.items()},
-        "symmetric_kappa": _symmetric(first, second, prompts).as_json(),
     }
 
 

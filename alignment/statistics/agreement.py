@@ -163,7 +163,7 @@ def compare_verdicts(
     first: ArrayLike, second: ArrayLike, clusters: ArrayLike, *, resampling: Resampling = DEFAULT
 ) -> dict[str, Statistic]:
     """``agreement``, ``cohen_kappa``, ``gwet_ac1`` and nominal ``krippendorff_alpha`` of two raters' codes, from one
-    drawing."""
+    drawing; where all are verdicts on pairs, ``symmetric_kappa`` too."""
     table = _table(_paired(first, second, clusters))
     statistics: dict[str, Totals] = {
         "agreement": partial(joint.agreement, table),
@@ -171,6 +171,8 @@ def compare_verdicts(
         "gwet_ac1": partial(joint.gwet, table, weights="nominal"),
         "krippendorff_alpha": partial(alpha_of_two, table, level="nominal"),
     }
+    if len(table.levels) and table.levels.max() <= TIE:
+        statistics["symmetric_kappa"] = partial(joint.symmetric, table)
     return bootstrap_all(
         table.sample,
         statistics,
