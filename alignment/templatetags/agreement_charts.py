@@ -1,6 +1,7 @@
 """The agreement section's charts as SVG that is made here: no script, no style of their own.
 
-Their numbers stand in a table beside them. A statistic is what reports hold: ``{"value", "low", "high", "n"}``, or ``{"value": None, "reason"}``.
+Their numbers stand in a table beside them. A statistic is what reports hold: ``{"value", "low", "high", "n"}``, or
+``{"value": None, "reason"}``.
 """
 
 from collections.abc import Mapping, Sequence

@@ -55,6 +55,7 @@ def disagreements(request: HttpRequest, slug: str) -> HttpResponse:
         "query": urlencode(wanted.parameters),
         "cases": [_case(comparison, wanted) for comparison in page.rows],
         "after": page.after,
+        "whole": page.whole,
         "started": after,
         "sides": (names[wanted.a], names[wanted.b]),
         "raters": raters,
