@@ -71,6 +71,13 @@ def rounded(confidence: Floats) -> Floats:
     return np.round(confidence, 2)
 
 
+def fair_ground(document: PolicyDocument, study: Study) -> Mask:
+    """By comparison: if people judged it, does it belong to the calibration set?"""
+    drawn = study.ground == Ground.DRAWN
+    fair: Mask = drawn | ((study.ground == Ground.OTHER) & (document.calibration == "judged"))
+    return fair
+
+
 def calibrate(
     document: PolicyDocument,
     study: Study,
@@ -81,10 +88,7 @@ def calibrate(
 
     ``certificates`` stand in place of those that each time the other folds give.
     """
-    fair = (study.ground == Ground.DRAWN) | (
-        (study.ground == Ground.OTHER) & (document.calibration == "judged")
-    )
-    wanted = view.asked & fair
+    wanted = view.asked & fair_ground(document, study)
     codes = np.full(view.verdicts.count, MISSING, dtype=np.int64)
     posterior = np.full(view.verdicts.count, np.nan)
     families = families_of(study.facts)

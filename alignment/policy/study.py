@@ -125,6 +125,8 @@ class View:
         test = alt_test_of_counts(
             found.raters, counts, epsilon=document.epsilon, q=document.q, min_items=document.min_items
         )
+        if fold is not None and (test.winning_rate or 0.0) < document.min_winning_rate:
+            return Evidence(judge, name, test, Statistic.undefined("not asked for: the test was not passed", 0))
         agreement = self._kept.once(("agreement", key), lambda: self._agreement(judge, name, fold))
         return Evidence(judge, name, test, agreement)
 
