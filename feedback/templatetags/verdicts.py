@@ -44,6 +44,7 @@ WORDS = {
     "conflict": gettext_lazy("conflict"),
     "tie": gettext_lazy("tie"),
     "no_trusted_verdict": gettext_lazy("no trusted verdict"),
+    "not_proven": gettext_lazy("not proven"),
     "no_verdict": gettext_lazy("no verdict"),
     # purposes of a comparison, splits of a snapshot
     "gold": gettext_lazy("gold"),
