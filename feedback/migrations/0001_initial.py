@@ -313,6 +313,7 @@ class Migration(migrations.Migration):
                 ('agreement', models.PositiveSmallIntegerField(default=1000)),
                 ('conflict', models.BooleanField(default=False)),
                 ('let_stand', models.BooleanField(default=False)),
+                ('asked', models.BooleanField(default=False)),
                 ('flags', models.PositiveSmallIntegerField(default=0)),
                 ('returns', models.PositiveSmallIntegerField(default=0)),
                 ('open', models.BooleanField(default=False)),

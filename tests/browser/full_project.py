@@ -23,6 +23,7 @@ from alignment.actions.people import measure_people
 from alignment.actions.policies import create_policy
 from alignment.actions.reports import compute_report
 from alignment.actions.snapshots import freeze_snapshot
+from alignment.agreement_tables import TABLES
 from alignment.models import FileImport, Label
 from feedback.actions.assignments import take
 from feedback.actions.gold import make_gold
@@ -274,6 +275,7 @@ def _alignment(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]
     labels = Label.objects.filter(policy=policy)
     shown = [labels.filter(decision=decision).first() for decision in ("used", "routed", "dropped")]
     return {
+        "alignment:agreement-csv": [{"table": table} for table in TABLES],
         "alignment:label": [
             {"policy_pk": policy.pk, "comparison_pk": label.comparison_id} for label in shown if label
         ],
