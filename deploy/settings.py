@@ -219,6 +219,8 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1(/projects/\{slug\}(?=/))?",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "JobStateEnum": "feedback.models.JobState",
+        "FindingKindEnum": "alignment.health.examination.KINDS",
         "OutcomeEnum": "feedback.models.Outcome",
         "AnswerOutcomeEnum": ["ranked", "skipped"],
     },

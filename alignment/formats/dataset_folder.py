@@ -23,7 +23,7 @@ from feedback.hashing import canonical_json, content_sha256
 SPLITS = ("train", "test")
 MANIFEST = "manifest.json"
 CARD = "README.md"
-VERSION = "concord-snapshot-1"
+VERSION = "concord-snapshot-2"
 _BATCH = 1000
 
 

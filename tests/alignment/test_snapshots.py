@@ -355,7 +355,7 @@ def as_role(client, make_user, labelled):
 def test_an_engineer_freezes_on_the_page_and_downloads_both_kinds(as_role, labelled):
     client = as_role("engineer")
     url = reverse("alignment:snapshots", args=[labelled.project.slug])
-    fields = {"policy": labelled.pk, "test_share": "0.2", "seed": "0"}
+    fields = {"policy": labelled.pk, "test_share": "0.2", "seed": "0", "balance": "none"}
     assert "It waits for a worker." in client.post(url, fields, follow=True).content.decode()
     client.post(url, fields)  # a second click
     freezing = Freezing.objects.get()
@@ -376,7 +376,7 @@ def test_an_engineer_freezes_on_the_page_and_downloads_both_kinds(as_role, label
 def test_the_page_says_why_nothing_was_frozen(as_role, labelled):
     client = as_role("engineer")
     url = reverse("alignment:snapshots", args=[labelled.project.slug])
-    client.post(url, {"policy": labelled.pk, "test_share": "0.001", "seed": "0"})
+    client.post(url, {"policy": labelled.pk, "test_share": "0.001", "seed": "0", "balance": "none"})
     perform_job(Freezing.objects.get().job_id, carry_out_freezing)
     shown = client.get(url).content.decode()
     assert "No prompt falls into the test split" in shown
@@ -387,7 +387,7 @@ def test_what_can_be_seen_at_once_is_refused_beside_the_form(as_role, labelled):
     client = as_role("engineer")
     url = reverse("alignment:snapshots", args=[labelled.project.slug])
     apply_policy(policy=labelled, by=None)
-    answer = client.post(url, {"policy": labelled.pk, "test_share": "0.2", "seed": "0"})
+    answer = client.post(url, {"policy": labelled.pk, "test_share": "0.2", "seed": "0", "balance": "none"})
     assert "is being applied at this moment" in answer.content.decode()
     assert not Freezing.objects.exists()
 

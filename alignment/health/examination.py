@@ -1,0 +1,47 @@
+"""A dataset's health before it is frozen: every check, fed row by row, in memory that grows with the rows by some
+hundred bytes each."""
+
+from collections.abc import Iterable
+
+from alignment.health.amounts import Amounts, Balance
+from alignment.health.consent import Consent
+from alignment.health.finding import Finding, Pair
+from alignment.health.lengths import Lengths
+from alignment.health.noise import Noise
+from alignment.health.personal import PersonalData
+from alignment.health.repeats import Contradictions, Duplicates, Overlap
+
+KINDS = (
+    "too_few",
+    "imbalance",
+    "duplicates",
+    "contradictions",
+    "overlap",
+    "length_bias",
+    "label_noise",
+    "personal_data",
+    "terms_missing",
+)
+
+
+def examine(pairs: Iterable[Pair], *, people: tuple[int, int], evaluated: set[bytes]) -> list[Finding]:
+    """A finding of each of KINDS, also where all is well. Rows of a comparison, and of a prompt, come side by side.
+
+    ``people``: verdicts of people on these comparisons, and those that say otherwise than the label. ``evaluated``:
+    ``repeats.text_key`` of each prompt that is kept for evaluation.
+    """
+    checks = (
+        Amounts(),
+        Balance(),
+        Duplicates(),
+        Contradictions(),
+        Overlap(evaluated),
+        Lengths(),
+        Noise(people),
+        PersonalData(),
+        Consent(),
+    )
+    for pair in pairs:
+        for check in checks:
+            check.add(pair)
+    return [check.finding() for check in checks]
