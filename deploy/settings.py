@@ -220,7 +220,6 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "JobStateEnum": "feedback.models.JobState",
-        "FindingKindEnum": "alignment.health.examination.KINDS",
         "OutcomeEnum": "feedback.models.Outcome",
         "AnswerOutcomeEnum": ["ranked", "skipped"],
     },

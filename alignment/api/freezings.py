@@ -45,7 +45,7 @@ class FreezingSerializer(serializers.ModelSerializer[Freezing]):
 
 
 class FindingSerializer(serializers.Serializer[Any]):
-    kind = serializers.ChoiceField(choices=KINDS)
+    kind = serializers.CharField(help_text=f"One of {', '.join(KINDS)}.")
     level = serializers.ChoiceField(choices=LEVELS)
     numbers = serializers.DictField()
     count = serializers.IntegerField(help_text="How many rows are behind it.")

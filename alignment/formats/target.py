@@ -9,7 +9,8 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -51,11 +52,31 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema 
 
 def write_parquet(file: BinaryIO, rows: Iterable[Mapping[str, Any]], schema: pa.Schema | None) -> int:
     count, iterator = 0, iter(rows)
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with background_parquet(file, schema) as write:
         while batch := list(islice(iterator, _PARQUET_BATCH)):
-            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
+            write(pa.RecordBatch.from_pylist(batch, schema))
             count += len(batch)
     return count
+
+
+@contextmanager
+def background_parquet(
+    file: BinaryIO, schema: pa.Schema | None
+) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """What writes a row group to a new Parquet file. The one before is compressed on another core meanwhile."""
+    with ExitStack() as stack:
+        writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+        thread = stack.enter_context(ThreadPoolExecutor(1))
+        under_way: list[Future[None]] = []
+
+        def write(batch: pa.RecordBatch) -> None:
+            while under_way:
+                under_way.pop().result()
+            under_way.append(thread.submit(writer.write_batch, batch))
+
+        yield write
+        while under_way:
+            under_way.pop().result()
 
 
 def write_json_lines(file: BinaryIO, rows: Iterable[Mapping[str, Any]], compression: str = "") -> int:
@@ -66,7 +87,9 @@ def write_json_lines(file: BinaryIO, rows: Iterable[Mapping[str, Any]], compress
             file = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0)))
         elif compression == ".zst":
             file = cast(
-                BinaryIO, stack.enter_context(zstandard.ZstdCompressor().stream_writer(file, closefd=False))
+                BinaryIO,
+                # Compressed on other cores, while rows are made on this one.
+                stack.enter_context(zstandard.ZstdCompressor(threads=2).stream_writer(file, closefd=False)),
             )
         for row in rows:
             file.write(json_line(row))

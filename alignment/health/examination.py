@@ -1,7 +1,8 @@
 """A dataset's health before it is frozen: every check, fed row by row, in memory that grows with the rows by some
 hundred bytes each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from alignment.health.amounts import Amounts, Balance
 from alignment.health.consent import Consent
@@ -24,13 +25,28 @@ KINDS = (
 )
 
 
+class Check(Protocol):
+    def add(self, pair: Pair) -> None: ...
+
+    def finding(self) -> Finding: ...
+
+
 def examine(pairs: Iterable[Pair], *, people: tuple[int, int], evaluated: set[bytes]) -> list[Finding]:
     """A finding of each of KINDS, also where all is well. Rows of a comparison, and of a prompt, come side by side.
 
     ``people``: verdicts of people on these comparisons, and those that say otherwise than the label. ``evaluated``:
     ``repeats.text_key`` of each prompt that is kept for evaluation.
     """
-    checks = (
+    checks = checks_of(people, evaluated)
+    for pair in pairs:
+        for check in checks:
+            check.add(pair)
+    return [check.finding() for check in checks]
+
+
+def checks_of(people: tuple[int, int], evaluated: set[bytes]) -> Sequence[Check]:
+    """One of each, in the order of KINDS."""
+    return (
         Amounts(),
         Balance(),
         Duplicates(),
@@ -41,7 +57,3 @@ def examine(pairs: Iterable[Pair], *, people: tuple[int, int], evaluated: set[by
         PersonalData(),
         Consent(),
     )
-    for pair in pairs:
-        for check in checks:
-            check.add(pair)
-    return [check.finding() for check in checks]

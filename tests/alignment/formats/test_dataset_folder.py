@@ -70,7 +70,17 @@ def test_rows_of_more_than_one_row_group_are_counted_hashed_and_come_back(tmp_pa
 
 
 def test_a_dataset_frozen_before_margins_and_scores_were_kept_still_holds(tmp_path):
-    old = ("prompt", "chosen", "rejected", "weight", "confidence", "comparison", "prompt_sha256", "tags", "judgments")
+    old = (
+        "prompt",
+        "chosen",
+        "rejected",
+        "weight",
+        "confidence",
+        "comparison",
+        "prompt_sha256",
+        "tags",
+        "judgments",
+    )
     splits = {}
     for name in ("train", "test"):
         rows = [{column: row(number)[column] for column in old} for number in range(3)]

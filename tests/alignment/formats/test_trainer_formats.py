@@ -4,7 +4,7 @@ import json
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletionMessageParam
 from openai.types.graders import StringCheckGrader
@@ -65,6 +65,7 @@ def pairs(draw):
 
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.zst", "parquet"])
 @pytest.mark.parametrize("name", ["preference", "openai-preference", "llama-factory", "openrlhf"])
+@settings(deadline=None, max_examples=20)
 @given(found=st.lists(pairs(), min_size=1, max_size=4))
 def test_pairs_come_back_as_they_left(tmp_path_factory, name, ending, found):
     writer = WRITERS[name]
@@ -109,7 +110,11 @@ def test_preference_has_the_extra_columns_that_trainers_know():
 
 
 def test_prompts_come_once_with_the_reference_and_the_columns_of_the_metadata():
-    rows = [row(turns("user"), "a", "b"), row(turns("user"), "a", "c"), row(turns("user"), number=1, reference=None)]
+    rows = [
+        row(turns("user"), "a", "b"),
+        row(turns("user"), "a", "c"),
+        row(turns("user"), number=1, reference=None),
+    ]
     twice = row(turns("user"), number=1, reference=None) | {"comparison": "q9"}
     made, left_out = written("prompt-only", *rows, twice)
     assert made == [
@@ -125,7 +130,9 @@ def test_prompt_and_completion_stand_apart():
 
 
 def test_openai_chat_is_what_the_sdk_knows_and_has_no_tool():
-    made, left_out = written("openai-chat", row(turns("system", "user")), row(turns("user", "tool"), number=1))
+    made, left_out = written(
+        "openai-chat", row(turns("system", "user")), row(turns("user", "tool"), number=1)
+    )
     assert left_out["conversations with a tool's turn, whose call is not kept"] == 1
     assert made == [{"messages": [*turns("system", "user"), *answer("yes")]}]
     CHAT.validate_python(made[0]["messages"])
