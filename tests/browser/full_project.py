@@ -18,6 +18,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from alignment.actions.health import carry_out_health, request_health
 from alignment.actions.labels import apply_policy, carry_out_labelling
 from alignment.actions.people import measure_people
 from alignment.actions.policies import create_policy
@@ -270,6 +271,13 @@ def _alignment(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]
     perform_job(apply_policy(policy=policy, by=owner).job_id, carry_out_labelling)
     compute_report(project=project, by=owner)
     snapshot = freeze_snapshot(project=project, policy=policy, by=owner, test_share=0.25)
+    # The same labels with another split, to compare with; a health report done, and one that waits.
+    second = freeze_snapshot(project=project, policy=policy, by=owner, test_share=0.3, seed=1)
+    examined = request_health(project=project, policy=policy, by=owner, test_share=0.25)
+    perform_job(examined.job_id, carry_out_health)
+    waits = request_health(project=project, policy=policy, by=owner, test_share=0.3)
+    examined.refresh_from_db()
+    behind = next(finding["kind"] for finding in examined.findings if finding["count"])
     again = create_policy(project=project, name="people first", document={"min_items": 25}, by=owner)
     apply_policy(policy=again, by=owner)
     labels = Label.objects.filter(policy=policy)
@@ -281,6 +289,11 @@ def _alignment(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]
         ],
         "alignment:policy": [{"pk": policy.pk}, {"pk": again.pk}],
         "alignment:snapshot": [{"sha256": snapshot.sha256}],
+        "alignment:snapshot-difference": [{"sha256": snapshot.sha256, "other": second.sha256}],
+        "alignment:snapshot-export": [{"sha256": snapshot.sha256}],
+        "alignment:health": [{"pk": examined.pk}, {"pk": waits.pk}],
+        "alignment:health-rows": [{"pk": examined.pk, "kind": behind}],
+        "alignment:health-csv": [{"pk": examined.pk, "kind": behind}],
     } | {
         f"alignment:snapshot-{split}-{kind}": [{"sha256": snapshot.sha256}]
         for split in ("train", "test")
@@ -323,7 +336,7 @@ def _imports(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
 
 def _training(project: Project, owner: User, model_folder: str) -> dict[str, list[dict[str, Any]]]:
     """Runs that wait, run, have failed and have succeeded; models of two of them; evaluations with and without."""
-    snapshot = project.snapshots.get()
+    snapshot = project.snapshots.last()
     base = ModelVersion.objects.create(
         project=project, name="base", kind=ModelKind.POLICY, path=model_folder, sha256="0" * 64
     )
