@@ -3,7 +3,8 @@
 from celery import shared_task
 
 from feedback.actions.jobs import perform_job
-from trainer.actions.evaluations import advance_evaluations, carry_out_evaluation
+from trainer.actions.evaluations import carry_out_evaluation
+from trainer.actions.measuring import advance_evaluations
 from trainer.actions.runs import carry_out_run, read_leftover_events
 from trainer.actions.scoring import carry_out_scoring
 

@@ -17,15 +17,11 @@ from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
 from judges.actions.runs import carry_out_judge_run, start_judge_run
 from judges.models import Judge
-from trainer.actions.evaluations import (
-    advance_evaluations,
-    carry_out_evaluation,
-    finish_evaluation,
-    held_out_prompts,
-    start_evaluation,
-)
+from trainer.actions.evaluations import carry_out_evaluation, start_evaluation
+from trainer.actions.measuring import advance_evaluations, finish_evaluation
 from trainer.actions.model_versions import register_base
 from trainer.folders import evaluation_folder, model_folder
+from trainer.held_out import held_out_prompts
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import majority, pairs_of
 from trainer.queries import trusted_judges

@@ -10,7 +10,8 @@ from feedback.errors import Refused
 from feedback.models import RESUMABLE, JobState, Project
 from feedback.queries.projects import project_named
 from judges.queries import judge_named
-from trainer.actions.evaluations import finish_evaluation, judges_have_answered, start_evaluation
+from trainer.actions.evaluations import start_evaluation
+from trainer.actions.measuring import finish_evaluation, judges_have_answered
 from trainer.management.waiting import wait_for
 from trainer.models import Evaluation, ModelVersion
 from trainer.queries import trusted_judges
