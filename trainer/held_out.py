@@ -116,7 +116,7 @@ def _each_once(items: Iterable[Item]) -> list[Item]:
 
 
 def _stored(project: Project, hashes: Iterable[str]) -> list[Prompt]:
-    wanted, found = list(hashes), []
+    wanted, found = list(hashes), list[Prompt]()
     for start in range(0, len(wanted), 500):
         found += Prompt.objects.filter(project=project, sha256__in=wanted[start : start + 500])
     return found
@@ -124,7 +124,7 @@ def _stored(project: Project, hashes: Iterable[str]) -> list[Prompt]:
 
 def _metadata(prompts: Iterable[Prompt]) -> dict[int, dict[str, Any]]:
     """The metadata of each prompt's first comparison, which graders read."""
-    ids, found = [prompt.pk for prompt in prompts], {}
+    ids, found = [prompt.pk for prompt in prompts], dict[int, dict[str, Any]]()
     for start in range(0, len(ids), 500):
         rows = Comparison.objects.filter(prompt__in=ids[start : start + 500], purpose=Purpose.TRAIN)
         for prompt, metadata in rows.order_by("-pk").values_list("prompt", "metadata"):

@@ -225,7 +225,8 @@ class StageChange(FrozenRow):
         constraints = (
             models.CheckConstraint(condition=Q(stage__in=Stage.values), name="stage_known"),
             models.CheckConstraint(
-                condition=~Q(stage="approved") | Q(evaluation__isnull=False), name="stage_approved_by_evaluation"
+                condition=~Q(stage="approved") | Q(evaluation__isnull=False),
+                name="stage_approved_by_evaluation",
             ),
             models.CheckConstraint(
                 condition=Q(overrides=False) | ~Q(reason=""), name="stage_override_has_a_reason"
@@ -300,7 +301,7 @@ class Generation(models.Model):
 
 
 class Round(models.Model):
-    """One turn of the loop: new responses become comparisons, judges judge them, the policy labels, people get the rest.
+    """One turn of the loop: new responses, judged and labelled, and people are asked what the policy leaves to them.
 
     ``most_routed`` is how many comparisons may go to people, ``routed`` how many did; null before that.
     """

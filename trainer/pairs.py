@@ -25,7 +25,7 @@ Rankings = Mapping[str, Sequence[tuple[str, tuple[int, ...]]]]
 class Pair(NamedTuple):
     """``verdict`` is the judges': FIRST where the model wins, SECOND where the base does, TIE, or MISSING.
 
-    ``index`` and ``sample`` are of the prompt and its sample; ``judges`` and ``rewards`` are verdicts by rater,
+    ``number`` and ``sample`` are of the prompt and its sample; ``judges`` and ``rewards`` are verdicts by rater,
     ``people`` a verdict a person. ``sampled`` says that the pair was drawn to be shown to people.
     """
 
@@ -35,7 +35,7 @@ class Pair(NamedTuple):
     base_text: str
     votes: int
     verdict: int
-    index: int = 0
+    number: int = 0
     sample: int = 0
     tags: frozenset[str] = frozenset()
     judges: Mapping[str, int] = _NOBODY
@@ -76,7 +76,9 @@ def pairs_of(evaluation: Evaluation) -> Iterator[Pair]:
     drawn = set(drawn_for_people(evaluation))
     comparisons = evaluation.comparisons.select_related("prompt").prefetch_related("slots__response", "tags")
     for comparison in comparisons.order_by("pk"):
-        yield _pair(evaluation.model_version.name, comparison, said.get(comparison.pk), comparison.pk in drawn)
+        yield _pair(
+            evaluation.model_version.name, comparison, said.get(comparison.pk), comparison.pk in drawn
+        )
 
 
 def drawn_for_people(evaluation: Evaluation) -> list[int]:

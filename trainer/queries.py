@@ -10,7 +10,7 @@ from alignment.queries import settled_labelling
 from feedback.models import Project
 from judges.models import Judge
 from trainer.folders import run_folder
-from trainer.models import Evaluation, ModelVersion, Run, RunEvent
+from trainer.models import Evaluation, ModelVersion, Run, RunEvent, Stage, StageChange
 
 MOST_POINTS = 1000
 LOG_BYTES = 8_000
@@ -143,13 +143,21 @@ def log_tail(run: Run) -> str:
 
 
 def model_versions_of(project: Project) -> QuerySet[ModelVersion]:
-    """A project's model versions, newest first, with their lineage and their evaluations."""
+    """A project's model versions, newest first, with their lineage, evaluations and ``stage``."""
+    newest = StageChange.objects.filter(model_version=OuterRef("pk")).order_by("-pk")
     versions = ModelVersion.objects.filter(project=project)
     return (
-        versions.select_related("base", "run__snapshot")
-        .prefetch_related("evaluations__base", "scorings__job", "scorings__tag")
+        versions.select_related("base", "run__snapshot", "project")
+        .prefetch_related("evaluations__base", "scorings__job", "scorings__tag", "checks__snapshot")
+        .annotate(stage=Subquery(newest.values("stage")[:1]))
         .order_by("-pk")
     )
+
+
+def stage_of(version: ModelVersion) -> str:
+    """Where it stands now."""
+    newest = version.stages.order_by("-pk").values_list("stage", flat=True).first()
+    return newest or str(Stage.NONE)
 
 
 def evaluations_of(project: Project) -> QuerySet[Evaluation]:

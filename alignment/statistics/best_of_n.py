@@ -79,7 +79,8 @@ def _tied_means(scores: Floats, other: Floats) -> Floats:
         _, group = np.unique(ranked[row], return_inverse=True)
         sums = np.bincount(group, sorted_other[row])
         sorted_other[row] = (sums / np.bincount(group))[group]
-    return sorted_other
+    means: Floats = sorted_other
+    return means
 
 
 def _mean(values: Floats, excluded: int, resampling: Resampling) -> Statistic:

@@ -53,9 +53,9 @@ def classification(
         for given, name in ((truth, "truth"), (answered, "answered"), (clusters, "clusters"))
     )
     same_length(truth=right, answered=said, clusters=group)
-    if len(right) and not (0 <= right.min() and right.max() < len(labels)):
+    if len(right) and not (right.min() >= 0 and right.max() < len(labels)):
         raise ValueError("truth must be indices into labels")
-    if len(said) and not (OTHER <= said.min() and said.max() < len(labels)):
+    if len(said) and not (said.min() >= OTHER and said.max() < len(labels)):
         raise ValueError("answered must be indices into labels, or OTHER")
     table = cluster_table(group, _features(right, said, len(labels)))
     statistics: dict[str, Totals] = {

@@ -60,7 +60,9 @@ def not_worse(
     p_worse = float(student.cdf((mean - EVEN) / error))
     p_not_worse = float(student.sf((mean - EVEN + margin) / error))
     verdict = WORSE if p_worse < alpha else NOT_WORSE if p_not_worse < alpha else UNDECIDED
-    return NotWorse(verdict, Statistic(mean, low, high, len(won), None, excluded), p_worse, p_not_worse, margin)
+    return NotWorse(
+        verdict, Statistic(mean, low, high, len(won), None, excluded), p_worse, p_not_worse, margin
+    )
 
 
 def _without_variation(

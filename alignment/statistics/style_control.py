@@ -15,7 +15,12 @@ SEPARATED = 12.0  # log odds beyond which a coefficient only says that nothing b
 
 
 def style_controlled_win_rate(
-    verdicts: ArrayLike, clusters: ArrayLike, lengths: ArrayLike, other_lengths: ArrayLike, *, level: float = 0.95
+    verdicts: ArrayLike,
+    clusters: ArrayLike,
+    lengths: ArrayLike,
+    other_lengths: ArrayLike,
+    *,
+    level: float = 0.95,
 ) -> Statistic:
     """From rows: FIRST, SECOND, TIE or MISSING, the prompt, and both responses' lengths in any unit, more than 0.
 
@@ -39,7 +44,13 @@ def style_controlled_win_rate(
     first = np.zeros(len(given), dtype=np.int64)
     try:
         ranked = bradley_terry(
-            first, first + 1, given, group, n_models=2, styles=difference[:, None], resampling=Resampling(level=level)
+            first,
+            first + 1,
+            given,
+            group,
+            n_models=2,
+            styles=difference[:, None],
+            resampling=Resampling(level=level),
         )
     except np.linalg.LinAlgError:
         return Statistic.undefined("length alone tells who wins", n, excluded)

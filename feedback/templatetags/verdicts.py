@@ -45,6 +45,10 @@ WORDS = {
     "tie": gettext_lazy("tie"),
     "no_trusted_verdict": gettext_lazy("no trusted verdict"),
     "no_verdict": gettext_lazy("no verdict"),
+    # what a regression set did
+    "not_worse": gettext_lazy("not worse"),
+    "worse": gettext_lazy("worse"),
+    "undecided": gettext_lazy("undecided"),
     # purposes of a comparison, splits of a snapshot
     "gold": gettext_lazy("gold"),
     "attention": gettext_lazy("attention check"),

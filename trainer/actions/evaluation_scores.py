@@ -22,12 +22,11 @@ from feedback.models import Comparison, Outcome, Rater, RaterKind
 from judges.core.graders import Case, grade, read_grader
 from judges.core.providers import GRADER
 from judges.models import Judge
-from trainer.actions.events import note_progress
-from trainer.actions.following import Progress, carry_out_spec, write_spec
+from trainer.actions.events import progress_in
+from trainer.actions.following import carry_out_spec, write_spec
 from trainer.actions.model_versions import check_weights
 from trainer.actions.runs import checked_spec
 from trainer.actions.scoring import ROWS, ranking_of
-from trainer.events import read_events
 from trainer.folders import evaluation_folder, model_folder
 from trainer.launchers.registry import launcher_named
 from trainer.models import Evaluation, ModelVersion
@@ -45,7 +44,7 @@ class Place(NamedTuple):
     """Whose response it is: MODEL or BASE, to which prompt, and which sample of it."""
 
     side: int
-    index: int
+    number: int
     sample: int
 
 
@@ -83,26 +82,18 @@ def _score(
     folder = evaluation_folder(evaluation) / f"score-{version.pk}"
     folder.mkdir(parents=True, exist_ok=True)
     dataset = [
-        {"comparison": 0, "prompt": evaluation.prompts[place.index], "response": text} for place, text in rows
+        {"comparison": 0, "prompt": evaluation.prompts[place.number], "response": text} for place, text in rows
     ]
     pq.write_table(pa.Table.from_pylist(dataset, schema=ROWS), folder / "rows.parquet")
-    write_spec(
-        folder, checked_spec(method="score", model=str(model_folder(version)), dataset="rows.parquet")
-    )
+    write_spec(folder, checked_spec(method="score", model=str(model_folder(version)), dataset="rows.parquet"))
     lease.report(message=f"Scoring with {version.name}.")
     result = carry_out_spec(
-        folder=folder, launcher=launcher_named("local"), lease=lease, read=lambda: _progress(folder)
+        folder=folder, launcher=launcher_named("local"), lease=lease, read=lambda: progress_in(folder)
     )
     lines = [json.loads(line) for line in (folder / result["output"]).read_text().splitlines()]
     scores = {rows[line["row"]][0]: line["score"] for line in lines}
     _write(evaluation_folder(evaluation) / f"scores-{version.pk}.json", scores)
     _store(evaluation, version, scores, lease)
-
-
-def _progress(folder: Path) -> Progress:
-    progress = Progress()
-    note_progress(progress, read_events(folder / "events.jsonl")[0])
-    return progress
 
 
 def _store(
@@ -123,7 +114,10 @@ def _store(
 
 
 def _verdict(
-    evaluation: Evaluation, version: ModelVersion, comparison: Comparison, scores: Mapping[Place, float | None]
+    evaluation: Evaluation,
+    version: ModelVersion,
+    comparison: Comparison,
+    scores: Mapping[Place, float | None],
 ) -> MachineVerdict:
     index, sample = map(int, comparison.external_id.split("/")[-2:])
     sides = [
@@ -148,7 +142,7 @@ def _grade(evaluation: Evaluation, judge: Judge, rows: Sequence[tuple[Place, str
     for start in range(0, len(rows), GRADED_AT_ONCE):
         lease.report(start, len(rows), gettext_noop("Grading the responses."))
         some = rows[start : start + GRADED_AT_ONCE]
-        cases = [Case(text, _item(evaluation, place.index)) for place, text in some]
+        cases = [Case(text, _item(evaluation, place.number)) for place, text in some]
         grades = async_to_sync(grade)(judge.settings["grader"], cases)
         rewards |= {place: found.reward for (place, _), found in zip(some, grades, strict=True)}
     _write(path, rewards)

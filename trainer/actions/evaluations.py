@@ -29,11 +29,10 @@ from judges.actions.runs import start_judge_run
 from judges.models import Judge
 from judges.queries import unfinished_run
 from trainer.actions.evaluation_scores import Texts, score_and_grade
-from trainer.actions.events import note_progress
+from trainer.actions.events import progress_in
 from trainer.actions.following import Progress, carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder
 from trainer.actions.runs import checked_spec
-from trainer.events import read_events
 from trainer.folders import evaluation_folder, model_folder
 from trainer.held_out import Conversation, Item, held_out_items, tagged_items, together
 from trainer.launchers.registry import launcher_named
@@ -227,9 +226,7 @@ def _write_prompts(evaluation: Evaluation) -> None:
     part.replace(folder / "prompts.parquet")
 
 
-def _responses(
-    evaluation: Evaluation, version: ModelVersion, lease: Lease, part: int
-) -> Texts:
+def _responses(evaluation: Evaluation, version: ModelVersion, lease: Lease, part: int) -> Texts:
     """The model's texts by prompt and sample; None where the prompt was too long. ``part`` is 0 or 1."""
     folder = evaluation_folder(evaluation) / ("base" if part else "model")
     write_spec(folder, _spec(evaluation, version))
@@ -245,8 +242,7 @@ def _responses(
 
 def _progress(folder: Path, part: int) -> Progress:
     """Batches done of both models' batches."""
-    progress = Progress()
-    note_progress(progress, read_events(folder / "events.jsonl")[0])
+    progress = progress_in(folder)
     if progress.total is not None:
         progress.step, progress.total = part * progress.total + progress.step, 2 * progress.total
     return progress

@@ -60,7 +60,7 @@ def best_of(evaluation: Evaluation) -> list[dict[str, Any]]:
     for version in evaluation.reward_models.order_by("name"):
         picking = _matrix(scores_by(evaluation, version), prompts, samples)
         points = best_of_n(picking)
-        curve = {
+        curve: dict[str, Any] = {
             "reward_model": version.name,
             "points": [{"n": each.n, "kl": each.kl, "picked": each.picked.as_json()} for each in points],
             "gold": [],
@@ -128,7 +128,7 @@ def _passes(reward: float) -> float:
 
 def _of(values: Values, side: int) -> tuple[list[tuple[int, float]], int]:
     """(prompt, value) of one model's responses that have one, and how many have none."""
-    own = [(place.index, value) for place, value in values.items() if place.side == side]
+    own = [(place.number, value) for place, value in values.items() if place.side == side]
     known = [(index, value) for index, value in own if value is not None]
     return known, len(own) - len(known)
 
@@ -152,8 +152,10 @@ def _mean(values: Values, side: int) -> Statistic:
 
 def _difference(values: Values, of: Callable[[float], float]) -> Statistic:
     """The model's less the base's, response by response to the same prompt and sample."""
-    pairs = {(place.index, place.sample) for place in values}
-    both = [(index, values.get(Place(MODEL, index, n)), values.get(Place(BASE, index, n))) for index, n in pairs]
+    pairs = {(place.number, place.sample) for place in values}
+    both = [
+        (index, values.get(Place(MODEL, index, n)), values.get(Place(BASE, index, n))) for index, n in pairs
+    ]
     known = sorted((index, of(ours) - of(base)) for index, ours, base in both if None not in (ours, base))  # type: ignore[arg-type]  # neither is None
     if not known:
         return Statistic.undefined("no data", 0, len(pairs))
@@ -169,5 +171,5 @@ def _matrix(values: Values, prompts: int, samples: int) -> "np.ndarray[Any, np.d
     matrix = np.full((prompts, samples), np.nan)
     for place, value in values.items():
         if place.side == MODEL and value is not None:
-            matrix[place.index, place.sample] = value
+            matrix[place.number, place.sample] = value
     return matrix

@@ -5,6 +5,7 @@ It is computed when the judges have answered, and anew whenever people have said
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _by_others(evaluation: Evaluation, pairs: Sequence[Pair]) -> dict[str, Any]:
             "effective_n": powered.effective_n,
         },
         "raters": _each_rater(pairs),
-        "slices": _slices(evaluation, pairs),
+        "slices": _slices(pairs),
         "regression": _regression(evaluation, pairs),
         "graders": pass_rates(evaluation),
         "classification": classified(evaluation),
@@ -134,10 +135,14 @@ def _rate(pairs: Iterable[Pair], credit: Credit, among: Callable[[Pair], bool] =
     """The mean credit of the pairs that have one; ``among`` says which of them should."""
     asked = [pair for pair in pairs if among(pair)]
     known = [pair for pair in asked if credit(pair) is not None]
-    credits = np.array([credit(pair) for pair in known], dtype=np.float64)
     if not known:
         return Statistic.undefined("no data", 0, len(asked))
-    return cluster_share(credits, _prompts(known), excluded=len(asked) - len(known))
+    return cluster_share(_credits(known, credit), _prompts(known), excluded=len(asked) - len(known))
+
+
+def _credits(pairs: Iterable[Pair], credit: Credit) -> "np.ndarray[Any, np.dtype[np.float64]]":
+    """NaN where there is none."""
+    return np.array([credit(pair) for pair in pairs], dtype=np.float64)
 
 
 def _powered(pairs: Sequence[Pair]) -> PredictionPowered:
@@ -145,10 +150,10 @@ def _powered(pairs: Sequence[Pair]) -> PredictionPowered:
     both = [pair for pair in pairs if pair.by_people is not None and pair.judged is not None]
     rest = [pair for pair in pairs if not pair.sampled and pair.judged is not None]
     return prediction_powered_mean(
-        [pair.by_people for pair in both],
-        [pair.judged for pair in both],
+        _credits(both, lambda pair: pair.by_people),
+        _credits(both, lambda pair: pair.judged),
         _prompts(both),
-        [pair.judged for pair in rest],
+        _credits(rest, lambda pair: pair.judged),
         _prompts(rest),
     )
 
@@ -159,19 +164,19 @@ def _each_rater(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     for kind, said in (("judge", "judges"), ("reward_model", "rewards")):
         names = sorted({name for pair in pairs for name in getattr(pair, said)})
         for name in names:
-            rate = _rate(pairs, lambda pair, name=name, said=said: _credit_of(pair, said, name))
+            rate = _rate(pairs, partial(_credit_of, said, name))
             found.append({"kind": kind, "name": name, "win_rate": rate.as_json()})
     return found
 
 
-def _credit_of(pair: Pair, said: str, name: str) -> float | None:
+def _credit_of(said: str, name: str, pair: Pair) -> float | None:
     if pair.identical:
         return 0.5
     verdict = getattr(pair, said).get(name)
     return None if verdict is None else CREDIT[verdict]
 
 
-def _slices(evaluation: Evaluation, pairs: Sequence[Pair]) -> list[dict[str, Any]]:
+def _slices(pairs: Sequence[Pair]) -> list[dict[str, Any]]:
     """Each tag's pairs by judges and people; a slice is every pair whose prompt has the tag."""
     found = []
     for tag in sorted({tag for pair in pairs for tag in pair.tags}):
