@@ -10,8 +10,9 @@ from alignment.models import Snapshot
 from feedback.models import Project, Tag
 from judges.models import Judge
 from judges.queries import judges_of
+from trainer.actions.generating import MOST_SAMPLES, PROVIDERS
 from trainer.models import Evaluation, ModelKind, ModelVersion
-from trainer.queries import base_named, trusted_judges
+from trainer.queries import base_named, best_version, trusted_judges
 from trainer.spec import PARAMETERS, Parameter
 
 SEED_HELP = gettext_lazy("The same seed, spec and machine give the same result.")
@@ -288,3 +289,85 @@ class CompareForm(forms.Form):
             label=_("Against"),
         )
         self.order_fields(["versions", "base", "per_hour"])
+
+
+class GenerationForm(forms.Form):
+    """Who writes new responses, to which prompts, and how many."""
+
+    provider = forms.ChoiceField(
+        choices=[("", "–"), *((name, name) for name in PROVIDERS)], required=False, label=_("Or a provider")
+    )
+    model = forms.CharField(max_length=200, required=False, label=_("The provider's model"))
+    base_url = forms.CharField(
+        max_length=500,
+        required=False,
+        label=_("Its server"),
+        help_text=_("Left empty, the provider's own; else one that speaks the same API."),
+    )
+    max_tokens = forms.IntegerField(
+        min_value=1, max_value=100_000, initial=512, label=_("Tokens a response at most")
+    )
+    temperature = forms.FloatField(
+        min_value=0,
+        max_value=2,
+        initial=1,
+        label=_("Temperature"),
+        help_text=_("Of a model version, and of servers that speak OpenAI's API."),
+    )
+    samples = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_SAMPLES,
+        initial=2,
+        label=_("Responses a prompt"),
+        help_text=_("Two and two are compared; a single one with the newest from elsewhere."),
+    )
+    most_prompts = forms.IntegerField(
+        min_value=1,
+        max_value=10_000_000,
+        required=False,
+        label=_("Prompts at most"),
+        help_text=_("Drawn at random; left empty, all of them."),
+    )
+    budget = forms.DecimalField(
+        min_value=0, max_digits=12, decimal_places=6, required=False, label=_("Dollars at most")
+    )
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.fields["model_version"] = forms.ModelChoiceField(
+            queryset=ModelVersion.objects.filter(project=project, kind=ModelKind.POLICY).select_related(
+                "project"
+            ),
+            required=False,
+            empty_label="–",
+            label=_("A model version"),
+        )
+        self.fields["tag"] = forms.ModelChoiceField(
+            queryset=project.tags.all(), required=False, empty_label=_("All"), label=_("Prompts of")
+        )
+        self.order_fields(["model_version"])
+        self.initial["model_version"] = best_version(project)
+
+    def values(self) -> dict[str, Any]:
+        """The arguments of ``start_generation``, but for the project and who starts it."""
+        given = dict(self.cleaned_data)
+        base_url, most, warmth = (given.pop(name) for name in ("base_url", "max_tokens", "temperature"))
+        if given["provider"]:
+            settings: dict[str, Any] = {"max_tokens": most} | ({"base_url": base_url} if base_url else {})
+            if given["provider"] == "openai":
+                settings["temperature"] = warmth
+            return {**given, "model_version": None, "provider_settings": settings}
+        return {**given, "parameters": {"max_new_tokens": most, "temperature": warmth}}
+
+
+class RoundForm(GenerationForm):
+    """The same for a round, with how many comparisons people get at most."""
+
+    most_routed = forms.IntegerField(
+        min_value=0,
+        max_value=10_000_000,
+        required=False,
+        label=_("Comparisons for people at most"),
+        help_text=_("The policy's most doubtful first; left empty, all that it routes."),
+    )

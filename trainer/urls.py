@@ -2,7 +2,16 @@
 
 from django.urls import path
 
-from trainer.views import comparing, evaluations, model_versions, reward_checks, runs, scorings
+from trainer.views import (
+    comparing,
+    evaluations,
+    generations,
+    model_versions,
+    reward_checks,
+    rounds,
+    runs,
+    scorings,
+)
 
 app_name = "trainer"
 urlpatterns = [
@@ -58,4 +67,20 @@ urlpatterns = [
     path("p/<slug:slug>/models/scorings/<int:pk>/", scorings.scoring_progress, name="scoring-progress"),
     path("p/<slug:slug>/models/scorings/<int:pk>/cancel/", scorings.scoring_cancel, name="scoring-cancel"),
     path("p/<slug:slug>/models/scorings/<int:pk>/resume/", scorings.scoring_resume, name="scoring-resume"),
+    path("p/<slug:slug>/rounds/", rounds.round_list, name="rounds"),
+    path("p/<slug:slug>/rounds.csv", rounds.rounds_csv, name="rounds-csv"),
+    path("p/<slug:slug>/rounds/<int:pk>/cancel/", rounds.round_cancel, name="round-cancel"),
+    path("p/<slug:slug>/rounds/<int:pk>/resume/", rounds.round_resume, name="round-resume"),
+    path("p/<slug:slug>/rounds/responses/new/", generations.generation_new, name="generation-new"),
+    path("p/<slug:slug>/rounds/responses/<int:pk>/", generations.generation, name="generation"),
+    path(
+        "p/<slug:slug>/rounds/responses/<int:pk>/cancel/",
+        generations.generation_cancel,
+        name="generation-cancel",
+    ),
+    path(
+        "p/<slug:slug>/rounds/responses/<int:pk>/resume/",
+        generations.generation_resume,
+        name="generation-resume",
+    ),
 ]

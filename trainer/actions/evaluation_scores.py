@@ -82,7 +82,8 @@ def _score(
     folder = evaluation_folder(evaluation) / f"score-{version.pk}"
     folder.mkdir(parents=True, exist_ok=True)
     dataset = [
-        {"comparison": 0, "prompt": evaluation.prompts[place.number], "response": text} for place, text in rows
+        {"comparison": 0, "prompt": evaluation.prompts[place.number], "response": text}
+        for place, text in rows
     ]
     pq.write_table(pa.Table.from_pylist(dataset, schema=ROWS), folder / "rows.parquet")
     write_spec(folder, checked_spec(method="score", model=str(model_folder(version)), dataset="rows.parquet"))

@@ -25,11 +25,11 @@ def job_view(
     change: Callable[..., None],
     find: Callable[[Project, int], Found],
     page: str,
-    about: Callable[[Found], int] | None = None,
+    about: Callable[[Found], tuple[int, ...]] | None = None,
 ) -> Callable[..., HttpResponse]:
     """The view that changes the job of what ``find`` finds, by an engineer, and leads back to its ``page``.
 
-    ``about`` gives the number that the page is called with, where that is not the number of what was found.
+    ``about`` gives the numbers that the page is called with, where that is not the number of what was found.
     """
 
     @require_POST
@@ -39,6 +39,6 @@ def job_view(
             change(job=found.job, by=logged_in(request.user))
         except Refused as refusal:
             messages.error(request, refusal.sentence)
-        return redirect(page, slug, about(found) if about else pk)
+        return redirect(page, slug, *(about(found) if about else (pk,)))
 
     return handle

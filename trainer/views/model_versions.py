@@ -174,5 +174,5 @@ def _push(project: Project, pk: int) -> Push:
     return get_object_or_404(found.select_related("job", "model_version"), pk=pk)
 
 
-push_cancel = job_view(cancel_job, _push, "trainer:model", lambda push: push.model_version_id)
-push_resume = job_view(resume_job, _push, "trainer:model", lambda push: push.model_version_id)
+push_cancel = job_view(cancel_job, _push, "trainer:model", lambda push: (push.model_version_id,))
+push_resume = job_view(resume_job, _push, "trainer:model", lambda push: (push.model_version_id,))
