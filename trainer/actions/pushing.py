@@ -28,7 +28,17 @@ from trainer.models import ModelVersion, Push
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 HEARTBEAT_SECONDS = 2.0
 # Whose token and hub these are is the administrator's to say; offline mode is for runners, which need no hub.
-PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "HF_TOKEN", "HF_ENDPOINT", "HF_HOME", "SSL_CERT_FILE")
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "TMPDIR",
+    "HF_TOKEN",
+    "HF_ENDPOINT",
+    "HF_HOME",
+    "HF_HUB_DISABLE_XET",
+    "SSL_CERT_FILE",
+)
 
 
 def start_push(*, model_version: ModelVersion, repository: str, by: Person, private: bool = True) -> Push:
