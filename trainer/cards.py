@@ -21,7 +21,7 @@ def lineage_json(version: ModelVersion) -> str:
 def model_card(version: ModelVersion) -> str:
     """Markdown with the front matter that hubs read. In English, as hubs have it."""
     steps = lineage_of(version)
-    front: dict[str, Any] = {"library_name": "transformers", "tags": ["concord", version.kind]}
+    front: dict[str, Any] = {"library_name": "transformers", "tags": ["concord", str(version.kind)]}
     if version.licence:
         front["license"] = version.licence
     if version.kind == ModelKind.POLICY:

@@ -2,8 +2,6 @@
 
 import io
 import json
-import subprocess
-import sys
 import tarfile
 
 import pytest
@@ -222,15 +220,13 @@ def test_serving_is_one_command(tuned_model, project, capsys):
 
 @pytest.mark.training
 def test_an_adapter_is_merged_into_a_version_of_its_own(project, tiny_model, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
     folder = tmp_path / "adapter"
-    make = (
-        "import sys; from peft import LoraConfig, get_peft_model; from transformers import *\n"
-        "base, folder = sys.argv[1:]\n"
-        "model = get_peft_model(AutoModelForCausalLM.from_pretrained(base), LoraConfig(task_type='CAUSAL_LM', r=2,"
-        " target_modules='all-linear', init_lora_weights=False))\n"
-        "model.save_pretrained(folder); AutoTokenizer.from_pretrained(base).save_pretrained(folder)\n"
-    )
-    subprocess.run([sys.executable, "-c", make, str(tiny_model), str(folder)], check=True)
+    layers = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_model), layers).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
     adapter = register_base(project=project, folder=folder, by=None, beat=lambda: None)
 
     run = start_merge(model_version=adapter, by=None)
