@@ -93,7 +93,7 @@ def together(first: Iterable[Item], second: Iterable[Item]) -> list[Item]:
 
 
 def trained_on(snapshot: Snapshot | None, items: Sequence[Item]) -> int:
-    """How many of these prompts are in the snapshot's training split."""
+    """How many of these prompts are in the snapshot's training split: what is known of them is no proof of skill."""
     path = snapshot_folder(snapshot) / "train.parquet" if snapshot else None
     if path is None or not path.is_file():
         return 0

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
 from alignment.models import Policy
 from alignment.policy.verdicts import ALL
@@ -159,7 +159,12 @@ def model_versions_of(project: Project) -> QuerySet[ModelVersion]:
     versions = ModelVersion.objects.filter(project=project)
     return (
         versions.select_related("base", "run__snapshot", "project")
-        .prefetch_related("evaluations__base", "scorings__job", "scorings__tag", "checks__snapshot")
+        .prefetch_related(
+            Prefetch("evaluations", Evaluation.objects.select_related("base").defer("prompts", "items")),
+            "scorings__job",
+            "scorings__tag",
+            "checks__snapshot",
+        )
         .annotate(stage=Subquery(newest.values("stage")[:1]))
         .order_by("-pk")
     )
@@ -173,7 +178,7 @@ def stage_of(version: ModelVersion) -> str:
 
 def evaluations_of(project: Project) -> QuerySet[Evaluation]:
     """A project's evaluations, newest first, without the texts of their prompts."""
-    evaluations = Evaluation.objects.filter(model_version__project=project).defer("prompts")
+    evaluations = Evaluation.objects.filter(model_version__project=project).defer("prompts", "items")
     return evaluations.select_related("model_version", "base", "job", "snapshot").order_by("-pk")
 
 

@@ -26,7 +26,7 @@ def measures(evaluation: Evaluation) -> list[Measure]:
     if not result:
         return []
     people, powered = result.get("people"), result.get("prediction_powered")
-    found = [Measure("judges", _("Judges, by majority"), result["win_rate"], result["judge"])]
+    found = [Measure("judges", _("Judges, by majority"), result["win_rate"], _who_judged(result))]
     if people and people["drawn"]:
         said = _("%(answered)s of %(drawn)s pairs have a verdict") % people
         found.append(Measure("people", _("People"), people["win_rate"], said))
@@ -47,6 +47,14 @@ def measures(evaluation: Evaluation) -> list[Measure]:
         if rater["kind"] != "judge" or len(several) > 1:
             found.append(Measure(rater["kind"], rater["name"], rater["win_rate"]))
     return found
+
+
+def _who_judged(result: Mapping[str, Any]) -> str:
+    """The judges, and which of them agreement has not shown to be trusted."""
+    if not result.get("uncertified"):
+        return str(result["judge"])
+    told = {"judges": result["judge"], "others": ", ".join(result["uncertified"])}
+    return _("%(judges)s; not certified on all comparisons: %(others)s") % told
 
 
 def _said_of_powered(powered: Mapping[str, Any]) -> str:

@@ -5,12 +5,14 @@ It is computed when the judges have answered, and anew whenever people have said
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
 import numpy as np
 from django.db import transaction
 from django.db.models import Count, Q
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alignment.statistics.intervals import cluster_share
@@ -26,9 +28,12 @@ from feedback.models import JobState, Outcome, RaterKind
 from feedback.people import Person
 from trainer.actions.evaluations import ask_judges
 from trainer.actions.graded import best_of, classified, pass_rates, reward_means
+from trainer.held_out import Item, trained_on
 from trainer.models import Evaluation
 from trainer.pairs import CREDIT, Pair, pairs_of
+from trainer.queries import trusted_judges
 
+WATCHED_FOR = timedelta(days=30)  # how long the sweep looks for people's verdicts; later, somebody asks
 MARGIN = 0.05  # of a win rate: how much worse a regression set may be and still count as not worse
 Credit = Callable[[Pair], float | None]
 
@@ -39,7 +44,10 @@ def advance_evaluations() -> None:
         ask_judges(evaluation)
         if judges_have_answered(evaluation):
             finish_evaluation(evaluation=evaluation, by=None)
-    for evaluation in Evaluation.objects.filter(people_pairs__gt=0, result__isnull=False):
+    since = timezone.now() - WATCHED_FOR
+    for evaluation in Evaluation.objects.filter(
+        people_pairs__gt=0, result__isnull=False, created_at__gte=since
+    ):
         if people_verdicts(evaluation) != (evaluation.result or {}).get("people", {}).get("verdicts"):
             finish_evaluation(evaluation=evaluation, by=None)
 
@@ -87,6 +95,7 @@ def _by_judges(evaluation: Evaluation, pairs: Sequence[Pair]) -> dict[str, Any]:
         "style_controlled": controlled.as_json(),
         "coverage": cluster_share((verdicts != MISSING).astype(float), prompts).as_json(),
         "judge": ", ".join(sorted(str(judge) for judge in evaluation.judges.all())),
+        "uncertified": _uncertified(evaluation),
         "pairs": len(pairs),
         "wins": outcomes["win"],
         "ties": outcomes["tie"],
@@ -96,6 +105,12 @@ def _by_judges(evaluation: Evaluation, pairs: Sequence[Pair]) -> dict[str, Any]:
         "split": outcomes["split"],
         "words": {"model": float(np.mean(ours)), "base": float(np.mean(theirs))},
     }
+
+
+def _uncertified(evaluation: Evaluation) -> list[str]:
+    """The judges whom the project's newest labelling does not trust on all comparisons."""
+    trusted = trusted_judges(evaluation.model_version.project)
+    return sorted(str(judge) for judge in evaluation.judges.all() if judge not in trusted)
 
 
 def _by_others(evaluation: Evaluation, pairs: Sequence[Pair]) -> dict[str, Any]:
@@ -213,5 +228,16 @@ def _regression(evaluation: Evaluation, pairs: Sequence[Pair]) -> dict[str, Any]
         "win_rate": tested.win_rate.as_json(),
         "p_worse": tested.p_worse,
         "p_not_worse": tested.p_not_worse,
+        "trained_on": _trained_on(evaluation, tag),
         "margin": tested.margin,
     }
+
+
+def _trained_on(evaluation: Evaluation, tag: str) -> int:
+    run = evaluation.model_version.run
+    items = [
+        Item(prompt, tuple(known["tags"]), known["reference"])
+        for prompt, known in zip(evaluation.prompts, evaluation.items, strict=True)
+        if tag in known["tags"]
+    ]
+    return trained_on(run.snapshot if run else None, items)

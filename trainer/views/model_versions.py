@@ -146,7 +146,7 @@ def _page(
         "lineage": lineage_of(version),
         "cost": cost_of(version),
         "stages": version.stages.select_related("evaluation__base", "created_by"),
-        "evaluations": version.evaluations.select_related("base", "job"),
+        "evaluations": version.evaluations.select_related("base", "job").defer("prompts", "items"),
         "checks": version.checks.select_related("snapshot", "job"),
         "derived": version.derived.all(),
         "serve": serve_commands(version) if may_train else None,
