@@ -5,6 +5,7 @@ import uuid
 from datetime import timedelta
 
 import pytest
+from django.urls import reverse
 from django.utils import timezone
 
 from feedback.actions.assignments import assign, take
@@ -232,3 +233,23 @@ def test_a_reward_model_scores_both_models_and_picks_the_best_of_n(
     picked = [point["picked"]["value"] for point in curve["points"]]
     assert picked == sorted(picked)
     assert curve["gold"][0]["points"][0]["value"] == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(("role", "status"), [("annotator", 404), ("reviewer", 200), ("engineer", 200)])
+def test_its_page_and_its_file_are_for_whoever_may_see_sources(
+    project, policy_model, tuned_model, client, make_user, role, status
+):
+    judge = word_judge(project, "kind", "good")
+    evaluation = evaluated(tuned_model, policy_model, ["good", "=bad"], ["bad", "good"], judges=[judge])
+    finish_evaluation(evaluation=evaluation, by=None)
+    client.force_login(make_user("x", project=project, role=role))
+    where = [project.slug, evaluation.pk]
+    page = client.get(reverse("trainer:evaluation", args=where), {"outcome": "wins"})
+    table = client.get(reverse("trainer:evaluation-csv", args=where))
+    again = client.post(reverse("trainer:evaluation-measure", args=where))
+    assert (page.status_code, table.status_code) == (status, status)
+    assert again.status_code == (302 if role == "engineer" else 404)
+    if status == 200:
+        assert b"not certified on all comparisons: kind v1" in page.content
+        assert page.content.count(b'<article class="card example">') == 1
+        assert b'win rate,"Judges, by majority",all,0.5' in table.content
