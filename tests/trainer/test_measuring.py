@@ -99,6 +99,22 @@ def test_people_are_asked_blind_about_a_random_part_and_their_verdicts_correct_t
     assert [measure.by for measure in measures(evaluation)][:3] == ["judges", "people", "people_and_judges"]
 
 
+def test_what_the_judges_can_not_decide_counts_as_people_say(project, policy_model, tuned_model, person):
+    """Two judges who never agree have no majority anywhere: all is left to people."""
+    judges = [word_judge(project, "kind", "good"), word_judge(project, "harsh", "bad")]
+    ours, theirs = [f"good {n}" for n in range(20)], [f"bad {n}" for n in range(20)]
+    evaluation = evaluated(tuned_model, policy_model, ours, theirs, judges=judges, people_pairs=10)
+    asked = [pair for pair in pairs_of(evaluation) if pair.sampled]
+    for number, pair in enumerate(asked[:8]):
+        say(person, pair, tuned_model.name, wins=number % 4 != 0)
+    finish_evaluation(evaluation=evaluation, by=None)
+    result = evaluation.result
+    assert (result["win_rate"]["value"], result["split"]) == (None, 20)
+    powered = result["prediction_powered"]
+    assert (powered["win_rate"]["value"], powered["win_rate"]["n"]) == (0.75, 8)
+    assert (powered["tuning"], powered["win_rate"]["excluded"]) == (0, 2)
+
+
 def test_the_queue_gives_people_such_a_pair_like_any_other(project, policy_model, tuned_model, make_user):
     evaluated(tuned_model, policy_model, ["good"], ["bad"], people_pairs=1)
     user = make_user("mia", project=project, role="annotator")

@@ -141,6 +141,7 @@ def carry_out_evaluation(lease: Lease) -> None:
     score_and_grade(evaluation, (ours, theirs), lease)
     _ask_people(evaluation)
     ask_judges(evaluation)
+    lease.report(message="")
 
 
 def ask_judges(evaluation: Evaluation) -> None:

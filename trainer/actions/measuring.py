@@ -5,6 +5,7 @@ It is computed when the judges have answered, and anew whenever people have said
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -161,16 +162,26 @@ def _credits(pairs: Iterable[Pair], credit: Credit) -> "np.ndarray[Any, np.dtype
 
 
 def _powered(pairs: Sequence[Pair]) -> PredictionPowered:
-    """People's and the judges' together: the judges' on all pairs, people's on those that were drawn."""
-    both = [pair for pair in pairs if pair.by_people is not None and pair.judged is not None]
-    rest = [pair for pair in pairs if not pair.sampled and pair.judged is not None]
-    return prediction_powered_mean(
+    """People's and the judges' together: the judges' on all pairs, people's on those that were drawn and answered.
+
+    Where the judges have no majority their prediction is ½: any prediction will do, since people's verdicts correct it,
+    and leaving such pairs out would answer for other pairs than all.
+    """
+    both = [pair for pair in pairs if pair.by_people is not None]
+    rest = [pair for pair in pairs if not pair.sampled]
+    found = prediction_powered_mean(
         _credits(both, lambda pair: pair.by_people),
-        _credits(both, lambda pair: pair.judged),
+        _credits(both, _predicted),
         _prompts(both),
-        _credits(rest, lambda pair: pair.judged),
+        _credits(rest, _predicted),
         _prompts(rest),
     )
+    unanswered = len(pairs) - len(both) - len(rest)
+    return found._replace(estimate=replace(found.estimate, excluded=unanswered))
+
+
+def _predicted(pair: Pair) -> float:
+    return 0.5 if pair.judged is None else pair.judged
 
 
 def _each_rater(pairs: Sequence[Pair]) -> list[dict[str, Any]]:

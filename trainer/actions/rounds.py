@@ -105,6 +105,7 @@ def carry_out_round(lease: Lease) -> None:
                 policy=current.policy, by=current.created_by, limit=current.most_routed
             )
             current.save(update_fields=["routed"])
+    lease.report(message="")
 
 
 def _await(job: Job, message: str) -> None:
