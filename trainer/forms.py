@@ -7,11 +7,12 @@ from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from alignment.models import Snapshot
-from feedback.models import Project
+from feedback.models import Project, Tag
 from judges.models import Judge
 from judges.queries import judges_of
-from trainer.models import ModelKind, ModelVersion
-from trainer.queries import base_named, trusted_judges
+from trainer.actions.generating import MOST_SAMPLES, PROVIDERS
+from trainer.models import Evaluation, ModelKind, ModelVersion
+from trainer.queries import base_named, best_version, trusted_judges
 from trainer.spec import PARAMETERS, Parameter
 
 SEED_HELP = gettext_lazy("The same seed, spec and machine give the same result.")
@@ -95,12 +96,41 @@ class EvaluationForm(forms.Form):
     )
     judges = forms.ModelMultipleChoiceField(
         Judge.objects.none(),
+        required=False,
         label=gettext_lazy("Judges"),
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy(
             "Of several the majority decides. Chosen are those that agreement has shown to be "
-            "trusted on all comparisons."
+            "trusted on all comparisons. A grader also says how many of each model's responses pass."
         ),
+    )
+    reward_models = forms.ModelMultipleChoiceField(
+        ModelVersion.objects.none(),
+        required=False,
+        label=gettext_lazy("Reward models"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("They score every response; with several samples, the best of n too."),
+    )
+    people_pairs = forms.IntegerField(
+        min_value=0,
+        max_value=100_000,
+        initial=0,
+        label=gettext_lazy("Pairs for people"),
+        help_text=gettext_lazy("So many pairs, drawn at random, go to the annotators' queue, blind."),
+    )
+    people_each = forms.IntegerField(
+        min_value=1,
+        max_value=9,
+        initial=1,
+        label=gettext_lazy("People a pair"),
+        help_text=gettext_lazy("How many people judge each of them."),
+    )
+    regression_tag = forms.ModelChoiceField(
+        Tag.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("none"),
+        label=gettext_lazy("Regression set"),
+        help_text=gettext_lazy("The prompts with this tag are added, and must not get worse."),
     )
     seed = forms.IntegerField(
         min_value=0, max_value=2**32 - 1, label=gettext_lazy("Seed"), initial=0, help_text=SEED_HELP
@@ -115,6 +145,8 @@ class EvaluationForm(forms.Form):
             "base": others,
             "snapshot": Snapshot.objects.filter(project=project),
             "judges": judges_of(project),
+            "reward_models": ModelVersion.objects.filter(project=project, kind=ModelKind.REWARD),
+            "regression_tag": project.tags.all(),
         }
         for name, queryset in choices.items():
             self.fields[name].queryset = queryset  # type: ignore[attr-defined]  # it chooses a model
@@ -182,3 +214,160 @@ class ScoringForm(forms.Form):
         self.fields["tag"] = forms.ModelChoiceField(
             queryset=project.tags.all(), required=False, empty_label=_("All"), label=_("Comparisons")
         )
+
+
+class CheckForm(forms.Form):
+    """Whose held-out labels a reward model is checked on."""
+
+    def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["snapshot"] = forms.ModelChoiceField(
+            queryset=Snapshot.objects.filter(project=project, test_rows__gt=0),
+            required=False,
+            empty_label=_("the one it was trained on"),
+            label=_("Snapshot"),
+        )
+
+
+class ApprovalForm(forms.Form):
+    """What an approval rests on, and why where that speaks against it."""
+
+    reason = forms.CharField(
+        required=False,
+        max_length=2000,
+        label=_("Reason"),
+        help_text=_("Needed where its regression set got worse; it stays in the audit trail."),
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+
+    def __init__(self, version: ModelVersion, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.fields["evaluation"] = forms.ModelChoiceField(
+            queryset=Evaluation.objects.filter(model_version=version)
+            .exclude(result=None)
+            .select_related("model_version", "base"),
+            empty_label=None,
+            label=_("Evaluation"),
+        )
+        self.order_fields(["evaluation", "reason"])
+
+
+class PushForm(forms.Form):
+    """Where on the hub, and who may see it."""
+
+    repository = forms.CharField(
+        max_length=200,
+        label=_("Repository"),
+        widget=forms.TextInput(attrs={"placeholder": "owner/name", "autocomplete": "off"}),
+    )
+    private = forms.BooleanField(required=False, initial=True, label=_("Private"))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+
+
+class CompareForm(forms.Form):
+    """Which versions stand in one table, against whom, and what an hour of training costs."""
+
+    per_hour = forms.FloatField(
+        required=False, min_value=0, max_value=10_000, label=_("Dollars an hour of training")
+    )
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        versions = ModelVersion.objects.filter(project=project, kind=ModelKind.POLICY)
+        self.fields["versions"] = forms.ModelMultipleChoiceField(
+            queryset=versions, required=False, label=_("Versions"), widget=forms.CheckboxSelectMultiple
+        )
+        self.fields["base"] = forms.ModelChoiceField(
+            queryset=versions.filter(evaluations_as_base__result__isnull=False).distinct(),
+            required=False,
+            empty_label=_("whoever each was last evaluated against"),
+            label=_("Against"),
+        )
+        self.order_fields(["versions", "base", "per_hour"])
+
+
+class GenerationForm(forms.Form):
+    """Who writes new responses, to which prompts, and how many."""
+
+    provider = forms.ChoiceField(
+        choices=[("", "–"), *((name, name) for name in PROVIDERS)], required=False, label=_("Or a provider")
+    )
+    model = forms.CharField(max_length=200, required=False, label=_("The provider's model"))
+    base_url = forms.CharField(
+        max_length=500,
+        required=False,
+        label=_("Its server"),
+        help_text=_("Left empty, the provider's own; else one that speaks the same API."),
+    )
+    max_tokens = forms.IntegerField(
+        min_value=1, max_value=100_000, initial=512, label=_("Tokens a response at most")
+    )
+    temperature = forms.FloatField(
+        min_value=0,
+        max_value=2,
+        initial=1,
+        label=_("Temperature"),
+        help_text=_("Of a model version, and of servers that speak OpenAI's API."),
+    )
+    samples = forms.IntegerField(
+        min_value=1,
+        max_value=MOST_SAMPLES,
+        initial=2,
+        label=_("Responses a prompt"),
+        help_text=_("Two and two are compared; a single one with the newest from elsewhere."),
+    )
+    most_prompts = forms.IntegerField(
+        min_value=1,
+        max_value=10_000_000,
+        required=False,
+        label=_("Prompts at most"),
+        help_text=_("Drawn at random; left empty, all of them."),
+    )
+    budget = forms.DecimalField(
+        min_value=0, max_digits=12, decimal_places=6, required=False, label=_("Dollars at most")
+    )
+
+    def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.fields["model_version"] = forms.ModelChoiceField(
+            queryset=ModelVersion.objects.filter(project=project, kind=ModelKind.POLICY).select_related(
+                "project"
+            ),
+            required=False,
+            empty_label="–",
+            label=_("A model version"),
+        )
+        self.fields["tag"] = forms.ModelChoiceField(
+            queryset=project.tags.all(), required=False, empty_label=_("All"), label=_("Prompts of")
+        )
+        self.order_fields(["model_version"])
+        self.initial["model_version"] = best_version(project)
+
+    def values(self) -> dict[str, Any]:
+        """The arguments of ``start_generation``, but for the project and who starts it."""
+        given = dict(self.cleaned_data)
+        base_url, most, warmth = (given.pop(name) for name in ("base_url", "max_tokens", "temperature"))
+        if given["provider"]:
+            settings: dict[str, Any] = {"max_tokens": most} | ({"base_url": base_url} if base_url else {})
+            if given["provider"] == "openai":
+                settings["temperature"] = warmth
+            return {**given, "model_version": None, "provider_settings": settings}
+        return {**given, "parameters": {"max_new_tokens": most, "temperature": warmth}}
+
+
+class RoundForm(GenerationForm):
+    """The same for a round, with how many comparisons people get at most."""
+
+    most_routed = forms.IntegerField(
+        min_value=0,
+        max_value=10_000_000,
+        required=False,
+        label=_("Comparisons for people at most"),
+        help_text=_("The policy's most doubtful first; left empty, all that it routes."),
+    )

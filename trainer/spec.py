@@ -126,6 +126,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
                 1_000_000,
             ),
         ),
+        "merge": (),
     }
 )
 METHODS = tuple(PARAMETERS)

@@ -37,6 +37,7 @@ SECTIONS = (
     (_("Alignment"), _("Snapshots"), "alignment:snapshots", Permission.REVIEW),
     (_("Training"), _("Runs"), "trainer:runs", Permission.REVIEW),
     (_("Training"), _("Models"), "trainer:models", Permission.REVIEW),
+    (_("Training"), _("Rounds"), "trainer:rounds", Permission.REVIEW),
     (_("Project"), _("Queue"), "feedback:queue", Permission.ENGINEER),
     (_("Project"), _("Answers"), "feedback:answer-form", Permission.OWN),
     (_("Project"), _("Members"), "feedback:members", Permission.OWN),

@@ -65,8 +65,11 @@ from judges.tasks import perform_attack_run, perform_judge_run
 from trainer.actions.evaluations import start_evaluation
 from trainer.actions.runs import start_run
 from trainer.actions.scoring import start_scoring
+from trainer.actions.stages import set_stage
 from trainer.folders import run_folder
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
+
+from .full_registry import check, check_result, more_of_a_result, push_of, rounds_of
 
 PEOPLE = ("ana", "ben", "cy")
 FIRST, SECOND, TIE = {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": 1, "b": 1}
@@ -366,6 +369,10 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     scoring = start_scoring(model_version=reward, by=owner)
     evaluations = [_evaluation(tuned, base, owner, seed) for seed in range(2)]
     Evaluation.objects.filter(pk=evaluations[0].pk).update(result=_result())
+    candidate = set_stage(model_version=tuned, stage="candidate", by=owner)
+    checks = [check(reward, snapshot, owner, result) for result in (None, check_result())]
+    push = push_of(tuned, owner)
+    rounds = rounds_of(project, owner, tuned)
     runs_shown = [{"pk": run.pk} for run in runs.values()]
     return {
         "trainer:run": runs_shown,
@@ -374,6 +381,14 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         "trainer:run-new": [{}, {"query": "method=grpo"}],
         "trainer:evaluation-new": [{"pk": tuned.pk}],
         "trainer:evaluation": [{"pk": evaluation.pk} for evaluation in evaluations],
+        "trainer:evaluation-csv": [{"pk": evaluations[0].pk}],
+        "trainer:model": [{"pk": version.pk} for version in (base, tuned, reward)],
+        "trainer:model-download": [{"pk": candidate.model_version_id}],
+        "trainer:models-compare": [{}, {"query": f"versions={tuned.pk}&versions={base.pk}&per_hour=2"}],
+        "trainer:reward-check": [{"pk": each.pk} for each in checks],
+        "trainer:reward-check-csv": [{"pk": checks[1].pk}],
+        "trainer:push-cancel": [{"pk": push.pk}],
+        "trainer:generation": [{"pk": each.generation_id} for each in rounds],
     }
 
 
@@ -413,4 +428,4 @@ def _result() -> dict[str, Any]:
         "win_rate": {"value": 0.72, "low": 0.61, "high": 0.83, "n": 96},
         "coverage": {"value": 1.0, "low": 0.9, "high": 1.0, "n": 96},
     }
-    return shares | {"judge": "careful v1"} | dict.fromkeys(counts, 3)
+    return shares | {"judge": "careful v1"} | dict.fromkeys(counts, 3) | more_of_a_result()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 from django.db import transaction
 
@@ -25,6 +26,13 @@ def store_events(run: Run, progress: Progress) -> None:
     note_progress(progress, events)
     run.events_offset, run.step, run.total_steps = offset, progress.step, progress.total
     run.save(update_fields=["events_offset", "step", "total_steps"])
+
+
+def progress_in(folder: Path) -> Progress:
+    """How far the runner of a folder that has no run is."""
+    progress = Progress()
+    note_progress(progress, read_events(folder / "events.jsonl")[0])
+    return progress
 
 
 def note_progress(progress: Progress, events: Iterable[Event]) -> None:
