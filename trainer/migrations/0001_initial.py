@@ -91,6 +91,21 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='Preflight',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('asked', models.JSONField()),
+                ('probe', models.JSONField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True)),
+                ('created_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='preflights', to=settings.AUTH_USER_MODEL)),
+                ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='preflight', to='feedback.job')),
+                ('project', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='preflights', to='feedback.project')),
+            ],
+            options={
+                'ordering': ('-id',),
+            },
+        ),
+        migrations.CreateModel(
             name='Push',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -154,6 +169,8 @@ class Migration(migrations.Migration):
                 ('events_offset', models.PositiveBigIntegerField(default=0)),
                 ('step', models.PositiveIntegerField(default=0)),
                 ('total_steps', models.PositiveIntegerField(blank=True, null=True)),
+                ('seconds', models.FloatField(default=0.0)),
+                ('curves', models.JSONField(default=dict)),
                 ('result', models.JSONField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('base', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='runs_from', to='trainer.modelversion')),
