@@ -25,6 +25,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "metric": ("step", "total_steps", "epoch", "values"),
         "checkpoint": ("step", "path"),
         "evaluation": ("step", "values"),
+        # What the model answers now: [{"prompt": messages, "response": text, "rewards": {source: number or null}}].
+        "samples": ("step", "samples"),
+        # One try of a search: {"number", "parameters", "state", "value"} with the values on its way by step.
+        "trial": ("number", "parameters", "state", "value", "values"),
         "warning": ("message",),
         "finished": ("result",),
         "failed": ("message",),

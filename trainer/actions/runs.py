@@ -23,12 +23,10 @@ from trainer.actions.following import Progress, carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder, check_weights, register_base, register_result
 from trainer.folders import model_folder, run_folder
 from trainer.launchers.registry import launcher_named
+from trainer.methods import SNAPSHOT_METHODS, TRAINING_METHODS
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.spec import RunSpec, SpecError, digest_dataset
 
-TRAINING_METHODS = ("sft", "reward", "dpo")
-# What a snapshot, which holds preference pairs, can train.
-SNAPSHOT_METHODS = ("reward", "dpo")
 LEFTOVERS_FOR = timedelta(days=1)
 
 

@@ -43,7 +43,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
         self, args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         reason = self._run.stop.reason()
-        if _any_rank(reason is not None, args.device):
+        if any_rank(reason is not None, args.device):
             self.stop_reason = reason or "another process of the run had to stop"
             control.should_save = True
             control.should_training_stop = True
@@ -84,19 +84,22 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
 
     def _report_metric(self, state: TrainerState, logs: dict[str, float]) -> None:
         values = _named(logs)
-        self._run.events.write(
-            "metric", step=state.global_step, total_steps=state.max_steps, epoch=state.epoch, values=values
-        )
+        self._run.report_metric(state.global_step, state.max_steps, state.epoch, values)
         if not math.isfinite(values["loss"]):
-            raise RunnerError(
-                f"The loss became {values['loss']} at step {state.global_step}: start a new run with a "
-                f"learning_rate below {self._run.spec.parameters['learning_rate']:g} or with warmup_steps."
-            )
+            raise diverged(self._run, values["loss"], state.global_step)
 
     def _report_evaluation(self, state: TrainerState, logs: dict[str, float]) -> None:
         values = _named({name.removeprefix("eval_"): value for name, value in logs.items()})
         self.evaluations[state.global_step] = values
-        self._run.events.write("evaluation", step=state.global_step, values=values)
+        self._run.report_evaluation(state.global_step, values)
+
+
+def diverged(run: Run, loss: float | None, step: int) -> RunnerError:
+    """The failure of a run whose loss is no number any more."""
+    return RunnerError(
+        f"The loss became {loss} at step {step}: start a new run with a "
+        f"learning_rate below {run.spec.parameters['learning_rate']:g} or with warmup_steps."
+    )
 
 
 def _named(logs: dict[str, float]) -> dict[str, float]:
@@ -107,7 +110,7 @@ def _named(logs: dict[str, float]) -> dict[str, float]:
     }
 
 
-def _any_rank(stop: bool, device: torch.device) -> bool:
+def any_rank(stop: bool, device: torch.device) -> bool:
     """Whether any process of a distributed run has to stop: they must all leave at the same step."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return stop

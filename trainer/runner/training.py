@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -107,12 +108,21 @@ def evaluate(trainer: Trainer, callback: RunCallback) -> dict[str, float] | None
 
 def save_final(run: Run, trainer: Trainer, tokenizer: PreTrainedTokenizerBase) -> str:
     """Write final/ in one step: whole weights as safetensors, a LoRA adapter merged in, and the tokenizer."""
+
+    def write(folder: Path) -> None:
+        if run.spec.parameters["lora_r"] == 0:
+            trainer.save_model(str(folder))
+        elif is_first_rank():
+            trainer.accelerator.unwrap_model(trainer.model).merge_and_unload().save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+
+    return publish_final(run, write)
+
+
+def publish_final(run: Run, write: Callable[[Path], None]) -> str:
+    """Have a model written beside final/ and put in its place whole; `write` is called on every rank."""
     part, final = run.folder / "final.part", run.folder / "final"
-    if run.spec.parameters["lora_r"] == 0:
-        trainer.save_model(str(part))
-    elif is_first_rank():
-        trainer.accelerator.unwrap_model(trainer.model).merge_and_unload().save_pretrained(part)
-        tokenizer.save_pretrained(part)
+    write(part)
     if is_first_rank():
         (part / "training_args.bin").unlink(missing_ok=True)  # a pickle; the spec says the same
         (run.folder / "README.md").unlink(missing_ok=True)  # TRL's card, with local paths as links to the hub

@@ -11,8 +11,9 @@ from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from trainer.actions.runs import SNAPSHOT_METHODS, start_run
+from trainer.actions.runs import start_run
 from trainer.forms import RunForm
+from trainer.methods import SNAPSHOT_METHODS
 from trainer.models import ModelVersion, Run
 from trainer.queries import charts, checkpoints, last_loss, log_tail, rows_used, runs_of, warnings
 from trainer.stories import lasted, tell
