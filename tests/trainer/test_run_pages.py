@@ -12,7 +12,7 @@ from judges.actions.rubrics import create_rubric
 from trainer.actions.runs import start_run
 from trainer.folders import run_folder
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
-from trainer.spec import PARAMETERS
+from trainer.methods import PARAMETERS
 
 
 @pytest.fixture

@@ -13,12 +13,21 @@ from trainer.runner.checkpoints import mark_complete
 from trainer.runner.execution import Run, is_first_rank
 from trainer.runner.failures import RunnerError
 
-# DPO's names for what the reward trainer calls accuracy and margin: one word for one thing on the charts.
+# The trainers' names for what has one name on the charts.
 _NAMES = {
     "rewards/accuracies": "accuracy",
     "rewards/margins": "margin",
     "rewards/chosen": "reward_chosen",
     "rewards/rejected": "reward_rejected",
+    "completions/mean_length": "length",
+    "clip_ratio/region_mean": "clip_share",
+    "frac_reward_zero_std": "equal_share",
+}
+# How a trainer calls the accuracy on held-out rows.
+METRICS_OF_TRL = {
+    ("dpo", "accuracy"): "rewards/accuracies",
+    ("orpo", "accuracy"): "rewards/accuracies",
+    ("reward", "accuracy"): "accuracy",
 }
 _TIMINGS = (
     "epoch",
@@ -37,7 +46,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
         self._run = run
         self._trained = False
         self.stop_reason: str | None = None
-        self.evaluations: dict[int, dict[str, float]] = {}
+        self.evaluations: dict[int, dict[str, Any]] = {}
 
     def on_step_end(
         self, args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: Any
@@ -85,8 +94,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
     def _report_metric(self, state: TrainerState, logs: dict[str, float]) -> None:
         values = _named(logs)
         self._run.report_metric(state.global_step, state.max_steps, state.epoch, values)
-        if not math.isfinite(values["loss"]):
-            raise diverged(self._run, values["loss"], state.global_step)
+        if not math.isfinite(logs["loss"]):
+            raise diverged(self._run, logs["loss"], state.global_step)
 
     def _report_evaluation(self, state: TrainerState, logs: dict[str, float]) -> None:
         values = _named({name.removeprefix("eval_"): value for name, value in logs.items()})
@@ -102,12 +111,18 @@ def diverged(run: Run, loss: float | None, step: int) -> RunnerError:
     )
 
 
-def _named(logs: dict[str, float]) -> dict[str, float]:
-    return {
-        _NAMES.get(name, name.replace("/", "_")): float(value)
-        for name, value in logs.items()
-        if name not in _TIMINGS
-    }
+def _named(logs: dict[str, float]) -> dict[str, float | None]:
+    return {_name(name): float(value) for name, value in logs.items() if name not in _TIMINGS}
+
+
+def _name(name: str) -> str:
+    """`rewards/SOURCE/mean` is a source's mean reward, as PPO names it."""
+    if name in _NAMES:
+        return _NAMES[name]
+    source = name.removeprefix("rewards/").removesuffix("/mean")
+    if name == f"rewards/{source}/mean":
+        return f"reward_{source}"
+    return name.replace("/", "_")
 
 
 def any_rank(stop: bool, device: torch.device) -> bool:

@@ -52,8 +52,9 @@ from trainer.runner.loading import (
 from trainer.runner.rewards import Mix, load_mix
 from trainer.runner.rollouts import Ids, LocalSampler, Sampler, VllmSampler, end_tokens
 from trainer.runner.rows import TrainingRows, load_prompts, tokenize
+from trainer.runner.samples import named_rewards
 from trainer.runner.stopping import Cancelled
-from trainer.runner.training import publish_final, report_training_start
+from trainer.runner.training import checkpoints_gradients, publish_final, report_training_start
 
 Row = dict[str, Any]
 Rows = Sequence[Row]
@@ -125,7 +126,7 @@ def rate_factor(step: int, total: int, warmup: int, scheduler: str) -> float:
 # --- models ---------------------------------------------------------------------------------------------------------
 
 
-class ActorCritic(nn.Module):
+class ActorCritic(nn.Module):  # type: ignore[misc]  # torch is not typed here
     """Policy and value model as one module, so that whatever distributes the training sees one model."""
 
     def __init__(self, policy: PreTrainedModel, scorer: PreTrainedModel) -> None:
@@ -352,7 +353,6 @@ class PPO:
         offset = first - passes[0] * count
         return [int(index) for index in order[offset : offset + size]]
 
-    @torch.no_grad()
     def _collect(self, rows: Rows, step: int) -> tuple[list[Batch], dict[str, float]]:
         """Sample, reward, and everything the losses need that stays fixed during the step."""
         prompts = self._tokens(rows)
@@ -371,8 +371,9 @@ class PPO:
             for at in range(0, len(rows), size)
         ]
         shaped_b = self._shape(score_b, ended_b)
-        for batch, scores in zip(batches, shaped_b.split(size), strict=True):
-            self._judge(batch, scores.to(self.accelerator.device))
+        with torch.no_grad():
+            for batch, scores in zip(batches, shaped_b.split(size), strict=True):
+                self._judge(batch, scores.to(self.accelerator.device))
         self._whiten([batch.advantages_bt for batch in batches], [batch.mask_bt for batch in batches])
         return batches, self._describe(batches, responses, rewards_bs, score_b, ended_b)
 
@@ -421,7 +422,7 @@ class PPO:
         policy = self.accelerator.unwrap_model(self.model).policy
         with policy.disable_adapter():
             reference_bt, _, _ = self.model(batch.ids_bs, batch.start, temperature, with_values=False)
-        return reference_bt  # type: ignore[no-any-return]
+        return reference_bt
 
     def _improve(self, batches: list[Batch], step: int) -> dict[str, float]:
         """The passes over the batches, in an order of its own each; mean figures over all of them."""
@@ -524,12 +525,14 @@ class PPO:
 
     def _evaluate(self, step: int) -> dict[str, float]:
         """The reward of one response to each held-out prompt, sampled with a fixed seed."""
-        rows = [self.test_rows[index] for index in range(self.rank, len(self.test_rows), self.ranks)]
+        held_out = self.test_rows
+        assert held_out is not None  # noqa: S101
+        rows = [held_out[index] for index in range(self.rank, len(held_out), self.ranks)]
         # Every rank asks its policy as often, where it holds a part of it only.
         sums = torch.zeros(4, dtype=torch.float64)
         size = self.parameters["rollouts"]
-        for number in range(math.ceil(math.ceil(len(self.test_rows) / self.ranks) / size)):
-            chunk = rows[number * size : (number + 1) * size] or rows[:1] or [self.test_rows[0]]
+        for number in range(math.ceil(math.ceil(len(held_out) / self.ranks) / size)):
+            chunk = rows[number * size : (number + 1) * size] or rows[:1] or [held_out[0]]
             responses = self.sampler.sample(
                 self._tokens(chunk), self.parameters["temperature"], self._seed_of(3, number)
             )
@@ -548,7 +551,7 @@ class PPO:
                     ]
                 )
         reward, graded_count, length, ended = self._total(sums).tolist()
-        count = len(self.test_rows)
+        count = len(held_out)
         values = {
             "reward": reward / max(1, graded_count),
             "length": length / count,
@@ -567,10 +570,7 @@ class PPO:
 
     def _report_samples(self, step: int, rows: Rows, responses: Sequence[Ids], rewards_bs: Tensor) -> None:
         texts = self.tokenizer.batch_decode(responses, skip_special_tokens=True)
-        rewards = [
-            {n: None if math.isnan(v) else v for n, v in zip(self.mix.sources, values, strict=True)}
-            for values in rewards_bs.tolist()
-        ]
+        rewards = named_rewards(self.mix, rewards_bs)
         samples = [
             {"prompt": row["prompt"], "response": text, "rewards": reward}
             for row, text, reward in zip(rows, texts, rewards, strict=True)
@@ -613,15 +613,17 @@ class PPO:
             return
         prefix = "policy."
         weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        policy = self.accelerator.unwrap_model(self.model).policy
         if self.parameters["lora_r"]:
-            policy, weights = self._merged(weights), None
-        policy.save_pretrained(folder, state_dict=weights)
+            self._merged(weights).save_pretrained(folder)
+        else:
+            policy = self.accelerator.unwrap_model(self.model).policy
+            policy.save_pretrained(folder, state_dict=weights)
         self.tokenizer.save_pretrained(folder)
 
     def _merged(self, weights: Mapping[str, Tensor]) -> PreTrainedModel:
         """A copy of the policy with its adapter merged in; the policy trains on as it is."""
-        copy = get_peft_model(load_causal_model(self.run, self.tokenizer), lora_config(self.run, "CAUSAL_LM"))
+        base = load_causal_model(self.run, self.tokenizer)
+        copy = get_peft_model(base, lora_config(self.run, "CAUSAL_LM"))
         copy.load_state_dict(weights)
         return copy.merge_and_unload()
 
@@ -634,7 +636,7 @@ class PPO:
         scorer = load_scorer(self.run, source, self.tokenizer)
         if not self.parameters["value_model"]:
             nn.init.zeros_(scorer.score.weight)  # a new head knows nothing: every value is 0
-        if self._checkpoints_gradients():
+        if checkpoints_gradients(self.run):
             for model in (policy, scorer):
                 model.gradient_checkpointing_enable({"use_reentrant": False})
         if self.parameters["lora_r"]:
@@ -643,10 +645,6 @@ class PPO:
         for model in (policy, scorer):
             disable_dropout_in_model(model)
         return policy, scorer
-
-    def _checkpoints_gradients(self) -> bool:
-        wanted = self.parameters["gradient_checkpointing"]
-        return has_gpu() if wanted == "auto" else bool(wanted == "on")
 
     def _load_reference(self) -> PreTrainedModel | None:
         """The base model, frozen; with LoRA none is needed."""

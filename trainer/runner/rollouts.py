@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import torch
 from accelerate import Accelerator
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.runner.execution import Run
 from trainer.runner.failures import RunnerError
@@ -42,40 +42,26 @@ class LocalSampler:
         self._accelerator, self._model, self._pad = accelerator, model, tokenizer.pad_token_id
         self._ends = end_tokens(accelerator.unwrap_model(model).policy, tokenizer)
         self._longest = run.spec.parameters["max_new_tokens"]
-        self._autocast = accelerator.mixed_precision == "bf16"
 
     def renew(self, write: Callable[[Path], None]) -> None:
         """Nothing to do: it samples from the very weights."""
 
     def sample(self, prompts: Sequence[Ids], temperature: float, seed: int) -> list[Ids]:
         policy = self._accelerator.unwrap_model(self._model).policy
-        device = self._accelerator.device
-        width = max(map(len, prompts))
-        ids_bt = torch.tensor([[self._pad] * (width - len(ids)) + ids for ids in prompts], device=device)
-        lengths = torch.tensor([len(ids) for ids in prompts], device=device)
-        mask_bt = torch.arange(width, device=device) >= width - lengths[:, None]
         torch.manual_seed(seed)
-        autocast = torch.autocast(device.type, torch.bfloat16, enabled=self._autocast)
-        with _whole(self._model), _evaluating(policy), torch.no_grad(), autocast:
-            out_bt = policy.generate(
-                input_ids=ids_bt,
-                attention_mask=mask_bt.long(),
-                generation_config=self._settings(temperature),
+        autocast = torch.autocast(
+            self._accelerator.device.type, torch.bfloat16, enabled=self._accelerator.mixed_precision == "bf16"
+        )
+        with _whole(self._model), autocast:
+            return answer(
+                policy,
+                prompts,
+                temperature=temperature,
+                longest=self._longest,
+                pad=self._pad,
+                ends=self._ends,
                 synced_gpus=is_sharded(self._model),
             )
-        return [cut_at_end(ids, self._ends) for ids in out_bt[:, width:].tolist()]
-
-    def _settings(self, temperature: float) -> GenerationConfig:
-        options: dict[str, Any] = {"do_sample": False}
-        if temperature > 0:
-            options = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
-        return GenerationConfig(
-            max_new_tokens=self._longest,
-            eos_token_id=list(self._ends),
-            pad_token_id=self._pad,
-            use_cache=True,
-            **options,
-        )
 
 
 class VllmSampler:
@@ -149,6 +135,41 @@ class VllmSampler:
                 "VLLM_SERVER_DEV_MODE=1, then start the run again."
             ) from error
         return json.loads(text) if text.strip() else None
+
+
+def answer(
+    model: PreTrainedModel,
+    prompts: Sequence[Ids],
+    *,
+    temperature: float,
+    longest: int,
+    pad: int,
+    ends: tuple[int, ...],
+    synced_gpus: bool = False,
+) -> list[Ids]:
+    """A response to each prompt, all as one left-padded batch; temperature 0 takes the likeliest tokens."""
+    device = next(model.parameters()).device
+    width = max(map(len, prompts))
+    ids_bt = torch.tensor([[pad] * (width - len(ids)) + list(ids) for ids in prompts], device=device)
+    lengths_b = torch.tensor([len(ids) for ids in prompts], device=device)
+    mask_bt = torch.arange(width, device=device) >= width - lengths_b[:, None]
+    options: dict[str, Any] = {"do_sample": False}
+    if temperature > 0:
+        options = {"do_sample": True, "temperature": temperature, "top_k": 0, "top_p": 1.0}
+    # Given as arguments: what is not given is taken from the model's own settings.
+    with _evaluating(model), torch.no_grad():
+        out_bt = model.generate(
+            input_ids=ids_bt,
+            attention_mask=mask_bt.long(),
+            max_new_tokens=longest,
+            eos_token_id=list(ends),
+            pad_token_id=pad,
+            repetition_penalty=1.0,
+            use_cache=True,
+            synced_gpus=synced_gpus,
+            **options,
+        )
+    return [cut_at_end(ids, ends) for ids in out_bt[:, width:].tolist()]
 
 
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:

@@ -52,16 +52,20 @@ def load_training_rows(
     tokenizer: PreTrainedTokenizerBase,
     layouts: Sequence[tuple[str, ...]],
     optional: tuple[str, ...] = (),
+    gaps: tuple[str, ...] = (),
 ) -> TrainingRows:
     """Read train.parquet and test.parquet (or one file as training rows).
 
     `layouts`: the sets of message columns that will do, of which the first that is there is taken.
-    `optional`: numeric columns to keep where every row has a value. Raises RunnerError for a missing column
-    or no row left.
+    `optional`: numeric or truth columns to keep where every row has a value. `gaps`: numeric columns that must be
+    there and may be null. Raises RunnerError for a missing column or no row left.
     """
     tables = {name: _read(path) for name, path in _splits(run).items()}
     columns = _pick_columns(tables["train"], layouts)
     numbers = [name for name in optional if all(_is_complete(table, name) for table in tables.values())]
+    for split, table in tables.items():
+        _check_numbers(table, gaps, split)
+    numbers += gaps
     splits, counts = {}, {}
     for name, table in tables.items():
         _check_messages(table, columns, name)
@@ -249,7 +253,20 @@ def _is_complete(table: pa.Table, name: str) -> bool:
     if name not in table.column_names or table[name].null_count:
         return False
     kind = table.schema.field(name).type
+    return bool(pa.types.is_boolean(kind) or _is_number(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+
+
+def _check_numbers(table: pa.Table, names: tuple[str, ...], split: str) -> None:
+    for name in names:
+        if name not in table.column_names or not _is_number(table.schema.field(name).type):
+            raise RunnerError(
+                f"The {split} rows have no column {name!r} of numbers, which objectives names: add it, with null "
+                "where nobody knows."
+            )
 
 
 def _keep_usable(
