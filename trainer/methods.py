@@ -6,6 +6,7 @@ changed. `suggested` gives what depends on the size of the model.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -356,9 +357,12 @@ def suggested(method: str, billions: float, *, lora: bool = False) -> dict[str, 
     The effective batch is 64 rows; the smaller the model, the more of it goes through in one pass.
     """
     size = max(billions, 0.001)
-    batch = max(1, min(32, int(16 / size)))
+    least = 1 if method == "kto" else 0  # KTO estimates its KL from the others of a batch
+    batch = 2 ** max(least, min(5, int(math.log2(16 / size))))
     rate = min(_RATES[method] * size**-0.5 * (_LORA_TIMES if lora else 1), 5e-3)
     values: dict[str, Any] = {"learning_rate": float(f"{rate:.1e}"), "batch_size": batch}
+    if lora:
+        values["lora_r"] = 16
     if method == "ppo":
         return values | {"rollouts": 128, "value_learning_rate": float(f"{min(rate * 10, 1e-2):.1e}")}
-    return values | {"gradient_accumulation": max(1, 64 // batch)} | ({"lora_r": 16} if lora else {})
+    return values | {"gradient_accumulation": 64 // batch}

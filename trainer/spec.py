@@ -220,6 +220,12 @@ def _check_together(method: str, values: Mapping[str, Any]) -> None:
         _check_rewarded(method, values)
     if method == "dpo":
         _check_losses(values)
+    if method == "kto":
+        _require(
+            values["batch_size"] > 1,
+            "parameters.batch_size",
+            "is 1, and KTO compares the rows of a batch with each other; use 2 or more",
+        )
     if method == "generate":
         _require(
             values["temperature"] > 0 or values["samples"] == 1,

@@ -11,8 +11,8 @@ from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
 from trainer.actions.runs import start_run
 from trainer.folders import run_folder
-from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
 from trainer.methods import PARAMETERS
+from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
 
 
 @pytest.fixture

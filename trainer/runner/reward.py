@@ -54,7 +54,7 @@ def execute(run: Run) -> dict[str, Any]:
     report_training_start(run, rows)
     set_seed(run.spec.seed)  # the heads start at random
     model = load_reward_model(run, tokenizer, new_heads=heads.count)
-    heads.note(model)
+    model.config.num_labels = 1  # TRL takes no other; the heads are ours
     trainer = HeadsTrainer(
         model=model,
         args=RewardConfig(
@@ -68,6 +68,7 @@ def execute(run: Run) -> dict[str, Any]:
         peft_config=lora_config(run, "SEQ_CLS"),
         callbacks=callbacks(run, model, tokenizer, rows, answers=False),
     )
+    heads.note(model)
     trainer.heads = heads
     return carry_out(run, trainer, tokenizer, rows, lambda: _held_out(run, trainer, rows))
 

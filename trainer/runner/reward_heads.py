@@ -42,7 +42,8 @@ class Heads:
         return logits.reshape(len(logits), self.members, 1 + len(self.criteria))
 
     def note(self, model: PreTrainedModel) -> None:
-        """Write the layout into the model's configuration."""
+        """Write the layout into the model's configuration, where it is found again when it is loaded."""
+        model.config.num_labels = self.count
         model.config.reward_heads = {"members": self.members, "criteria": list(self.criteria)}
 
     @classmethod

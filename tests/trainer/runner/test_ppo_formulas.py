@@ -42,7 +42,11 @@ def test_advantages_are_those_of_the_sum_they_stand_for(data: st.DataObject) -> 
     mask[0, start : start + length] = 1
 
     advantages, returns = advantages_and_returns(
-        torch.tensor([rewards], dtype=torch.float64), torch.tensor([values], dtype=torch.float64), mask, gamma, lam
+        torch.tensor([rewards], dtype=torch.float64),
+        torch.tensor([values], dtype=torch.float64),
+        mask,
+        gamma,
+        lam,
     )
 
     own = slice(start, start + length)
@@ -97,9 +101,7 @@ def test_values_without_a_clip_are_squared_errors() -> None:
 
 
 def test_rows_are_laid_side_by_side_and_only_responses_count() -> None:
-    batch = make_batch(
-        [[1, 2], [1, 2, 3]], [[7, 8, 9], [7]], [True, True], pad=0, device=torch.device("cpu")
-    )
+    batch = make_batch([[1, 2], [1, 2, 3]], [[7, 8, 9], [7]], [True, True], pad=0, device=torch.device("cpu"))
 
     assert batch.ids_bs.tolist() == [[1, 2, 7, 8, 9], [1, 2, 3, 7, 0]]
     assert batch.start == 2
@@ -114,7 +116,12 @@ def test_a_response_without_a_grade_is_not_learnt_from() -> None:
 
 @pytest.mark.parametrize(
     ("kl", "wanted"),
-    [(6.0, 0.1), (60.0, 0.1 * (1 + 0.2 * 64 / 1000)), (0.0, 0.1 * (1 - 0.2 * 64 / 1000)), (6.6, 0.1 * 1.0064)],
+    [
+        (6.0, 0.1),
+        (60.0, 0.1 * (1 + 0.2 * 64 / 1000)),
+        (0.0, 0.1 * (1 - 0.2 * 64 / 1000)),
+        (6.6, 0.1 * 1.0064),
+    ],
 )
 def test_the_price_of_kl_follows_the_target_within_bounds(kl: float, wanted: float) -> None:
     assert steered(0.1, kl, target=6.0, responses=64, horizon=1000) == pytest.approx(wanted)
@@ -129,7 +136,10 @@ def test_without_a_target_the_price_stays() -> None:
     [
         ("linear", [0, 0.5, 1, 0.75, 0.5, 0.25]),
         ("constant", [0, 0.5, 1, 1, 1, 1]),
-        ("cosine", [0, 0.5, 1, 0.5 * (1 + math.cos(math.pi / 4)), 0.5, 0.5 * (1 + math.cos(3 * math.pi / 4))]),
+        (
+            "cosine",
+            [0, 0.5, 1, 0.5 * (1 + math.cos(math.pi / 4)), 0.5, 0.5 * (1 + math.cos(3 * math.pi / 4))],
+        ),
     ],
 )
 def test_the_learning_rate_rises_and_falls(scheduler: str, wanted: list[float]) -> None:
