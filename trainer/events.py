@@ -25,7 +25,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "metric": ("step", "total_steps", "epoch", "values"),
         "checkpoint": ("step", "path"),
         "evaluation": ("step", "values"),
-        # What the model answers now: [{"prompt": messages, "response": text, "rewards": {source: number or null}}].
+        # What the model answers to the same prompts each time: a list of {prompt, text, rewards}.
         "samples": ("step", "samples"),
         # One try of a search: {"number", "parameters", "state", "value"} with the values on its way by step.
         "trial": ("number", "parameters", "state", "value", "values"),

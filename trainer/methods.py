@@ -332,7 +332,9 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
     }
 )
 METHODS = tuple(PARAMETERS)
-TRAINING_METHODS = tuple(method for method in METHODS if method not in ("generate", "score"))
+TRAINING_METHODS = tuple(
+    method for method, known in PARAMETERS.items() if any(p.name == "lora_r" for p in known)
+)
 # What a snapshot, which holds preference pairs, can train; PPO, GRPO and RLOO take its prompts.
 SNAPSHOT_METHODS = tuple(method for method in TRAINING_METHODS if method != "sft")
 REWARDED_METHODS = ("grpo", "rloo", "ppo")

@@ -3,7 +3,8 @@
 SFT on an archive of which 40 % is good; then DPO and KTO on pairs of its own replies, GRPO on graders, PPO on a reward
 model and on both. The true score, half style and half correctness, is never trained on. SEEDS (0,1,2,3,4) are those
 to run, BENCH_PARTS (methods,ppo,overhead) the parts: `ppo` is ours beside TRL 1.12's, which gets an environment of its
-own under var/bench/venvs; `overhead` is our machinery beside TRL by hand. What is measured is in docs/benchmarks.md.
+own under var/bench/venvs; `overhead` is our machinery beside TRL by hand. BENCH_REUSE=1 takes what earlier runs have
+measured of a seed. What is measured is in docs/benchmarks.md.
 """
 
 import json
@@ -13,7 +14,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -206,20 +208,36 @@ def with_interval(values: Sequence[float]) -> tuple[float, float | None, float |
     return mean, mean - half, mean + half
 
 
+def kept(path: Path, measure: Callable[[], Any]) -> Any:
+    """What was measured before, where BENCH_REUSE asks for it: a seed takes minutes."""
+    if os.environ.get("BENCH_REUSE") and path.is_file():
+        return json.loads(path.read_text())
+    begun = time.perf_counter()
+    found = measure()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found))
+    print(f"  {path.parent.name}, {path.stem}: {time.perf_counter() - begun:.0f} s", flush=True)
+    return found
+
+
+def methods_of(seed: int) -> dict[str, dict[str, float]]:
+    """Score, win rate and words of each method."""
+    world_of = Seed(seed)
+    base, _ = world_of.scores("SFT", world_of.sft)
+    found = {}
+    for name, model in world_of.methods().items():
+        scores, words = world_of.scores(name, model)
+        found[name] = {"score": float(np.mean(scores)), "win": win_rate(scores, base), "words": words}
+    return found
+
+
 def run_methods() -> list[Row]:
     found: dict[str, dict[str, list[float]]] = {}
     for seed in SEEDS:
-        begun = time.perf_counter()
-        world_of = Seed(seed)
-        base, _ = world_of.scores("SFT", world_of.sft)
-        for name, model in world_of.methods().items():
-            scores, words = world_of.scores(name, model)
-            told = found.setdefault(name, {"score": [], "win": [], "words": []})
-            told["score"].append(float(np.mean(scores)))
-            told["win"].append(win_rate(scores, base))
-            told["words"].append(words)
-        (FOLDER / "found.json").write_text(json.dumps({"seeds": SEEDS, "found": found}, indent=1))
-        print(f"  seed {seed}: {time.perf_counter() - begun:.0f} s", flush=True)
+        path = FOLDER / f"seed-{seed}" / "methods.json"
+        for name, told in kept(path, partial(methods_of, seed)).items():
+            for what, value in told.items():
+                found.setdefault(name, {}).setdefault(what, []).append(value)
     rows = []
     for name, told in found.items():
         for what, unit in (("score", "true score"), ("win", "win rate against SFT"), ("words", "words")):
@@ -241,41 +259,39 @@ def run_ppo() -> list[Row]:
         "value_weight": 0.5,
         "max_new_tokens": REPLY_TOKENS,
     }
-    ours, theirs, speeds = [], [], []
-    for seed in SEEDS:
-        at = FOLDER / f"seed-{seed}"
-        if not (at / "reward" / "final").is_dir():
-            Seed(seed)
-        folder = at / "ppo-compared"
-        scorer = at / "reward" / "final"
-        more = {"value_learning_rate": 3e-4, "value_model": str(scorer), "max_steps": 60, "logging_steps": 1}
-        train(
-            folder,
-            "ppo",
-            at / "sft" / "final",
-            at / "prompts",
-            seed,
-            **same | more | {"rewards": [{"model": str(scorer)}], "scheduler": "linear"},
-        )
-        lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
-        values = [line["values"] for line in lines if line["kind"] == "metric"]
-        seconds = sum(32 / each["samples_per_second"] for each in values)
-        prompts = [row["prompt"] for row in pq.read_table(at / "prompts" / "train.parquet").to_pylist()]
-        settings = same | {
-            "seed": seed,
-            "steps": 60,
-            "model": str(at / "sft" / "final"),
-            "reward_model": str(scorer),
-            "prompts": prompts,
-            "output": str(at / "peer"),
-        }
-        peer = run_peer(at / "peer.json", settings)
-        ours.append([each["reward"] for each in values])
-        theirs.append(peer["rewards"])
-        speeds.append((60 * 32 / seconds, peer["episodes"] / peer["seconds"]))
-        print(f"  seed {seed}: {speeds[-1][0]:.0f} and {speeds[-1][1]:.0f} responses a second", flush=True)
-    (FOLDER / "ppo.json").write_text(json.dumps({"seeds": SEEDS, "ours": ours, "theirs": theirs}))
-    return [*_curves(ours, theirs), *_speed(speeds)]
+    found = [kept(FOLDER / f"seed-{seed}" / "compared.json", partial(compared, seed, same)) for seed in SEEDS]
+    curves = _curves([each["ours"] for each in found], [each["theirs"] for each in found])
+    return [*curves, *_speed([each["speeds"] for each in found])]
+
+
+def compared(seed: int, same: dict[str, Any]) -> dict[str, Any]:
+    """The rewards of each step of ours and TRL's, and the responses a second of both."""
+    at = FOLDER / f"seed-{seed}"
+    scorer = at / "reward" / "final"
+    if not scorer.is_dir():
+        Seed(seed)
+    more = {"value_learning_rate": 3e-4, "value_model": str(scorer), "max_steps": 60, "logging_steps": 1}
+    folder = at / "ppo-compared"
+    rewards = {"rewards": [{"model": str(scorer)}]}
+    train(folder, "ppo", at / "sft" / "final", at / "prompts", seed, **same | more | rewards)
+    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    values = [line["values"] for line in lines if line["kind"] == "metric"]
+    seconds = sum(32 / each["samples_per_second"] for each in values)
+    prompts = [row["prompt"] for row in pq.read_table(at / "prompts" / "train.parquet").to_pylist()]
+    settings = same | {
+        "seed": seed,
+        "steps": 60,
+        "model": str(at / "sft" / "final"),
+        "reward_model": str(scorer),
+        "prompts": prompts,
+        "output": str(at / "peer"),
+    }
+    peer = run_peer(at / "peer.json", settings)
+    return {
+        "ours": [each["reward"] for each in values],
+        "theirs": peer["rewards"],
+        "speeds": (60 * 32 / seconds, peer["episodes"] / peer["seconds"]),
+    }
 
 
 def _curves(ours: list[list[float]], theirs: list[list[float]]) -> list[Row]:
@@ -302,7 +318,7 @@ def _speed(speeds: list[tuple[float, float]]) -> list[Row]:
 def run_peer(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
     path.write_text(json.dumps(settings))
     script = Path(__file__).with_name("methods_peer.py")
-    ran = subprocess.run([_peer_python(), script, path], capture_output=True, text=True)
+    ran = subprocess.run([_peer_python(), "-P", script, path], capture_output=True, text=True)
     if ran.returncode:
         raise SystemExit(ran.stderr[-3000:])
     found: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])

@@ -66,13 +66,11 @@ def load_causal_model(
     return model
 
 
-def load_reward_model(
-    run: Run, tokenizer: PreTrainedTokenizerBase, *, new_heads: int | None = None
-) -> PreTrainedModel:
-    """A model with numbers as output, on the CPU, as it is; or with `new_heads` random outputs where it has others."""
-    if new_heads is None:
-        return load_reward_model_from(run, run.spec.model, tokenizer)
-    return load_scorer(run, run.spec.model, tokenizer, heads=new_heads)
+def load_reward_model(run: Run, tokenizer: PreTrainedTokenizerBase, *, new_head: bool) -> PreTrainedModel:
+    """A model with numbers as output, on the CPU, as it is. `new_head` gives a language model a random head."""
+    if new_head:
+        return load_scorer(run, run.spec.model, tokenizer)
+    return load_reward_model_from(run, run.spec.model, tokenizer)
 
 
 def load_reward_model_from(run: Run, name: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 from peft import get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
@@ -235,6 +236,7 @@ class PPO:
         self.train_rows, self.test_rows = rows.train, rows.test
         self._batches = self.parameters["rollouts"] // self.parameters["batch_size"]
         accumulated = self._batches // self.parameters["minibatches"]
+        AcceleratorState._reset_state()  # as Trainer does: a run before this one may have had another precision
         self.accelerator = Accelerator(
             mixed_precision="bf16" if uses_bf16(run) else "no",
             gradient_accumulation_steps=accumulated,
@@ -572,7 +574,7 @@ class PPO:
         texts = self.tokenizer.batch_decode(responses, skip_special_tokens=True)
         rewards = named_rewards(self.mix, rewards_bs)
         samples = [
-            {"prompt": row["prompt"], "response": text, "rewards": reward}
+            {"prompt": row["prompt"], "text": text, "rewards": reward}
             for row, text, reward in zip(rows, texts, rewards, strict=True)
         ][: self.parameters["samples"]]
         if samples:

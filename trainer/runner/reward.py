@@ -28,7 +28,7 @@ from trl.trainer.reward_trainer import DataCollatorForPreference
 from alignment.statistics.intervals import Resampling, cluster_share
 from trainer.runner.execution import Run
 from trainer.runner.failures import RunnerError
-from trainer.runner.loading import load_reward_model, load_tokenizer, lora_config
+from trainer.runner.loading import load_scorer, load_tokenizer, lora_config
 from trainer.runner.reward_heads import Heads, head_scores
 from trainer.runner.rows import TrainingRows, batches, load_training_rows
 from trainer.runner.training import callbacks, carry_out, report_training_start, training_arguments
@@ -53,7 +53,7 @@ def execute(run: Run) -> dict[str, Any]:
         raise RunnerError("use_weights needs a weight in every row: add the column, or set it to false.")
     report_training_start(run, rows)
     set_seed(run.spec.seed)  # the heads start at random
-    model = load_reward_model(run, tokenizer, new_heads=heads.count)
+    model = load_scorer(run, run.spec.model, tokenizer, heads=heads.count)
     model.config.num_labels = 1  # TRL takes no other; the heads are ours
     trainer = HeadsTrainer(
         model=model,

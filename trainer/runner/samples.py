@@ -58,7 +58,7 @@ class SamplesCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
             )
         texts = self._tokenizer.batch_decode(responses, skip_special_tokens=True)
         samples = [
-            {"prompt": prompt, "response": text, "rewards": reward}
+            {"prompt": prompt, "text": text, "rewards": reward}
             for prompt, text, reward in zip(prompts, texts, self._rewards(prompts, texts), strict=True)
         ]
         self._run.events.write("samples", step=state.global_step, samples=samples)

@@ -135,7 +135,7 @@ def measure_old_ppo(wanted: dict[str, Any], peer_folder: Path) -> dict[str, Any]
     path = folder / "old-ppo.json"
     path.write_text(json.dumps(settings))
     script = Path(__file__).parents[1] / "methods_peer.py"
-    return run([sys.executable, str(script), str(path)], {"PYTHONPATH": str(peer_folder)})
+    return run([sys.executable, "-P", str(script), str(path)], {"PYTHONPATH": str(peer_folder)})
 
 
 def run(command: list[str], environment: dict[str, str]) -> dict[str, Any]:
