@@ -14,9 +14,10 @@ from judges.queries import judges_of
 from trainer.actions.generating import MOST_SAMPLES, PROVIDERS
 from trainer.alarms import ALARMS
 from trainer.launchers.registry import launcher_names
+from trainer.methods import PARAMETERS, Parameter
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run
 from trainer.queries import base_named, best_version, trusted_judges
-from trainer.spec import PARAMETERS, Parameter, RunSpec
+from trainer.spec import RunSpec
 
 SEED_HELP = gettext_lazy("The same seed, spec and machine give the same result.")
 
@@ -39,6 +40,13 @@ class NumberList(forms.CharField):
             raise forms.ValidationError(
                 gettext("Give numbers with commas between them, such as 1, 0.5.")
             ) from error
+
+
+class TextList(forms.CharField):
+    """Texts between commas; empty is an empty list."""
+
+    def clean(self, value: Any) -> list[str]:
+        return [part.strip() for part in super().clean(value).split(",") if part.strip()]
 
 
 class RunForm(forms.Form):
@@ -280,8 +288,18 @@ def _field(parameter: Parameter) -> forms.Field:
         case "float":
             number = forms.NumberInput(attrs={"step": "any"})
             return forms.FloatField(**common, **bounds, widget=number)
+        case "bool":
+            return forms.BooleanField(**common, required=False)
         case "str":
             return forms.ChoiceField(**common, choices=choices)
+        case "text":
+            return forms.CharField(**common, required=False)
+        case "list[text]":
+            common["initial"] = ", ".join(parameter.default)
+            return TextList(**common, required=False)
+        case "rewards":
+            common["initial"] = list(parameter.default)
+            return forms.JSONField(**common, widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}))
         case "list[str]":
             return forms.MultipleChoiceField(**common, choices=choices, widget=forms.CheckboxSelectMultiple)
         case "list[float]":

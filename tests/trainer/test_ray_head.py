@@ -11,7 +11,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -30,7 +29,7 @@ from .conftest import ROOT
 from .test_kills import logged, wait
 
 RAY = os.environ.get("RAY_BIN", "")
-TOKEN = "a-token-of-at-least-thirty-two-characters"  # noqa: S105
+TOKEN = "a-token-of-at-least-thirty-two-characters"
 pytestmark = [
     pytest.mark.training,
     pytest.mark.django_db(transaction=True),
