@@ -137,26 +137,6 @@ def test_no_name_in_the_csv_is_a_formula(engineer, judged, name):
     assert name not in names
 
 
-def test_the_form_makes_a_policy_and_queues_its_labelling(engineer, judged):
-    form = engineer.get(reverse("alignment:policy-new", args=[judged.slug])).context["form"]
-    sent = {name: field.initial for name, field in form.fields.items()} | {"min_confidence": 0.9}
-    engineer.post(reverse("alignment:policy-new", args=[judged.slug]), sent)
-    policy = Policy.objects.get()
-    assert policy.document["min_confidence"] == 0.9
-    assert policy.created_by.get_username() == f"engineer-{judged.slug}"
-    assert "waits for a worker" in page(engineer, "labels", judged).content.decode()
-    perform_labelling(Job.objects.get().pk)
-    assert page(engineer, "labels", judged).context["counts"]["used"] > 0
-
-
-def test_a_value_out_of_range_is_said_at_its_field(engineer, judged):
-    form = engineer.get(reverse("alignment:policy-new", args=[judged.slug])).context["form"]
-    sent = {name: field.initial for name, field in form.fields.items()} | {"min_confidence": 0.2}
-    errors = engineer.post(reverse("alignment:policy-new", args=[judged.slug]), sent).context["form"].errors
-    assert "above 0.5" in errors["min_confidence"][0]
-    assert not Policy.objects.exists()
-
-
 def test_labels_are_filtered_by_decision_reason_and_tag(engineer, policy, label):
     label(policy)
     routed = Label.objects.filter(policy=policy, decision="routed")
