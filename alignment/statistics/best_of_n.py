@@ -74,12 +74,12 @@ def _chances(n: int, samples: int) -> Floats:
 def _tied_means(scores: Floats, other: Floats) -> Floats:
     """``other`` in the order of ``scores``, with the mean of it where scores are equal."""
     order = np.argsort(scores, axis=1, kind="stable")
-    ranked, sorted_other = np.take_along_axis(scores, order, 1), np.take_along_axis(other, order, 1)
+    ranked: Floats = np.take_along_axis(scores, order, 1)
+    means: Floats = np.take_along_axis(other, order, 1)
     for row in range(len(ranked)):
         _, group = np.unique(ranked[row], return_inverse=True)
-        sums = np.bincount(group, sorted_other[row])
-        sorted_other[row] = (sums / np.bincount(group))[group]
-    means: Floats = sorted_other
+        sums: Floats = np.bincount(group, means[row])
+        means[row] = (sums / np.bincount(group))[group]
     return means
 
 
