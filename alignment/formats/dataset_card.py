@@ -19,7 +19,9 @@ _HEADER = "\n".join(
 )
 _COLUMNS = """## Columns
 
-`prompt`, `chosen` and `rejected` are lists of messages; `weight` and `confidence` are the label's. `comparison`,
+`prompt`, `chosen` and `rejected` are lists of messages; `weight`, `confidence` and `margin` (0 where nobody said how
+much better) are the label's; `score_chosen` and `score_rejected` the means of the rubric's scores, from 0 to 1.
+`reference` is the prompt's, `metadata` the comparison's, as JSON text. `comparison`,
 `prompt_sha256` and `judgments` (each by its submission id, its rater and the rater's kind) trace every row to what
 it rests on. Splits are by prompt: no prompt is in both.
 """

@@ -145,6 +145,12 @@ def figure(value: float | int | None, digits: int = 2, percent: bool = False) ->
 
 
 @register.filter
+def percent(value: float | None, digits: int = 0) -> str | None:
+    """A share as percents with so many decimals; None stays None."""
+    return figure(value, digits=digits + 2, percent=True)
+
+
+@register.filter
 def share(part: int, whole: int) -> int:
     """``part`` of ``whole`` in whole percents, never rounded up to 100 while something is left."""
     return min(99, round(100 * part / whole)) if part < whole else 100 if whole else 0

@@ -9,7 +9,7 @@ reason; nothing that is stored is overwritten. Judgments are stored by
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from feedback.actions.audit import record as audit
 from feedback.actions.import_gold import reject_other_gold, store_gold
@@ -22,6 +22,7 @@ from feedback.people import Person
 from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
 
 BATCH = 200  # records a transaction: people at work on SQLite wait for one batch at most
+LARGE_BATCH = 1000  # on PostgreSQL, where they do not wait
 BATCH_CHARACTERS = 8_000_000  # of responses in a batch, so that long ones do not fill the memory
 
 
@@ -119,6 +120,7 @@ def _batches(
 ) -> Iterator[list[ComparisonRecord]]:
     batch: list[ComparisonRecord] = []
     characters = 0
+    most = LARGE_BATCH if connection.vendor == "postgresql" else BATCH
     for record in records:
         if isinstance(record, Rejection):
             reject(record)
@@ -127,7 +129,7 @@ def _batches(
         characters += sum(
             len(response.text) for response in record.responses if isinstance(response.text, str)
         )
-        if len(batch) >= BATCH or characters >= BATCH_CHARACTERS:
+        if len(batch) >= most or characters >= BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
     if batch:

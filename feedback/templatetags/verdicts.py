@@ -44,6 +44,7 @@ WORDS = {
     "conflict": gettext_lazy("conflict"),
     "tie": gettext_lazy("tie"),
     "no_trusted_verdict": gettext_lazy("no trusted verdict"),
+    "not_proven": gettext_lazy("not proven"),
     "no_verdict": gettext_lazy("no verdict"),
     # what a regression set did
     "not_worse": gettext_lazy("not worse"),

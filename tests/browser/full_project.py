@@ -18,11 +18,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from alignment.actions.health import carry_out_health, request_health
 from alignment.actions.labels import apply_policy, carry_out_labelling
 from alignment.actions.people import measure_people
 from alignment.actions.policies import create_policy
 from alignment.actions.reports import compute_report
 from alignment.actions.snapshots import freeze_snapshot
+from alignment.agreement_tables import TABLES
 from alignment.models import FileImport, Label
 from feedback.actions.assignments import take
 from feedback.actions.gold import make_gold
@@ -272,16 +274,29 @@ def _alignment(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]
     perform_job(apply_policy(policy=policy, by=owner).job_id, carry_out_labelling)
     compute_report(project=project, by=owner)
     snapshot = freeze_snapshot(project=project, policy=policy, by=owner, test_share=0.25)
+    # The same labels with another split, to compare with; a health report done, and one that waits.
+    second = freeze_snapshot(project=project, policy=policy, by=owner, test_share=0.3, seed=1)
+    examined = request_health(project=project, policy=policy, by=owner, test_share=0.25)
+    perform_job(examined.job_id, carry_out_health)
+    waits = request_health(project=project, policy=policy, by=owner, test_share=0.3)
+    examined.refresh_from_db()
+    behind = next(finding["kind"] for finding in examined.findings if finding["count"])
     again = create_policy(project=project, name="people first", document={"min_items": 25}, by=owner)
     apply_policy(policy=again, by=owner)
     labels = Label.objects.filter(policy=policy)
     shown = [labels.filter(decision=decision).first() for decision in ("used", "routed", "dropped")]
     return {
+        "alignment:agreement-csv": [{"table": table} for table in TABLES],
         "alignment:label": [
             {"policy_pk": policy.pk, "comparison_pk": label.comparison_id} for label in shown if label
         ],
         "alignment:policy": [{"pk": policy.pk}, {"pk": again.pk}],
         "alignment:snapshot": [{"sha256": snapshot.sha256}],
+        "alignment:snapshot-difference": [{"sha256": snapshot.sha256, "other": second.sha256}],
+        "alignment:snapshot-export": [{"sha256": snapshot.sha256}],
+        "alignment:health": [{"pk": examined.pk}, {"pk": waits.pk}],
+        "alignment:health-rows": [{"pk": examined.pk, "kind": behind}],
+        "alignment:health-csv": [{"pk": examined.pk, "kind": behind}],
     } | {
         f"alignment:snapshot-{split}-{kind}": [{"sha256": snapshot.sha256}]
         for split in ("train", "test")
@@ -324,7 +339,7 @@ def _imports(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
 
 def _training(project: Project, owner: User, model_folder: str) -> dict[str, list[dict[str, Any]]]:
     """Runs that wait, run, have failed and have succeeded; models of two of them; evaluations with and without."""
-    snapshot = project.snapshots.get()
+    snapshot = project.snapshots.last()
     base = ModelVersion.objects.create(
         project=project, name="base", kind=ModelKind.POLICY, path=model_folder, sha256="0" * 64
     )
