@@ -221,6 +221,7 @@ class CheckForm(forms.Form):
 
     def __init__(self, *args: Any, project: Project, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.label_suffix = ""
         self.fields["snapshot"] = forms.ModelChoiceField(
             queryset=Snapshot.objects.filter(project=project, test_rows__gt=0),
             required=False,
@@ -346,7 +347,9 @@ class GenerationForm(forms.Form):
         self.fields["tag"] = forms.ModelChoiceField(
             queryset=project.tags.all(), required=False, empty_label=_("All"), label=_("Prompts of")
         )
-        self.order_fields(["model_version"])
+        self.order_fields(
+            ["model_version", "provider", "model", "base_url", "tag", "most_prompts", "samples"]
+        )
         self.initial["model_version"] = best_version(project)
 
     def values(self) -> dict[str, Any]:
