@@ -16,7 +16,7 @@ from django.utils.translation import gettext_noop
 
 from feedback.actions.audit import record
 from feedback.actions.imports import store_records
-from feedback.actions.jobs import JobCancelled, JobInterrupted, Lease, queue_job
+from feedback.actions.jobs import JobCancelled, Lease, queue_job
 from feedback.errors import Refused
 from feedback.hashing import content_sha256
 from feedback.models import Comparison, Project, Prompt, Purpose, Response, Tag
@@ -210,7 +210,7 @@ def _sampled(generation: Generation, version: ModelVersion, prompts: Sequence[Pr
 
 
 def _asked(generation: Generation, prompts: Sequence[Prompt], lease: Lease) -> Texts:
-    """Ask the provider, within the budget; what earlier attempts were answered is not asked again."""
+    """Ask the provider until the budget has no more room; what earlier attempts were answered is not asked again."""
     judge = _as_judge(generation)
     provider = provider_of(judge)
     path = generation_folder(generation) / "replies.jsonl"
@@ -233,8 +233,8 @@ def _asked(generation: Generation, prompts: Sequence[Prompt], lease: Lease) -> T
     if isinstance(stop.reason, JobCancelled):
         raise stop.reason
     if isinstance(stop.reason, BudgetReached):
-        raise JobInterrupted("The budget has no room for another response. What came is kept.")
-    if stop.reason is not None:
+        Generation.objects.filter(pk=generation.pk).update(made={"budget_reached": True})
+    elif stop.reason is not None:
         raise Refused(str(stop.reason))
     return {key: ledger.texts.get(call.sha256) for key, call in calls.items()}
 
@@ -269,6 +269,7 @@ async def _beat(ledger: SampleLedger, stop: Stop, lease: Lease, total: int) -> N
 def _store(generation: Generation, prompts: Sequence[Prompt], texts: Texts) -> None:
     left_out: Counter[str] = Counter()
     records = list(_records(generation, prompts, texts, left_out))
+    generation.refresh_from_db(fields=["made"])
     asks_nobody = hasattr(generation, "round")  # a round's policy says whom people are asked about
     summary = store_records(
         project=generation.project,
@@ -285,6 +286,7 @@ def _store(generation: Generation, prompts: Sequence[Prompt], texts: Texts) -> N
             "comparisons": stored.count(),
             "left_out": {name: count for name, count in left_out.items() if count},
             "rejected": len(summary.rejections),
+            "budget_reached": bool(generation.made.get("budget_reached")),
         }
         generation.save(update_fields=["made"])
 
