@@ -83,8 +83,8 @@ class SampleLedger:
                 }
                 return StoredReply(reply.text, reply.stop_reason), line
             case NoAnswer(call, failure, _, final):
-                told = {"kind": failure.kind, "billed": failure.may_be_billed, "final": final}
-                return None, {"failed": call.sha256, **told}
+                why = {"kind": failure.kind, "billed": failure.may_be_billed, "final": final}
+                return None, {"failed": call.sha256, **why}
         raise TypeError(f"no piece of an asker: {piece!r}")
 
     def _note(self, line: Mapping[str, Any]) -> None:
