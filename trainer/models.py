@@ -14,7 +14,8 @@ class Run(models.Model):
     """One execution of a run spec. Its state is its job's; its truth is the event log in its folder.
 
     ``events_offset`` is how far into the log, in bytes, the rows below have been read. ``base`` stays empty
-    until a worker has registered a base that was given as a folder.
+    until a worker has registered a base that was given as a folder. ``seconds`` is how long runners have
+    worked on it, over all attempts; ``curves`` is ``trainer.curves.Curves`` as JSON.
     """
 
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="runs")
@@ -31,6 +32,8 @@ class Run(models.Model):
     events_offset = models.PositiveBigIntegerField(default=0)
     step = models.PositiveIntegerField(default=0)
     total_steps = models.PositiveIntegerField(null=True, blank=True)
+    seconds = models.FloatField(default=0.0)
+    curves = models.JSONField(default=dict)
     result = models.JSONField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="runs"
@@ -63,6 +66,29 @@ class RunEvent(FrozenRow):
 
     def __str__(self) -> str:
         return f"{self.kind} at {self.step}"
+
+
+class Preflight(models.Model):
+    """A run before it starts: what is asked for, and what a few timed steps of it say.
+
+    ``asked`` holds the fields of a spec file; ``probe`` is ``trainer.actions.preflights.Probe`` as JSON, null
+    until the ``job`` has ended.
+    """
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="preflights")
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="preflight")
+    asked = models.JSONField()
+    probe = models.JSONField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="preflights"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"check {self.pk}"
 
 
 class ModelKind(models.TextChoices):

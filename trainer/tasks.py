@@ -1,4 +1,4 @@
-"""The tasks of this room: runs, evaluations and scorings on the gpu queue, and the sweep over what was left."""
+"""The tasks of this room: runs, checks, evaluations, scorings on the gpu queue, and the sweep over what was left."""
 
 from celery import shared_task
 
@@ -6,6 +6,7 @@ from feedback.actions.jobs import perform_job
 from trainer.actions.evaluations import carry_out_evaluation
 from trainer.actions.generating import carry_out_generation
 from trainer.actions.measuring import advance_evaluations
+from trainer.actions.preflights import carry_out_preflight
 from trainer.actions.pushing import carry_out_push
 from trainer.actions.reward_checks import carry_out_reward_check
 from trainer.actions.rounds import carry_out_round
@@ -16,6 +17,11 @@ from trainer.actions.scoring import carry_out_scoring
 @shared_task(ignore_result=True)
 def perform_run(job_id: int) -> None:
     perform_job(job_id, carry_out_run)
+
+
+@shared_task(ignore_result=True)
+def perform_preflight(job_id: int) -> None:
+    perform_job(job_id, carry_out_preflight)
 
 
 @shared_task(ignore_result=True)

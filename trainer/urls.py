@@ -11,14 +11,20 @@ from trainer.views import (
     rounds,
     runs,
     scorings,
+    starting,
 )
 
 app_name = "trainer"
 urlpatterns = [
     path("p/<slug:slug>/runs/", runs.run_list, name="runs"),
-    path("p/<slug:slug>/runs/new/", runs.run_new, name="run-new"),
+    path("p/<slug:slug>/runs/new/", starting.run_new, name="run-new"),
+    path("p/<slug:slug>/runs/checks/<int:pk>/", starting.run_check, name="run-check"),
+    path("p/<slug:slug>/runs/checks/<int:pk>/start/", starting.check_start, name="check-start"),
+    path("p/<slug:slug>/runs/compare/", runs.run_compare, name="run-compare"),
     path("p/<slug:slug>/runs/<int:pk>/", runs.run_detail, name="run"),
     path("p/<slug:slug>/runs/<int:pk>/series/", runs.run_series, name="run-series"),
+    path("p/<slug:slug>/runs/<int:pk>/points.csv", runs.run_csv, name="run-csv"),
+    path("p/<slug:slug>/runs/<int:pk>/pause/", runs.run_pause, name="run-pause"),
     path("p/<slug:slug>/runs/<int:pk>/cancel/", runs.run_cancel, name="run-cancel"),
     path("p/<slug:slug>/runs/<int:pk>/resume/", runs.run_resume, name="run-resume"),
     path("p/<slug:slug>/models/", model_versions.model_list, name="models"),

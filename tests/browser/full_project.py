@@ -66,6 +66,7 @@ from trainer.actions.evaluations import start_evaluation
 from trainer.actions.runs import start_run
 from trainer.actions.scoring import start_scoring
 from trainer.actions.stages import set_stage
+from trainer.curves import Curves
 from trainer.folders import run_folder
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
 
@@ -377,8 +378,10 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     return {
         "trainer:run": runs_shown,
         "trainer:run-series": runs_shown[:1],
+        "trainer:run-csv": runs_shown[:1],
+        "trainer:run-compare": [{}, {"query": "&".join(f"run={run.pk}" for run in runs.values())}],
         "trainer:scoring-progress": [{"pk": scoring.pk}],
-        "trainer:run-new": [{}, {"query": "method=grpo"}],
+        "trainer:run-new": [{}, {"query": "method=grpo"}, {"query": f"like={runs_shown[0]['pk']}"}],
         "trainer:evaluation-new": [{"pk": tuned.pk}],
         "trainer:evaluation": [{"pk": evaluation.pk} for evaluation in evaluations],
         "trainer:evaluation-csv": [{"pk": evaluations[0].pk}],
@@ -406,10 +409,14 @@ def _events(run: Run) -> None:
         ("metric", 40, {"values": {"loss": 0.4, "accuracy": 0.8}}),
         ("warning", None, {"message": "Only 28 rows for a batch_size of 32."}),
         ("checkpoint", 20, {"path": "checkpoint-20"}),
+        ("samples", 20, {"samples": [{"prompt": "Why?", "text": "Because.", "step": 20}]}),
+        ("samples", 40, {"samples": [{"prompt": "Why?", "text": "Because of that.", "step": 40}]}),
+        ("alarm", 40, {"alarm": "overfitting", "evidence": "The held-out loss was 1 at step 20."}),
     ]
     for seq, (kind, step, data) in enumerate(told, start=1):
         RunEvent.objects.create(run=run, seq=seq, kind=kind, step=step, data=data, at=run.created_at)
-    Run.objects.filter(pk=run.pk).update(step=40, total_steps=100)
+    curves = Curves(lines={"loss": [(20, 0.7), (40, 0.4)]}, last={"loss": (40, 0.4)})
+    Run.objects.filter(pk=run.pk).update(step=40, total_steps=100, curves=curves.to_json())
     run_folder(run).mkdir(parents=True, exist_ok=True)
     (run_folder(run) / "runner.log").write_text("A line of the log.\n" * 40)
 

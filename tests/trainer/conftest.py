@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -116,7 +117,9 @@ def running_jobs(transactional_db: None) -> Iterator[Callable[[int], subprocess.
             subprocess.Popen(
                 [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
                 cwd=ROOT,
-                env=os.environ | {"DATABASE_URL": _database_url(), "CONCORD_VAR": str(settings.VAR)},
+                env=os.environ
+                | {"DATABASE_URL": _database_url(), "CONCORD_VAR": str(settings.VAR)}
+                | {"LAUNCHERS": json.dumps(settings.LAUNCHERS)},
                 start_new_session=True,
             )
         )
