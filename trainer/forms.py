@@ -386,7 +386,7 @@ class CompareForm(forms.Form):
     """Which versions stand in one table, against whom, and what an hour of training costs."""
 
     per_hour = forms.FloatField(
-        required=False, min_value=0, max_value=10_000, label=_("Dollars an hour of training")
+        required=False, min_value=0, max_value=10_000, label=_("Price of an hour of training")
     )
 
     def __init__(self, project: Project, *args: Any, **kwargs: Any) -> None:

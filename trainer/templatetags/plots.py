@@ -118,6 +118,7 @@ def _few(values: Sequence[float]) -> list[float]:
 
 
 @register.simple_tag
-def dollars_of(cost: Cost, per_hour: float) -> str:
-    """What a version's training cost at so much an hour."""
-    return f"{cost.compute_dollars(per_hour):.2f}"
+def dollars_of(cost: Cost, per_hour: float | None) -> str:
+    """What a version's training cost, at so much an hour or at its launchers' prices."""
+    dollars = cost.training_at(per_hour)
+    return "–" if dollars is None else f"{dollars:.2f}"

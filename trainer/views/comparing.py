@@ -31,6 +31,7 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "rows": rows,
         "per_hour": per_hour,
+        "priced": any(row.cost.training_at(per_hour) is not None for row in rows),
         "points": points,
         "same_cost": same_cost(rows),
         "query": request.GET.urlencode(),
