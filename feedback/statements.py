@@ -39,6 +39,14 @@ def run(statement: str, parameters: Parameters) -> int:
     return changed
 
 
+def run_each(statement: str, parameters: Sequence[Parameters]) -> None:
+    """The statement once for each of them, sent together."""
+    if not parameters:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, parameters)
+
+
 def places(values: Iterable[Any]) -> str:
     """A place in a statement for each value of a list: ``IN (%s, %s)``."""
     return ", ".join("%s" for _value in values)

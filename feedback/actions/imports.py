@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from django.db import connection, transaction
 
 from feedback.actions.audit import record as audit
+from feedback.actions.copying import store_new
 from feedback.actions.import_gold import reject_other_gold, store_gold
 from feedback.actions.import_judgments import JudgmentStore
 from feedback.actions.judgment_rows import Placed
@@ -176,7 +177,8 @@ class _Store:
     def _prompts(self, incoming: list[_Incoming]) -> dict[str, int]:
         wanted = {each.prompt: each.record for each in incoming}
         known = self._prompt_ids(wanted)
-        Prompt.objects.bulk_create(
+        store_new(
+            Prompt,
             (
                 Prompt(
                     project=self.project,
@@ -237,35 +239,44 @@ class _Store:
             )
             for key, each in new.items()
         }
-        Comparison.objects.bulk_create(rows.values())
-        Slot.objects.bulk_create(
-            Slot(
-                comparison=rows[key],
-                response_id=responses[(rows[key].prompt_id, *identity)],
-                position=position,
-                key=response.key,
-            )
-            for key, each in new.items()
-            for position, (response, identity) in enumerate(
-                zip(each.record.responses, each.responses, strict=True)
-            )
+        store_new(Comparison, rows.values())
+        store_new(
+            Slot,
+            (
+                Slot(
+                    comparison=rows[key],
+                    response_id=responses[(rows[key].prompt_id, *identity)],
+                    position=position,
+                    key=response.key,
+                )
+                for key, each in new.items()
+                for position, (response, identity) in enumerate(
+                    zip(each.record.responses, each.responses, strict=True)
+                )
+            ),
         )
         store_gold((each.record, rows[key]) for key, each in new.items())
-        QueueItem.objects.bulk_create(
-            QueueItem(
-                comparison=rows[key],
-                project_id=self.project.pk,
-                pool_id=self.rules.pool(self._asked(each.record)),
-                slots_free=rows[key].overlap,
-                responses=len(each.record.responses),
-            )
-            for key, each in new.items()
-            if not each.record.gold
+        store_new(
+            QueueItem,
+            (
+                QueueItem(
+                    comparison=rows[key],
+                    project_id=self.project.pk,
+                    pool_id=self.rules.pool(self._asked(each.record)),
+                    slots_free=rows[key].overlap,
+                    responses=len(each.record.responses),
+                )
+                for key, each in new.items()
+                if not each.record.gold
+            ),
         )
-        Comparison.tags.through.objects.bulk_create(
-            Comparison.tags.through(comparison_id=rows[key].pk, tag_id=self._tag(tag).pk)
-            for key, each in new.items()
-            for tag in dict.fromkeys(each.record.tags)
+        store_new(
+            Comparison.tags.through,
+            (
+                Comparison.tags.through(comparison_id=rows[key].pk, tag_id=self._tag(tag).pk)
+                for key, each in new.items()
+                for tag in dict.fromkeys(each.record.tags)
+            ),
         )
         self.summary.comparisons_new += len(rows)
 
@@ -277,7 +288,8 @@ class _Store:
             for each in incoming
             for response, identity in zip(each.record.responses, each.responses, strict=True)
         }
-        Response.objects.bulk_create(
+        store_new(
+            Response,
             (
                 Response(prompt_id=prompt, source=source, sha256=sha256, text=text)
                 for (prompt, source, sha256), text in wanted.items()
