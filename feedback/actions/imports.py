@@ -18,12 +18,27 @@ from feedback.actions.import_judgments import JudgmentStore
 from feedback.actions.judgment_rows import Placed
 from feedback.actions.slices import Asked, RulesConflict, SliceRules
 from feedback.hashing import content_sha256
-from feedback.models import Comparison, Project, Prompt, Purpose, QueueItem, Response, Slot, Tag
+from feedback.models import (
+    Comparison,
+    Judgment,
+    Project,
+    Prompt,
+    Purpose,
+    QueueItem,
+    Response,
+    ReviewItem,
+    Slot,
+    Tag,
+)
 from feedback.people import Person
 from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
+from feedback.statements import refresh_statistics
 
 BATCH = 200  # records a transaction: people at work on SQLite wait for one batch at most
 LARGE_BATCH = 1000  # on PostgreSQL, where they do not wait
+GROWING = (Prompt, Response, Comparison, Slot, QueueItem, Judgment, ReviewItem, Comparison.tags.through)
+# New comparisons after which PostgreSQL is told to look at these tables; again at four times as many, and so on.
+FIRST_LOOK = 1000
 BATCH_CHARACTERS = 8_000_000  # of responses in a batch, so that long ones do not fill the memory
 
 
@@ -58,6 +73,7 @@ def store_records(
     stays, and is in the audit trail.
     """
     summary = ImportSummary()
+    known = FIRST_LOOK
     rejected = _Counted(reject or summary.rejections.append)
     store = _Store(project, summary, rejected)
     try:
@@ -66,10 +82,15 @@ def store_records(
                 store.store(batch)
                 if progress:
                     progress(batch[-1].line, summary)
+            if summary.comparisons_new >= known:
+                refresh_statistics(*GROWING)
+                known = summary.comparisons_new * 4
     except Exception:
         if summary.changed:
             _audit(project, by, summary, rejected, complete=False)
         raise
+    if summary.comparisons_new >= FIRST_LOOK:
+        refresh_statistics(*GROWING)
     _audit(project, by, summary, rejected, complete=True)
     return summary
 
