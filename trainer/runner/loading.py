@@ -198,7 +198,10 @@ def _with_kernels(run: Run) -> dict[str, Any]:
 
 def _load_whole(factory: Any, run: Run, source: str, missing_allowed: str, options: dict[str, Any]) -> Any:
     model, info = _from_pretrained(factory, run, source, output_loading_info=True, **options)
-    strange = [*info["missing_keys"], *(each[0] for each in info.get("mismatched_keys") or ())]
+    strange = [
+        *info["missing_keys"],
+        *(str(each if isinstance(each, str) else each[0]) for each in info.get("mismatched_keys") or ()),
+    ]
     missing = [name for name in strange if not (missing_allowed and name.startswith(missing_allowed))]
     if missing:
         raise RunnerError(
