@@ -219,6 +219,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1(/projects/\{slug\}(?=/))?",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "JobStateEnum": "feedback.models.JobState",
         "OutcomeEnum": "feedback.models.Outcome",
         "AnswerOutcomeEnum": ["ranked", "skipped"],
     },

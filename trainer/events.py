@@ -29,6 +29,8 @@ FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "samples": ("step", "samples"),
         # One of `trainer.alarms.ALARMS`, with the figures that set it off as a sentence.
         "alarm": ("step", "alarm", "evidence"),
+        # One try of a search: {"number", "parameters", "state", "value"} with the values on its way by step.
+        "trial": ("number", "parameters", "state", "value", "values"),
         "warning": ("message",),
         "finished": ("result",),
         "failed": ("message",),

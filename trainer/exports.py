@@ -126,11 +126,11 @@ def _verl(method: str, base: str, p: Values, _seed: int) -> Export | None:
     words = [
         *("python", "-m", "verl.trainer.main_ppo", f"algorithm.adv_estimator={estimator}"),
         *("data.train_files=train.parquet", "data.val_files=test.parquet", "data.prompt_key=prompt"),
-        f"data.train_batch_size={p['batch_size'] * p.get('gradient_accumulation', 1)}",
+        f"data.train_batch_size={p.get('rollouts', p['batch_size'])}",
         *(f"actor_rollout_ref.model.path={base}", f"actor_rollout_ref.actor.optim.lr={p['learning_rate']}"),
         *(
             "actor_rollout_ref.rollout.name=vllm",
-            f"actor_rollout_ref.rollout.n={p.get('num_generations', 8)}",
+            f"actor_rollout_ref.rollout.n={p.get('generations', 8)}",
         ),
         *("trainer.n_gpus_per_node=8", "trainer.nnodes=1", "trainer.default_local_dir=out"),
     ]

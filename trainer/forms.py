@@ -1,6 +1,7 @@
 """What engineers fill in to train and to evaluate; each form hands its values to one action."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -8,14 +9,15 @@ from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from alignment.models import Snapshot
-from feedback.models import Project
+from feedback.models import Project, Tag
 from judges.models import Judge
 from judges.queries import judges_of
 from trainer.alarms import ALARMS
 from trainer.launchers.registry import launcher_names
+from trainer.methods import PARAMETERS, Parameter
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.queries import base_named, trusted_judges
-from trainer.spec import PARAMETERS, Parameter, RunSpec
+from trainer.spec import RunSpec
 
 SEED_HELP = gettext_lazy("The same seed, spec and machine give the same result.")
 
@@ -38,6 +40,13 @@ class NumberList(forms.CharField):
             raise forms.ValidationError(
                 gettext("Give numbers with commas between them, such as 1, 0.5.")
             ) from error
+
+
+class TextList(forms.CharField):
+    """Texts between commas; empty is an empty list."""
+
+    def clean(self, value: Any) -> list[str]:
+        return [part.strip() for part in super().clean(value).split(",") if part.strip()]
 
 
 class RunForm(forms.Form):
@@ -135,7 +144,6 @@ class RunForm(forms.Form):
 def like_run(run: Run) -> dict[str, Any]:
     """What a form of the run's method begins with so that it asks for the same run again."""
     spec = RunSpec.from_json(run.spec)
-    lists = {field.name for field in PARAMETERS[spec.method] if field.type == "list[float]"}
     return {
         "snapshot": run.snapshot_id,
         "base": run.base.name if run.base else spec.model,
@@ -144,22 +152,21 @@ def like_run(run: Run) -> dict[str, Any]:
         "stop_on": spec.stop_on,
         "hours": spec.budget["hours"],
         "cost": spec.budget["cost"],
-        **{
-            f"parameters.{name}": _numbers(value) if name in lists else value
-            for name, value in spec.parameters.items()
-        },
+        **_like_parameters(spec.method, spec.parameters),
     }
 
 
 def like_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a form begins with so that it asks for the same as a spec file with these fields."""
-    lists = {field.name for field in PARAMETERS[asked["method"]] if field.type == "list[float]"}
-    parameters = {
-        f"parameters.{name}": _numbers(value) if name in lists else value
-        for name, value in (asked.get("parameters") or {}).items()
-    }
+    parameters = _like_parameters(asked["method"], asked.get("parameters") or {})
     snapshot = Snapshot.objects.filter(project=project, sha256=asked.get("snapshot", "")).first()
     return {**asked, **(asked.get("budget") or {}), **parameters, "snapshot": snapshot and snapshot.pk}
+
+
+def _like_parameters(method: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of parameters as a form begins with them."""
+    fields = [replace(each, default=values.get(each.name, each.default)) for each in PARAMETERS[method]]
+    return {f"parameters.{each.name}": _field(each).initial for each in fields}
 
 
 class BudgetForm(forms.Form):
@@ -186,12 +193,41 @@ class EvaluationForm(forms.Form):
     )
     judges = forms.ModelMultipleChoiceField(
         Judge.objects.none(),
+        required=False,
         label=gettext_lazy("Judges"),
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy(
             "Of several the majority decides. Chosen are those that agreement has shown to be "
-            "trusted on all comparisons."
+            "trusted on all comparisons. A grader also says how many of each model's responses pass."
         ),
+    )
+    reward_models = forms.ModelMultipleChoiceField(
+        ModelVersion.objects.none(),
+        required=False,
+        label=gettext_lazy("Reward models"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("They score every response; with several samples, the best of n too."),
+    )
+    people_pairs = forms.IntegerField(
+        min_value=0,
+        max_value=100_000,
+        initial=0,
+        label=gettext_lazy("Pairs for people"),
+        help_text=gettext_lazy("So many pairs, drawn at random, go to the annotators' queue, blind."),
+    )
+    people_each = forms.IntegerField(
+        min_value=1,
+        max_value=9,
+        initial=1,
+        label=gettext_lazy("People a pair"),
+        help_text=gettext_lazy("How many people judge each of them."),
+    )
+    regression_tag = forms.ModelChoiceField(
+        Tag.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("none"),
+        label=gettext_lazy("Regression set"),
+        help_text=gettext_lazy("The prompts with this tag are added, and must not get worse."),
     )
     seed = forms.IntegerField(
         min_value=0, max_value=2**32 - 1, label=gettext_lazy("Seed"), initial=0, help_text=SEED_HELP
@@ -206,6 +242,8 @@ class EvaluationForm(forms.Form):
             "base": others,
             "snapshot": Snapshot.objects.filter(project=project),
             "judges": judges_of(project),
+            "reward_models": ModelVersion.objects.filter(project=project, kind=ModelKind.REWARD),
+            "regression_tag": project.tags.all(),
         }
         for name, queryset in choices.items():
             self.fields[name].queryset = queryset  # type: ignore[attr-defined]  # it chooses a model
@@ -248,8 +286,18 @@ def _field(parameter: Parameter) -> forms.Field:
         case "float":
             number = forms.NumberInput(attrs={"step": "any"})
             return forms.FloatField(**common, **bounds, widget=number)
+        case "bool":
+            return forms.BooleanField(**common, required=False)
         case "str":
             return forms.ChoiceField(**common, choices=choices)
+        case "text":
+            return forms.CharField(**common, required=False)
+        case "list[text]":
+            common["initial"] = ", ".join(parameter.default)
+            return TextList(**common, required=False)
+        case "rewards":
+            common["initial"] = list(parameter.default)
+            return forms.JSONField(**common, widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}))
         case "list[str]":
             return forms.MultipleChoiceField(**common, choices=choices, widget=forms.CheckboxSelectMultiple)
         case "list[float]":

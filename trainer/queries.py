@@ -5,14 +5,25 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
+from alignment.models import Policy
 from alignment.policy.verdicts import ALL
 from alignment.queries import settled_labelling
 from feedback.models import Project
 from judges.models import Judge
 from trainer.folders import run_folder
-from trainer.models import Evaluation, ModelVersion, Run, RunEvent
+from trainer.models import (
+    Evaluation,
+    Generation,
+    ModelKind,
+    ModelVersion,
+    Round,
+    Run,
+    RunEvent,
+    Stage,
+    StageChange,
+)
 
 LOG_BYTES = 8_000
 SAMPLES = 4  # evaluations side by side
@@ -118,9 +129,7 @@ def samples(run: Run) -> Samples:
     texts: dict[str, dict[int, str]] = {}
     for step in steps:
         for each in by_step[step]:
-            texts.setdefault(_spoken(each["prompt"]), {})[step] = str(
-                each.get("text", each.get("response", ""))
-            )
+            texts.setdefault(_spoken(each["prompt"]), {})[step] = str(each["text"])
     return Samples(
         steps, [(prompt, [said.get(step, "") for step in steps]) for prompt, said in texts.items()]
     )
@@ -134,18 +143,31 @@ def _spoken(prompt: Any) -> str:
 
 
 def model_versions_of(project: Project) -> QuerySet[ModelVersion]:
-    """A project's model versions, newest first, with their lineage and their evaluations."""
+    """A project's model versions, newest first, with their lineage, evaluations and ``stage``."""
+    newest = StageChange.objects.filter(model_version=OuterRef("pk")).order_by("-pk")
     versions = ModelVersion.objects.filter(project=project)
     return (
-        versions.select_related("base", "run__snapshot")
-        .prefetch_related("evaluations__base", "scorings__job", "scorings__tag")
+        versions.select_related("base", "run__snapshot", "project")
+        .prefetch_related(
+            Prefetch("evaluations", Evaluation.objects.select_related("base").defer("prompts", "items")),
+            "scorings__job",
+            "scorings__tag",
+            "checks__snapshot",
+        )
+        .annotate(stage=Subquery(newest.values("stage")[:1]))
         .order_by("-pk")
     )
 
 
+def stage_of(version: ModelVersion) -> str:
+    """Where it stands now."""
+    newest = version.stages.order_by("-pk").values_list("stage", flat=True).first()
+    return newest or str(Stage.NONE)
+
+
 def evaluations_of(project: Project) -> QuerySet[Evaluation]:
     """A project's evaluations, newest first, without the texts of their prompts."""
-    evaluations = Evaluation.objects.filter(model_version__project=project).defer("prompts")
+    evaluations = Evaluation.objects.filter(model_version__project=project).defer("prompts", "items")
     return evaluations.select_related("model_version", "base", "job", "snapshot").order_by("-pk")
 
 
@@ -155,3 +177,37 @@ def trusted_judges(project: Project) -> list[Judge]:
     certificates = labelling.certificates if labelling else []
     names = [each["judge"] for each in certificates if each["trusted"] and each["slice"] == ALL]
     return list(Judge.objects.filter(project=project, rater__name__in=names).order_by("name", "-version"))
+
+
+def best_version(project: Project) -> ModelVersion | None:
+    """Who answers in the next round: the newest approved language model, else the newest candidate, else the newest."""
+    versions = model_versions_of(project).filter(kind=ModelKind.POLICY)
+    for stage in (Stage.APPROVED, Stage.CANDIDATE):
+        found = versions.filter(stage=stage).first()  # type: ignore[misc]  # annotated
+        if found:
+            return found
+    return versions.first()
+
+
+def next_policy(project: Project) -> Policy | None:
+    """Who labels in the next round: the policy that labelled last, else the newest."""
+    labelling = settled_labelling(project)
+    return labelling.policy if labelling else project.policies.order_by("-pk").first()
+
+
+def generations_of(project: Project) -> QuerySet[Generation]:
+    """A project's generations, newest first."""
+    return project.generations.select_related("job", "model_version", "tag", "project").order_by("-pk")
+
+
+def rounds_of(project: Project) -> QuerySet[Round]:
+    """A project's rounds, newest first."""
+    related = (
+        "job",
+        "policy",
+        "generation__job",
+        "generation__model_version__run",
+        "labelling__job",
+        "project",
+    )
+    return project.rounds.select_related(*related).prefetch_related("judges", "judge_runs__job")

@@ -12,8 +12,8 @@ from judges.actions.rubrics import create_rubric
 from trainer.actions.runs import start_run
 from trainer.curves import Curves
 from trainer.folders import run_folder
+from trainer.methods import PARAMETERS
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
-from trainer.spec import PARAMETERS
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 from django.db import transaction
 
@@ -45,6 +46,13 @@ def take_events(run: Run, events: list[Event], progress: Progress) -> None:
             tell_of_alarm(run, event["alarm"], event["evidence"])
     note_progress(progress, events)
     run.step, run.total_steps, run.curves = progress.step, progress.total, curves.to_json()
+
+
+def progress_in(folder: Path) -> Progress:
+    """How far the runner of a folder that has no run is."""
+    progress = Progress()
+    note_progress(progress, read_events(folder / "events.jsonl")[0])
+    return progress
 
 
 def note_progress(progress: Progress, events: Iterable[Event]) -> None:

@@ -25,14 +25,12 @@ from trainer.actions.model_versions import check_model_folder, check_weights, re
 from trainer.budget import cap_seconds
 from trainer.folders import model_folder, run_folder
 from trainer.launchers.registry import launcher_named, settings_of
+from trainer.methods import SNAPSHOT_METHODS, TRAINING_METHODS
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.queries import newest_moments
 from trainer.spec import RunSpec, SpecError, digest_dataset
 from trainer.stories import silence
 
-TRAINING_METHODS = ("sft", "reward", "dpo")
-# What a snapshot, which holds preference pairs, can train.
-SNAPSHOT_METHODS = ("reward", "dpo")
 LEFTOVERS_FOR = timedelta(days=1)
 
 

@@ -14,8 +14,9 @@ from feedback.api.endpoint import Endpoint, PageQuery, RequestFields, checked, k
 from feedback.models import Job, JobState, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from trainer.actions.runs import TRAINING_METHODS, resume_run, start_run
+from trainer.actions.runs import resume_run, start_run
 from trainer.alarms import ALARMS
+from trainer.methods import TRAINING_METHODS
 from trainer.models import Run, RunEvent
 from trainer.queries import base_named, runs_of
 

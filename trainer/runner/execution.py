@@ -1,6 +1,7 @@
 """The life of one run: lock, spec, method, outcome. Everything it leaves lies beside the spec file.
 
-    SPEC.json: events.jsonl, checkpoint-N/, final/ (or responses.jsonl, scores.jsonl), result.json, runner.log
+    SPEC.json: events.jsonl, checkpoint-N/, final/ (or responses.jsonl, scores.jsonl), result.json, runner.log,
+    tensorboard/
 
 Exit status: 0 finished (at once, when it had finished before), 1 failed, 75 another runner has the folder,
 76 stopped by itself (an alarm that it was to stop on, or its budget), 143 cancelled.
@@ -17,15 +18,17 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from trainer.events import EventWriter
+from trainer.methods import TRAINING_METHODS
 from trainer.runner.checkpoints import last_complete
 from trainer.runner.failures import RunnerError, explain
 from trainer.runner.stopping import Cancelled, StopWatch
+from trainer.runner.tracking import Tracking
 from trainer.runner.watched import WatchedEvents
 from trainer.spec import RunSpec, SpecError
 
@@ -44,6 +47,21 @@ class Run:
     folder: Path
     events: EventWriter
     stop: StopWatch
+    tracking: Tracking | None = None
+
+    def report_metric(
+        self, step: int, total_steps: int, epoch: float | None, values: dict[str, float | None]
+    ) -> None:
+        """A point of the charts: an event, and the same in the trackers' files."""
+        self.events.write("metric", step=step, total_steps=total_steps, epoch=epoch, values=values)
+        if self.tracking:
+            self.tracking.log(step, values)
+
+    def report_evaluation(self, step: int, values: dict[str, float | None]) -> None:
+        """The figures on held-out rows, likewise."""
+        self.events.write("evaluation", step=step, values=values)
+        if self.tracking:
+            self.tracking.log(step, values, "eval")
 
     def check_stop(self) -> None:
         """Raise Cancelled, with the checkpoint to go on from, when the run has to stop."""
@@ -109,12 +127,13 @@ def _finish(spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatc
     events.obey(spec)
     _prepare_environment(spec)
     method = importlib.import_module(f"trainer.runner.{spec.method}")
-    result = {
-        "method": spec.method,
-        "spec_sha256": spec.sha256(),
-        **method.execute(Run(spec, folder, events, stop)),
-        "seconds": round(time.monotonic() - started, 3),
-    }
+    with closing(Tracking(spec, folder)) if spec.method in TRAINING_METHODS else nullcontext() as tracking:
+        result = {
+            "method": spec.method,
+            "spec_sha256": spec.sha256(),
+            **method.execute(Run(spec, folder, events, stop, tracking)),
+            "seconds": round(time.monotonic() - started, 3),
+        }
     if is_first_rank():
         _write_whole(result_path, json.dumps(result, indent=2, sort_keys=True))
     return result
