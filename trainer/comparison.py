@@ -76,7 +76,7 @@ def compared_rows(rows: Sequence[Compared], per_hour: float | None) -> Iterator[
             row.regression["verdict"] if row.regression else "",
             row.cost.seconds,
             row.cost.own_seconds,
-            "" if per_hour is None else row.cost.compute_dollars(per_hour),
+            row.cost.training_at(per_hour) or "",
             row.cost.people,
             row.cost.judges,
             "" if row.cost.dollars is None else str(row.cost.dollars),

@@ -185,7 +185,7 @@ def best_version(project: Project) -> ModelVersion | None:
     """Who answers in the next round: the newest approved language model, else the newest candidate, else the newest."""
     versions = model_versions_of(project).filter(kind=ModelKind.POLICY)
     for stage in (Stage.APPROVED, Stage.CANDIDATE):
-        found = versions.filter(stage=stage).first()
+        found = versions.filter(stage=stage).first()  # type: ignore[misc]  # annotated
         if found:
             return found
     return versions.first()

@@ -12,7 +12,7 @@ from feedback.models import Judgment, Project, RaterKind
 from trainer.costs import cost_of
 from trainer.models import Evaluation, Round
 from trainer.queries import rounds_of
-from trainer.tables import NOTHING
+from trainer.tables import best_rate
 
 
 class RoundRow(NamedTuple):
@@ -54,15 +54,6 @@ def _row(each: Round) -> RoundRow:
         each.generation.spent + judged,
         cost_of(version).seconds if version else 0.0,
     )
-
-
-def best_rate(evaluation: Evaluation | None) -> Mapping[str, Any]:
-    """People's and judges' together where people were asked, else the judges'."""
-    result = (evaluation.result if evaluation else None) or {}
-    powered = result.get("prediction_powered", {}).get("win_rate", NOTHING)
-    if powered["value"] is not None:
-        return dict(powered)
-    return dict(result.get("win_rate", NOTHING))
 
 
 def rounds_table(rows: list[RoundRow]) -> Iterator[list[object]]:

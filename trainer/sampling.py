@@ -76,11 +76,15 @@ class SampleLedger:
             case Answer(call, reply, _):
                 cost = self.prices.cost(reply)
                 told = None if reply.refusal else reply.text
-                line = {"answered": call.sha256, "text": told, "cost": None if cost is None else str(cost)}
+                line: dict[str, Any] = {
+                    "answered": call.sha256,
+                    "text": told,
+                    "cost": None if cost is None else str(cost),
+                }
                 return StoredReply(reply.text, reply.stop_reason), line
             case NoAnswer(call, failure, _, final):
-                line = {"failed": call.sha256, "kind": failure.kind, "billed": failure.may_be_billed}
-                return None, line | {"final": final}
+                why = {"kind": failure.kind, "billed": failure.may_be_billed, "final": final}
+                return None, {"failed": call.sha256, **why}
         raise TypeError(f"no piece of an asker: {piece!r}")
 
     def _note(self, line: Mapping[str, Any]) -> None:

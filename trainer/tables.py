@@ -49,6 +49,24 @@ def measures(evaluation: Evaluation) -> list[Measure]:
     return found
 
 
+def best_rate(evaluation: Evaluation | None) -> Stat:
+    """People's and judges' together where people were asked, else the judges'."""
+    result = (evaluation.result if evaluation else None) or {}
+    powered = result.get("prediction_powered", {}).get("win_rate", NOTHING)
+    if powered["value"] is not None:
+        return dict(powered)
+    return dict(result.get("win_rate", NOTHING))
+
+
+def apart(evaluation: Evaluation) -> bool:
+    """Whether the judges' interval and the people's do not overlap."""
+    result = evaluation.result or {}
+    judges, people = result.get("win_rate", NOTHING), result.get("people", {}).get("win_rate", NOTHING)
+    if judges.get("low") is None or people.get("low") is None:
+        return False
+    return bool(judges["low"] > people["high"] or people["low"] > judges["high"])
+
+
 def _who_judged(result: Mapping[str, Any]) -> str:
     """The judges, and which of them agreement has not shown to be trusted."""
     if not result.get("uncertified"):

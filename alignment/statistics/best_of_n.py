@@ -67,19 +67,17 @@ def _powers(samples: int) -> list[int]:
 def _chances(n: int, samples: int) -> Floats:
     """By place from below: the chance to be the best of n."""
     places = np.arange(1, samples + 1)
-    chances: Floats = special.binom(places - 1, n - 1) / special.binom(samples, n)
-    return chances
+    return np.asarray(special.binom(places - 1, n - 1) / special.binom(samples, n), dtype=np.float64)
 
 
 def _tied_means(scores: Floats, other: Floats) -> Floats:
     """``other`` in the order of ``scores``, with the mean of it where scores are equal."""
     order = np.argsort(scores, axis=1, kind="stable")
-    ranked, sorted_other = np.take_along_axis(scores, order, 1), np.take_along_axis(other, order, 1)
-    for row in range(len(ranked)):
-        _, group = np.unique(ranked[row], return_inverse=True)
-        sums = np.bincount(group, sorted_other[row])
-        sorted_other[row] = (sums / np.bincount(group))[group]
-    means: Floats = sorted_other
+    means = np.empty(scores.shape)
+    for row, places in enumerate(order):
+        ranked, gold = scores[row, places], other[row, places]
+        alike = (ranked[:, None] == ranked).astype(np.float64)
+        means[row] = alike @ gold / alike.sum(axis=1)
     return means
 
 

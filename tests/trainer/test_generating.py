@@ -76,6 +76,7 @@ def test_two_samples_become_a_comparison_with_the_prompts_tags(project, policy_m
         "comparisons": 2,
         "left_out": {"same": 1, "silent": 3},
         "rejected": 0,
+        "budget_reached": False,
     }
     new = generation.comparisons.get(slots__response__text="one")
     assert set(new.slots.values_list("response__text", flat=True)) == {"one", "two"}
@@ -132,6 +133,23 @@ def test_a_provider_answers_plainly_and_is_paid_once(project, make_comparisons, 
 def resume_again(generation: Generation) -> None:
     generation.job.__class__.objects.filter(pk=generation.job_id).update(state=JobState.QUEUED)
     done(generation)
+
+
+def test_what_came_within_the_budget_is_stored(project, make_comparisons, api):
+    make_comparisons(project, 12)
+    generation = start_generation(
+        project=project,
+        provider="openai",
+        model="gpt-5.6-luna",
+        provider_settings={"base_url": f"{api.url}/v1", "max_tokens": 1000},
+        samples=1,
+        budget=Decimal("0.00126"),
+        by=None,
+    )
+    done(generation)
+    assert generation.made["budget_reached"]
+    assert 0 < generation.made["responses"] < 12
+    assert generation.spent <= generation.budget
 
 
 def call(sample: int = 0):

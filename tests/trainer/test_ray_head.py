@@ -80,7 +80,10 @@ class Head:
 
         if self.process is None:
             return
-        family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+        family = [
+            psutil.Process(self.process.pid),
+            *psutil.Process(self.process.pid).children(recursive=True),
+        ]
         for each in family:
             try:
                 each.kill()

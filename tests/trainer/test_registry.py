@@ -116,7 +116,8 @@ def test_cost_counts_the_lineage_and_its_labels(trained, snapshot):
     cost = cost_of(trained)
     labelled = sum(rater["judgments"] for rater in snapshot.manifest["raters"])
     assert (cost.own_seconds, cost.seconds, cost.people, cost.judges) == (90.0, 90.0, labelled, 0)
-    assert cost.compute_dollars(2.0) == pytest.approx(0.05)
+    assert (cost.training, cost.training_at(None)) == (None, None)
+    assert cost.training_at(2.0) == pytest.approx(0.05)
     assert equal([cost, cost._replace(seconds=95.0)])
     assert not equal([cost, cost._replace(seconds=200.0)])
 

@@ -2,8 +2,7 @@
 
 import asyncio
 import json
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -15,13 +14,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from feedback.actions.audit import record
-from feedback.actions.imports import store_records
-from feedback.actions.jobs import JobCancelled, JobInterrupted, Lease, queue_job
+from feedback.actions.jobs import JobCancelled, Lease, queue_job
 from feedback.errors import Refused
 from feedback.hashing import content_sha256
-from feedback.models import Comparison, Project, Prompt, Purpose, Response, Tag
+from feedback.models import Comparison, Project, Prompt, Purpose, Tag
 from feedback.people import Person
-from feedback.records import ComparisonRecord, ResponseRecord
 from judges.actions.asking import BudgetReached, Stop, open_asker
 from judges.actions.keys import limits_of, provider_of
 from judges.actions.ledger import Call
@@ -31,6 +28,7 @@ from judges.models import Judge
 from trainer.actions.events import progress_in
 from trainer.actions.following import carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder, check_weights
+from trainer.actions.new_comparisons import Texts, store_responses
 from trainer.actions.runs import checked_spec
 from trainer.folders import generation_folder, model_folder
 from trainer.launchers.registry import launcher_named
@@ -38,15 +36,9 @@ from trainer.models import Generation, ModelKind, ModelVersion
 from trainer.responses import read_texts
 from trainer.sampling import SampleLedger, plain_call
 
-Texts = Mapping[tuple[int, int], str | None]
 PROVIDERS = ("openai", "anthropic")
 MOST_SAMPLES = 64
 HEARTBEAT_SECONDS = 1.0
-LEFT_OUT = {
-    "silent": gettext_noop("no text came"),
-    "same": gettext_noop("the same text twice"),
-    "alone": gettext_noop("nothing to compare it with"),
-}
 
 
 def start_generation(
@@ -129,7 +121,7 @@ def carry_out_generation(lease: Lease) -> None:
     else:
         texts = _asked(generation, prompts, lease)
     lease.report(message=gettext_noop("Storing the comparisons."))
-    _store(generation, prompts, texts)
+    store_responses(generation, prompts, texts)
 
 
 def _check_version(generation: Generation, version: ModelVersion) -> None:
@@ -210,7 +202,7 @@ def _sampled(generation: Generation, version: ModelVersion, prompts: Sequence[Pr
 
 
 def _asked(generation: Generation, prompts: Sequence[Prompt], lease: Lease) -> Texts:
-    """Ask the provider, within the budget; what earlier attempts were answered is not asked again."""
+    """Ask the provider until the budget has no more room; what earlier attempts were answered is not asked again."""
     judge = _as_judge(generation)
     provider = provider_of(judge)
     path = generation_folder(generation) / "replies.jsonl"
@@ -233,8 +225,8 @@ def _asked(generation: Generation, prompts: Sequence[Prompt], lease: Lease) -> T
     if isinstance(stop.reason, JobCancelled):
         raise stop.reason
     if isinstance(stop.reason, BudgetReached):
-        raise JobInterrupted("The budget has no room for another response. What came is kept.")
-    if stop.reason is not None:
+        Generation.objects.filter(pk=generation.pk).update(made={"budget_reached": True})
+    elif stop.reason is not None:
         raise Refused(str(stop.reason))
     return {key: ledger.texts.get(call.sha256) for key, call in calls.items()}
 
@@ -264,84 +256,3 @@ async def _beat(ledger: SampleLedger, stop: Stop, lease: Lease, total: int) -> N
             stop.now(JobCancelled())
             return
         await asyncio.sleep(HEARTBEAT_SECONDS)
-
-
-def _store(generation: Generation, prompts: Sequence[Prompt], texts: Texts) -> None:
-    left_out: Counter[str] = Counter()
-    records = list(_records(generation, prompts, texts, left_out))
-    asks_nobody = hasattr(generation, "round")  # a round's policy says whom people are asked about
-    summary = store_records(
-        project=generation.project,
-        records=records,
-        by=generation.created_by,
-        overlap=0 if asks_nobody else None,
-    )
-    stored = generation.project.comparisons.filter(external_id__startswith=_key(generation, ""))
-    with transaction.atomic():
-        generation.comparisons.set(stored)
-        generation.made = {
-            "prompts": len(prompts),
-            "responses": sum(bool(text and text.strip()) for text in texts.values()),
-            "comparisons": stored.count(),
-            "left_out": {name: count for name, count in left_out.items() if count},
-            "rejected": len(summary.rejections),
-        }
-        generation.save(update_fields=["made"])
-
-
-def _records(
-    generation: Generation, prompts: Sequence[Prompt], texts: Texts, left_out: Counter[str]
-) -> Iterator[ComparisonRecord]:
-    for place, prompt in enumerate(prompts):
-        given = [texts.get((place, sample)) for sample in range(generation.parameters["samples"])]
-        fresh = [text for text in given if text and text.strip()]
-        left_out["silent"] += len(given) - len(fresh)
-        known = _known(prompt)
-        for number, pair in enumerate(_pairs(generation, prompt, fresh, left_out)):
-            yield _record(_key(generation, f"{prompt.pk}/{number}"), prompt, pair, known)
-
-
-def _pairs(
-    generation: Generation, prompt: Prompt, fresh: Sequence[str], left_out: Counter[str]
-) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """Two and two of the new texts; one that is left over, or alone, beside the newest from elsewhere."""
-    for one, other in zip(fresh[0::2], fresh[1::2], strict=False):
-        if one == other:
-            left_out["same"] += 1
-        else:
-            yield (generation.source, one), (generation.source, other)
-    if len(fresh) != 1:
-        return
-    others = Response.objects.filter(prompt=prompt).exclude(source=generation.source)
-    newest = others.order_by("-pk").first()
-    if newest is None:
-        left_out["alone"] += 1
-    elif newest.text == fresh[0]:
-        left_out["same"] += 1
-    else:
-        yield (generation.source, fresh[0]), (newest.source, newest.text)
-
-
-def _record(
-    key: str, prompt: Prompt, pair: tuple[tuple[str, str], tuple[str, str]], known: Mapping[str, Any]
-) -> ComparisonRecord:
-    """In an order that does not tell which response is new."""
-    sides = list(pair)
-    if int(content_sha256(key)[0], 16) % 2:
-        sides.reverse()
-    responses = [ResponseRecord(name, *side) for name, side in zip("ab", sides, strict=True)]
-    return ComparisonRecord(
-        prompt=prompt.messages, reference=prompt.reference, responses=responses, key=key, **known
-    )
-
-
-def _known(prompt: Prompt) -> dict[str, Any]:
-    """The tags and the metadata that the prompt's comparisons have."""
-    own = Comparison.objects.filter(prompt=prompt, purpose=Purpose.TRAIN).prefetch_related("tags")
-    comparisons = list(own.order_by("pk"))
-    tags = sorted({tag.name for comparison in comparisons for tag in comparison.tags.all()})
-    return {"tags": tags, "metadata": comparisons[0].metadata if comparisons else {}}
-
-
-def _key(generation: Generation, rest: str) -> str:
-    return f"generation-{generation.pk}/{rest}"

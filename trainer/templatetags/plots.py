@@ -1,5 +1,6 @@
 """Plots drawn here as SVG: lines with their intervals, over two labelled axes. Every number stands in a table too."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -25,10 +26,10 @@ class Axis(NamedTuple):
         share = (value - self.low) / (self.high - self.low)
         return round(self.start + share * (self.end - self.start), 1)
 
-    def ticks(self, names: Sequence[float] = ()) -> list[dict[str, Any]]:
-        values = names or [self.low + part * (self.high - self.low) / 4 for part in range(5)]
-        small = self.high - self.low < 8 and not names
-        return [{"at": self.at(value), "name": f"{value:.2f}" if small else f"{value:g}"} for value in values]
+    def ticks(self, values: Sequence[float] = ()) -> list[dict[str, Any]]:
+        """At these values, or at round ones."""
+        chosen = values or _round(self.low, self.high)
+        return [{"at": self.at(value), "name": f"{value:.3g}"} for value in chosen]
 
 
 @register.inclusion_tag("trainer/plot.html")
@@ -95,9 +96,19 @@ def _line(
 
 
 def _padded(values: Sequence[float], share: float = 0.08) -> tuple[float, float]:
+    """Their range with some room; what is never negative has no room below 0."""
     low, high = min(values), max(values)
     room = (high - low) * share or 0.5
-    return low - room, high + room
+    return (max(0.0, low - room) if low >= 0 else low - room), high + room
+
+
+def _round(low: float, high: float) -> list[float]:
+    """Four or so values in steps of 1, 2, 2.5 or 5 times a power of ten."""
+    least = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(least))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= least)
+    first = math.ceil(low / step)
+    return [round(place * step, 10) for place in range(first, math.floor(high / step + 1e-9) + 1)]
 
 
 def _few(values: Sequence[float]) -> list[float]:
@@ -107,6 +118,7 @@ def _few(values: Sequence[float]) -> list[float]:
 
 
 @register.simple_tag
-def dollars_of(cost: Cost, per_hour: float) -> str:
-    """What a version's training cost at so much an hour."""
-    return f"{cost.compute_dollars(per_hour):.2f}"
+def dollars_of(cost: Cost, per_hour: float | None) -> str:
+    """What a version's training cost, at so much an hour or at its launchers' prices."""
+    dollars = cost.training_at(per_hour)
+    return "–" if dollars is None else f"{dollars:.2f}"

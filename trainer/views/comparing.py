@@ -10,8 +10,8 @@ from django.views.decorators.http import require_GET
 from feedback.models import Project
 from feedback.permissions import Permission, project_for
 from trainer.comparison import Compared, compared, compared_rows, same_cost
-from trainer.forms import CompareForm
 from trainer.models import ModelKind, ModelVersion
+from trainer.registry_forms import CompareForm
 from trainer.views.files import csv_response
 
 SHOWN = 6  # versions, where none were chosen
@@ -31,6 +31,7 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "rows": rows,
         "per_hour": per_hour,
+        "priced": any(row.cost.training_at(per_hour) is not None for row in rows),
         "points": points,
         "same_cost": same_cost(rows),
         "query": request.GET.urlencode(),

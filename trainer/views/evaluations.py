@@ -18,7 +18,7 @@ from trainer.forms import EvaluationForm
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import Pair, pairs_of
 from trainer.queries import evaluations_of
-from trainer.tables import evaluation_rows, measures
+from trainer.tables import apart, best_rate, evaluation_rows, measures
 from trainer.views.files import csv_response
 from trainer.views.jobs import job_view
 
@@ -69,6 +69,8 @@ def evaluation(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "may_cancel": may_train and found.job.state in UNFINISHED,
         "may_resume": may_train and found.job.state in RESUMABLE,
         "measures": measures(found),
+        "best": best_rate(found),
+        "apart": apart(found),
         "curves": _curves(found),
         "people_said": people_verdicts(found) if found.people_pairs else 0,
         "outcomes": OUTCOMES,

@@ -9,10 +9,11 @@ from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from trainer.actions.generating import LEFT_OUT, start_generation
-from trainer.forms import GenerationForm
+from trainer.actions.generating import start_generation
+from trainer.actions.new_comparisons import LEFT_OUT
 from trainer.models import Generation
 from trainer.queries import generations_of
+from trainer.registry_forms import GenerationForm
 from trainer.views.jobs import job_view
 
 SHOWN = 20

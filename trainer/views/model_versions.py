@@ -20,10 +20,11 @@ from trainer.actions.stages import set_stage
 from trainer.archives import entries_of, tar_of, tar_size
 from trainer.costs import cost_of
 from trainer.folders import model_folder
-from trainer.forms import ApprovalForm, CheckForm, PushForm, ScoringForm
+from trainer.forms import ScoringForm
 from trainer.lineage import lineage_of
 from trainer.models import ModelVersion, Push, Stage
 from trainer.queries import model_versions_of, stage_of
+from trainer.registry_forms import ApprovalForm, CheckForm, PushForm
 from trainer.serving import serve_commands
 from trainer.views.jobs import job_view
 
