@@ -13,24 +13,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import connection
-from django.db.models import Count, Func, IntegerField, Prefetch, TextField
+from django.db.models import TextField
 from django.db.models.functions import Cast
 
+from alignment.judge_answers import Orders, Served, orders_of, served_by
 from alignment.policy.verdicts import Mask
 from alignment.queries import OUTCOMES, Judgments
 from alignment.statistics.families import family_of
-from alignment.statistics.verdicts import FIRST, MISSING, SECOND, TIE, Codes, Floats
+from alignment.statistics.verdicts import MISSING, Codes, Floats
+from alignment.weeks import Week
 from feedback.hashing import canonical_json
-from feedback.models import Comparison, Outcome, Project, RaterKind, Score, Slot
+from feedback.models import Outcome, Project, RaterKind, Score
 from feedback.queries.judgments import current_judgments
-from judges.asked import Answer, answers_of
-from judges.core.combining import combine
-from judges.models import CallPurpose, Judge, JudgeCall
-from judges.queries import judge_text
+from judges.models import Judge
 
-# Comparisons of each judge whose calls are read again: each is rendered anew, which takes a millisecond.
-READ_AGAIN = 400
-_PAIR = {(1, 2): FIRST, (2, 1): SECOND, (1, 1): TIE}
 _PAIR_ROW = np.dtype([(name, np.int64) for name in ("comparison", "one", "length", "other", "other_length")])
 _SCORE = np.dtype([(name, np.int64) for name in ("judgment", "criterion", "position", "value")])
 _GIVEN = np.dtype([(name, np.int64) for name in ("judgment", "week", "shown")])
@@ -52,20 +48,6 @@ WHERE c.project_id = %s AND c.purpose = 'train'
 """
 
 
-class Week(Func):
-    """The week of a time, counted from Monday, 5 January 1970, in UTC."""
-
-    output_field = IntegerField()
-
-    def as_postgresql(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "FLOOR((EXTRACT(EPOCH FROM %(expressions)s) - 345600) / 604800)::bigint"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-    def as_sqlite(self, compiler: Any, connection: Any, **context: Any) -> Any:
-        template = "((CAST(strftime('%%%%s', %(expressions)s) AS INTEGER) - 345600) / 604800)"
-        return self.as_sql(compiler, connection, template=template, **context)
-
-
 class Scores(NamedTuple):
     """One row a level given: the comparison, the rater, the criterion (by ``criteria``), the response and the level."""
 
@@ -81,30 +63,6 @@ class Scores(NamedTuple):
         rows = mask[self.comparison]
         rest = (column[rows] for column in self[2:])
         return Scores(self.criteria, (np.cumsum(mask) - 1)[self.comparison[rows]], *rest)
-
-
-class Orders(NamedTuple):
-    """What a judge said of pairs in either order: ``as_given`` with the first response shown first, ``turned`` with the
-    second; both are verdicts by canonical position, MISSING where there is none. ``asked`` counts the comparisons
-    from which these were drawn."""
-
-    comparison: Codes
-    as_given: Codes
-    turned: Codes
-    asked: int
-
-    def kept(self, mask: Mask) -> "Orders":
-        rows = mask[self.comparison]
-        comparison = (np.cumsum(mask) - 1)[self.comparison[rows]]
-        return Orders(comparison, self.as_given[rows], self.turned[rows], self.asked)
-
-
-class Served(NamedTuple):
-    """A model that answered for a judge in one week, and in how many calls."""
-
-    week: int
-    model: str
-    calls: int
 
 
 @dataclass(frozen=True)
@@ -178,7 +136,7 @@ def load_surroundings(
         for judge in Judge.objects.filter(project=project).select_related("rubric")
         if judge.pk in place.rater
     }
-    orders = {number: _orders(judge, number, judgments) for number, judge in sorted(judges.items())}
+    orders = {number: orders_of(judge, number, judgments) for number, judge in sorted(judges.items())}
     alive()
     return Surroundings(
         week=week,
@@ -189,7 +147,7 @@ def load_surroundings(
         families=[_family(judges.get(number), name) for number, name in enumerate(judgments.names)],
         twice=_twice(judges, judgments),
         orders={number: found for number, found in orders.items() if len(found.comparison)},
-        served=_served(project, place),
+        served=served_by(project, place.rater),
         scores=scores,
     )
 
@@ -305,48 +263,3 @@ def _twice(judges: dict[int, Judge], judgments: Judgments) -> Mask:
     for number, judge in judges.items():
         twice[number] = judge.both_orders
     return np.asarray(twice & ~judgments.people)
-
-
-def _orders(judge: Judge, number: int, judgments: Judgments) -> Orders:
-    """What the judge's stored calls say in either order, on at most READ_AGAIN comparisons drawn at random."""
-    comparison, _ = judgments.of(number)
-    nothing = np.zeros(0, dtype=np.int64)
-    if not judge.both_orders or not len(comparison):
-        return Orders(nothing, nothing, nothing, 0)
-    drawn = np.sort(np.random.default_rng(0).permutation(comparison)[:READ_AGAIN])
-    keys = judgments.comparison_ids[drawn].tolist()
-    slots = Prefetch("slots", Slot.objects.select_related("response").order_by("position"))
-    found = Comparison.objects.select_related("prompt").prefetch_related(slots).in_bulk(keys)
-    answers = answers_of(judge, [found[key] for key in keys])
-    text = judge_text(judge)
-    said = [(_in_order(text, answer, (0, 1)), _in_order(text, answer, (1, 0))) for answer in answers]
-    given, turned = np.array(said, dtype=np.int64).reshape(-1, 2).T
-    known = (given != MISSING) | (turned != MISSING)
-    return Orders(drawn[known], given[known], turned[known], len(comparison))
-
-
-def _in_order(text: Any, answer: Answer, order: tuple[int, int]) -> int:
-    """The verdict of the calls that showed the two responses in this order, or MISSING."""
-    calls = [each.said for each in answer.asked if each.said is not None and each.said.shown == order]
-    if not calls or len(answer.comparison.slots.all()) != 2:
-        return MISSING
-    return _PAIR.get(combine(text, calls).ranking, MISSING)
-
-
-def _served(project: Project, place: _Places) -> dict[int, list[Served]]:
-    """By rater, which model answered in which week, as the provider named it."""
-    calls = JudgeCall.objects.filter(
-        judge__project=project, purpose=CallPurpose.RUN, answered_at__isnull=False
-    )
-    counted = (
-        calls.exclude(served_model="")
-        .annotate(week=Week("answered_at"))
-        .order_by()
-        .values_list("judge_id", "week", "served_model")
-        .annotate(n=Count("pk"))
-    )
-    served: dict[int, list[Served]] = {}
-    for judge, week, model, n in sorted(counted):
-        if judge in place.rater:
-            served.setdefault(place.rater[judge], []).append(Served(week, model, n))
-    return served

@@ -2,19 +2,19 @@
 ``measures``."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 
+from alignment.judge_answers import Served
 from alignment.queries import Judgments
 from alignment.statistics.intervals import cluster_share
 from alignment.statistics.verdicts import MISSING, Codes
-from alignment.surroundings import Served, Surroundings
+from alignment.surroundings import Surroundings
+from alignment.weeks import monday
 
 Json = dict[str, Any]
 MOST_WEEKS = 104  # the newest
-_MONDAY = date(1970, 1, 5)
 
 
 def drift_entries(part: Judgments, around: Surroundings, majority: Codes, slice_name: str) -> Iterator[Json]:
@@ -27,7 +27,7 @@ def drift_entries(part: Judgments, around: Surroundings, majority: Codes, slice_
             "judge": part.names[number],
             "slice": slice_name,
             "weeks": [
-                {"week": _day(week), "agreement": agreement}
+                {"week": monday(week), "agreement": agreement}
                 for week, agreement in _weeks(part, around, majority, rows)
             ],
             "served": _changes(around.served.get(number, [])),
@@ -54,10 +54,6 @@ def _changes(served: list[Served]) -> list[Json]:
     changes: list[Json] = []
     for week in sorted(most):
         if not changes or changes[-1]["model"] != most[week].model:
-            changes.append({"model": most[week].model, "week": _day(week), "calls": 0})
+            changes.append({"model": most[week].model, "week": monday(week), "calls": 0})
         changes[-1]["calls"] += most[week].calls
     return changes
-
-
-def _day(week: int) -> str:
-    return (_MONDAY + timedelta(weeks=week)).isoformat()

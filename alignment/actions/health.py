@@ -19,11 +19,12 @@ from alignment.health.examination import examine
 from alignment.health.finding import Pair
 from alignment.health.plan import Plan
 from alignment.health.repeats import text_key
-from alignment.models import Decision, HealthCheck, Policy
+from alignment.models import Decision, HealthCheck, Label, LabelSource, Policy
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, queue_job
 from feedback.models import UNFINISHED, Judgment, Outcome, Project, Prompt, Purpose, RaterKind
 from feedback.people import Person
+from feedback.statements import refresh_statistics
 
 TASK = "alignment.tasks.perform_health"
 _EVERY = 100  # prompts between two reports
@@ -58,6 +59,7 @@ def carry_out_health(lease: Lease) -> None:
         if done % _EVERY == 0:
             lease.report(done, total, gettext_noop("Reading the labels, prompt by prompt."))
 
+    refresh_statistics(Label, LabelSource)
     plan = plan_for(policy, check.test_share, check.seed, AS_IT_IS, alive)
     findings = examine(
         _pairs(policy, plan, alive), people=_people(policy), evaluated=_evaluated(policy.project)

@@ -43,11 +43,12 @@ from alignment.formats.dataset_folder import (
 from alignment.formats.preference import PreferenceRow
 from alignment.health.balance import AS_IT_IS, BALANCES
 from alignment.health.plan import Plan
-from alignment.models import AgreementReport, Label, Labelling, Policy, Snapshot
+from alignment.models import AgreementReport, Label, Labelling, LabelSource, Policy, Snapshot
 from feedback.actions.audit import record
 from feedback.errors import Refused
 from feedback.models import UNFINISHED, JobState, Project, Prompt
 from feedback.people import Person
+from feedback.statements import refresh_statistics
 
 TRAIN, TEST = SPLITS
 THINNED = "comparisons of the most frequent tags, left out for balance"
@@ -73,6 +74,7 @@ def freeze_snapshot(
     many prompts have been read.
     """
     labelling = check_freezing(project, policy, test_share, balance)
+    refresh_statistics(Label, LabelSource)
     alive = _telling(project, report)
     try:
         with _scratch_folder() as folder:

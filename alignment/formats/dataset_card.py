@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alignment.formats.dataset_folder import SPLITS
+from alignment.health.consent import terms_of
 
 _HEADER = "\n".join(
     [
@@ -35,6 +36,7 @@ def card(manifest: Mapping[str, Any]) -> str:
         _splits(manifest),
         _COLUMNS,
         _raters(manifest),
+        _terms(manifest),
         _agreement(manifest),
     ]
     return "\n\n".join(section.strip("\n") for section in sections if section) + "\n"
@@ -64,6 +66,13 @@ def _raters(manifest: Mapping[str, Any]) -> str:
         kind = f"{rater['kind']}, simulated" if rater["simulated"] else rater["kind"]
         lines.append(f"| {_cell(rater['name'])} | {kind} | {rater['judgments']} |")
     return "\n".join(lines)
+
+
+def _terms(manifest: Mapping[str, Any]) -> str:
+    """What the tags say of licence and consent, such as ``licence:cc-by-4.0``."""
+    said = {tag: count for tag, count in manifest.get("tags", {}).items() if terms_of([tag], {})}
+    lines = [f"- {_cell(tag)}: {count} comparisons" for tag, count in said.items()]
+    return "\n".join(["## Licence and consent", "", *(lines or ["No tag names a licence or a consent."])])
 
 
 def _agreement(manifest: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ register = template.Library()
 Json = Mapping[str, Any]
 _LEFT, _TOP, _HEIGHT, _STEP = 34, 10, 150, 56  # units of a chart of points
 _MOST_LABELS = 12
+_LETTER = 7  # units that a letter of a label takes
 _SQUARE = 240  # units of the reliability curve's sides
 
 
@@ -31,7 +32,8 @@ def points_chart(points: Sequence[Json], label: str, changes: Sequence[str] = ()
     Before a point whose label is among ``changes`` stands a line.
     """
     every = max(1, -(-len(points) // _MOST_LABELS))
-    step = _STEP if every == 1 else _STEP / 3
+    longest = max((len(str(point["label"])) for point in points), default=0)
+    step = max(_STEP, _LETTER * longest + 12) / every
     shown = [_point(point, place, step, every, changes) for place, point in enumerate(points)]
     width = round(_LEFT + step * max(len(points), 1) + 10)
     return {
@@ -84,7 +86,11 @@ def each(rows: Sequence[Json], name: str) -> list[Any]:
 
 def _label(step: Json, name: str) -> str:
     ends = [step[part] for part in name.split("-")]
-    return "–".join(f"{end:.2g}×" if isinstance(end, float) else str(end) for end in ends)
+    return "–".join(_times(end) if isinstance(end, float) else str(end) for end in ends)
+
+
+def _times(end: float) -> str:
+    return f"{end:.1f}×" if end < 10 else f"{end:.0f}×"
 
 
 def _point(point: Json, place: int, step: float, every: int, changes: Sequence[str]) -> dict[str, Any]:

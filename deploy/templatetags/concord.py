@@ -139,7 +139,9 @@ def figure(value: float | int | None, digits: int = 2, percent: bool = False) ->
     if percent:
         text = f"{100 * value:.{max(digits - 2, 0)}f} %"
     else:
-        text = f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+        text = (
+            f"{value:,}" if isinstance(value, int) else f"{round(value, digits) + 0:,.{digits}f}"
+        )  # no "−0"
     point = pgettext("decimal separator", ".")
     return text.replace(",", "\u202f").replace("-", "\u2212").replace(".", point)
 

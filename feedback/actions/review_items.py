@@ -12,7 +12,7 @@ from django.db import connection
 from feedback.models import MEASURING, Comparison, Judgment, Outcome, Return, ReviewItem
 from feedback.models.fields import IntTupleField
 from feedback.rankings import Ranking, agreement_in_thousandths
-from feedback.statements import places, rows, run
+from feedback.statements import places, rows, run_each
 
 _KEPT = ("verdicts", "agreement", "conflict", "let_stand", "asked", "flags", "returns", "open")
 _RANKING = IntTupleField()
@@ -100,10 +100,7 @@ def _lock(comparison_ids: Collection[int]) -> list[ReviewItem]:
 def _weigh(items: Collection[ReviewItem]) -> None:
     said = _said([item.pk for item in items])
     changed = [item for item in items if _weighed(item, said[item.pk])]
-    if len(changed) > 1:  # an import's
-        ReviewItem.objects.bulk_update(changed, _KEPT, batch_size=100)
-    for item in changed if len(changed) == 1 else ():
-        run(_KEEP, [*(getattr(item, name) for name in _KEPT), item.pk])
+    run_each(_KEEP, [[*(getattr(item, name) for name in _KEPT), item.pk] for item in changed])
 
 
 def _said(comparison_ids: Collection[int]) -> dict[int, _Said]:

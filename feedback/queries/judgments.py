@@ -102,8 +102,11 @@ def _copied(project: Project) -> JudgmentColumns:
         # Read after the rows, of superseded ones too, so that every ranking that was copied is among them.
         cursor.execute(_RANKINGS, [project.pk])
         texts = {number: text for text, number in cursor.fetchall()}
-    hashes, columns["ranking"] = np.unique(columns["ranking"], return_inverse=True)
-    return JudgmentColumns(**columns, rankings=[texts[number] for number in hashes.tolist()])
+    known = np.sort(np.array(list(texts), dtype=np.int64))
+    codes = np.searchsorted(known, columns["ranking"])
+    met = np.bincount(codes, minlength=len(known)) > 0
+    columns["ranking"] = (np.cumsum(met) - 1)[codes]
+    return JudgmentColumns(**columns, rankings=[texts[number] for number in known[met].tolist()])
 
 
 def _columns_in(data: bytes) -> dict[str, Column]:

@@ -267,9 +267,9 @@ def run_ppo() -> list[Row]:
 def compared(seed: int, same: dict[str, Any]) -> dict[str, Any]:
     """The rewards of each step of ours and TRL's, and the responses a second of both."""
     at = FOLDER / f"seed-{seed}"
-    scorer = at / "reward" / "final"
-    if not scorer.is_dir():
+    if not (at / "pairs").is_dir():
         Seed(seed)
+    scorer = _scorer_that_ends_with_the_response(at, seed)
     more = {"value_learning_rate": 3e-4, "value_model": str(scorer), "max_steps": 60, "logging_steps": 1}
     folder = at / "ppo-compared"
     rewards = {"rewards": [{"model": str(scorer)}]}
@@ -292,6 +292,26 @@ def compared(seed: int, same: dict[str, Any]) -> dict[str, Any]:
         "theirs": peer["rewards"],
         "speeds": (60 * 32 / seconds, peer["episodes"] / peer["seconds"]),
     }
+
+
+def _scorer_that_ends_with_the_response(at: Path, seed: int) -> Path:
+    """A reward model that reads the score at the end token, as TRL's PPO does.
+
+    Our template has a line break behind it, and a reward model of ours reads the whole conversation by its template.
+    """
+    base = at / "compared-base"
+    shutil.copytree(at / "sft" / "final", base, dirs_exist_ok=True)
+    template = base / "chat_template.jinja"
+    text = template.read_text()
+    before, behind = (
+        "<|im_end|>\n{% endfor %}",
+        "<|im_end|>{% if not loop.last or add_generation_prompt %}{{ '\\n' }}{% endif %}{% endfor %}",
+    )
+    if before not in text:
+        raise SystemExit(f"{template} has changed; it must end messages with <|im_end|> and a line break")
+    template.write_text(text.replace(before, behind))
+    settings = {"max_steps": 60, "learning_rate": 2e-3, "center_coefficient": 0.01}
+    return train(at / "compared-reward", "reward", base, at / "pairs", seed, **settings)
 
 
 def _curves(ours: list[list[float]], theirs: list[list[float]]) -> list[Row]:

@@ -61,8 +61,8 @@ class FreezingCallback(TrainerCallback):  # type: ignore[misc]  # transformers i
 
 
 def _layers(model: PreTrainedModel) -> nn.ModuleList:
-    """The model's stack of layers: the longest list of modules in it."""
-    lists = [module for module in model.modules() if isinstance(module, nn.ModuleList)]
+    """The model's stack of layers: the outermost list of modules in it, the longest where there are several."""
+    lists = [(name, module) for name, module in model.named_modules() if isinstance(module, nn.ModuleList)]
     if not lists:
         raise RunnerError("frozen_layers needs a model made of layers, and this one has none: set it to 0.")
-    return max(lists, key=len)
+    return min(lists, key=lambda each: (each[0].count("."), -len(each[1])))[1]

@@ -81,7 +81,12 @@ def load_reward_model_from(run: Run, name: str, tokenizer: PreTrainedTokenizerBa
 
 
 def load_scorer(
-    run: Run, name: str, tokenizer: PreTrainedTokenizerBase, *, heads: int | None = None
+    run: Run,
+    name: str,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    heads: int | None = None,
+    frozen: bool = False,
 ) -> PreTrainedModel:
     """A model with numbers as output, to train: a language model gets random heads, one unless `heads` says.
 
@@ -98,6 +103,7 @@ def load_scorer(
         run,
         name,
         missing_allowed="score.",
+        frozen=frozen,
         ignore_mismatched_sizes=True,
         **wanted,
     )
@@ -131,6 +137,11 @@ def _source(run: Run, name: str) -> str:
     return str(folder)
 
 
+def starts_from_adapter(run: Run) -> bool:
+    """Whether the spec's model is an adapter's folder, which is merged when it is loaded."""
+    return _is_adapter(_source(run, run.spec.model))
+
+
 def _is_adapter(source: str) -> bool:
     return (Path(source) / "adapter_config.json").is_file()
 
@@ -146,7 +157,7 @@ def _load(
     asked = frozen or run.spec.method == "generate" or parameters.get("lora_r", 0) > 0
     options["dtype"] = torch.bfloat16 if uses_bf16(run) and asked else torch.float32
     options["use_safetensors"] = True
-    options |= _quantized(run) | _with_kernels(run)
+    options |= ({} if frozen else _quantized(run)) | _with_kernels(run)
     if not _is_adapter(source):
         return _load_whole(factory, run, source, missing_allowed, options)
     adapter = LoraConfig.from_pretrained(source)
@@ -168,6 +179,7 @@ def _quantized(run: Run) -> dict[str, Any]:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=["lm_head", "score"],
     )
     return {"quantization_config": settings, "device_map": {"": torch.cuda.current_device()}}
 
@@ -186,7 +198,10 @@ def _with_kernels(run: Run) -> dict[str, Any]:
 
 def _load_whole(factory: Any, run: Run, source: str, missing_allowed: str, options: dict[str, Any]) -> Any:
     model, info = _from_pretrained(factory, run, source, output_loading_info=True, **options)
-    strange = [*info["missing_keys"], *(each[0] for each in info.get("mismatched_keys") or ())]
+    strange = [
+        *info["missing_keys"],
+        *(str(each if isinstance(each, str) else each[0]) for each in info.get("mismatched_keys") or ()),
+    ]
     missing = [name for name in strange if not (missing_allowed and name.startswith(missing_allowed))]
     if missing:
         raise RunnerError(

@@ -248,6 +248,7 @@ class PPO:
         self.freezer = LayerFreezer(whole.policy, run.spec)
         optimizer = torch.optim.AdamW(self._groups(whole), betas=(0.9, 0.999), weight_decay=0.0)
         self.model, self.optimizer = self.accelerator.prepare(whole, optimizer)
+        self.model.train()  # there is no dropout left; gradient checkpointing works in this mode only
         self.reference = self._load_reference()
         self.sampler: Sampler = (
             VllmSampler(run, self.accelerator, tokenizer)
@@ -624,9 +625,9 @@ class PPO:
 
     def _merged(self, weights: Mapping[str, Tensor]) -> PreTrainedModel:
         """A copy of the policy with its adapter merged in; the policy trains on as it is."""
-        base = load_causal_model(self.run, self.tokenizer)
+        base = load_causal_model(self.run, self.tokenizer, frozen=True)
         copy = get_peft_model(base, lora_config(self.run, "CAUSAL_LM"))
-        copy.load_state_dict(weights)
+        copy.load_state_dict({key: each for key, each in weights.items() if "lora_" in key}, strict=False)
         return copy.merge_and_unload()
 
     # --- pieces

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peft import PeftModel
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -23,7 +24,7 @@ from trainer.runner.checkpoints import last_complete, remove_half_written
 from trainer.runner.execution import Run, is_first_rank
 from trainer.runner.failures import RunnerError
 from trainer.runner.layers import FreezingCallback, LayerFreezer
-from trainer.runner.loading import has_gpu, uses_bf16
+from trainer.runner.loading import has_gpu, load_causal_model, load_scorer, uses_bf16
 from trainer.runner.rewards import Mix
 from trainer.runner.rows import TrainingRows
 from trainer.runner.samples import SamplesCallback
@@ -183,10 +184,27 @@ def save_final(run: Run, trainer: Trainer, tokenizer: PreTrainedTokenizerBase) -
         if run.spec.parameters["lora_r"] == 0:
             trainer.save_model(str(folder))
         elif is_first_rank():
-            trainer.accelerator.unwrap_model(trainer.model).merge_and_unload().save_pretrained(folder)
+            model = trainer.accelerator.unwrap_model(trainer.model)
+            if run.spec.parameters["quantize"] != "none":
+                model = _onto_whole_base(run, model, tokenizer)
+            model.merge_and_unload().save_pretrained(folder)
             tokenizer.save_pretrained(folder)
 
     return publish_final(run, write)
+
+
+def _onto_whole_base(run: Run, trained: PeftModel, tokenizer: PreTrainedTokenizerBase) -> PeftModel:
+    """The adapter on the base as it was before its weights were brought to 4 bits."""
+    adapter = run.folder / "adapter.part"
+    trained.save_pretrained(adapter)
+    if run.spec.method == "reward":
+        base = load_scorer(run, run.spec.model, tokenizer, heads=trained.config.num_labels, frozen=True)
+        base.config.reward_heads = trained.config.reward_heads
+    else:
+        base = load_causal_model(run, tokenizer, frozen=True)
+    whole = PeftModel.from_pretrained(base, adapter, use_safetensors=True)
+    shutil.rmtree(adapter)
+    return whole
 
 
 def publish_final(run: Run, write: Callable[[Path], None]) -> str:

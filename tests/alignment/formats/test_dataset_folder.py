@@ -163,3 +163,9 @@ def test_a_failure_while_rows_come_ends_the_writing(tmp_path):
 def test_rankings_of_several_count_their_comparison_once(tmp_path):
     tallies = write_splits(tmp_path, [("train", row(1)), ("train", row(1)), ("train", row(2))])
     assert (tallies["train"].rows, tallies["train"].comparisons) == (3, 2)
+
+
+def test_the_card_says_what_the_tags_say_of_licence_and_consent(tmp_path):
+    manifest, _ = frozen(tmp_path, 20, tags={"license:cc-by-4.0": 12, "math": 3})
+    assert "- license:cc-by-4.0: 12 comparisons" in card(manifest)
+    assert "No tag names a licence" in card({**manifest, "tags": {"math": 3}})

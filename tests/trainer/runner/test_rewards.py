@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from tests.fake_api.running import running_api
 from tests.trainer.runner.test_methods import read_lines, read_result, turn
 from tests.trainer.runner.test_ppo import HAS_E, SETTINGS
 from trainer.runner.rewards import Mix
@@ -213,3 +214,27 @@ def test_what_this_machine_lacks_is_said(
 
     assert run.here() == 1
     assert run.events()[-1]["message"].startswith(said)
+
+
+def test_a_judge_over_http_is_asked_about_all_responses_at_once(
+    new_run: NewRun, tiny_model: Path, preferences: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "key")
+    judge = {
+        "type": "score_model",
+        "name": "judge",
+        "model": "gpt-5.6-luna",
+        "input": [{"role": "user", "content": "Response A:\n[[quality 0.7]] {{sample.output_text}}"}],
+    }
+    with running_api() as api:
+        api.set(latency=0.25)
+        models = {"provider": "openai", "settings": {"base_url": api.openai_url}}
+        rewards = [{"grader": judge, "settings": {"models": models}}]
+        run = new_run("ppo", tiny_model, preferences, **SETTINGS | {"rewards": rewards, "max_steps": 1})
+
+        assert run.here() == 0
+
+    values = run.events("metric")[0]["values"]
+    assert values["reward"] == pytest.approx(0.7)
+    assert values["ungraded_share"] == 0
+    assert values["rollout_seconds"] < 8 * 0.25  # one after the other would take that alone

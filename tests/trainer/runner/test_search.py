@@ -97,7 +97,7 @@ def test_a_trial_worse_than_most_is_cancelled(tmp_path: Path, monkeypatch: pytes
         ),
         (
             {"ranges": {"learning_rate": {"low": 0.1, "high": 9}}},
-            "parameters.learning_rate: 9.0 is too large",
+            "parameters.learning_rate: 9 is too large",
         ),
         ({"trials": 0}, "trials: give a whole number above 0"),
         ({"direction": "up"}, "direction: use minimize or maximize"),
