@@ -7,7 +7,7 @@ reason; nothing that is stored is overwritten. Judgments are stored by
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import connection, transaction
 
@@ -62,11 +62,13 @@ def store_records(
     project: Project,
     records: Iterable[ComparisonRecord | Rejection],
     by: Person,
+    overlap: int | None = None,
     reject: Callable[[Rejection], None] | None = None,
     progress: Callable[[int, ImportSummary], None] | None = None,
 ) -> ImportSummary:
     """Store the records in batches, each whole or not at all; what a reader rejected passes through.
 
+    ``overlap`` is how many people are asked about each new comparison, whatever the project and its slices ask.
     ``reject`` is told of each rejection in place of the summary, for more of them than memory holds;
     raising in it ends the import. ``progress`` is told the last line and the counts so far at the end of each
     batch, in its transaction, so that what it writes is stored with the batch. What was stored before a failure
@@ -75,7 +77,7 @@ def store_records(
     summary = ImportSummary()
     known = FIRST_LOOK
     rejected = _Counted(reject or summary.rejections.append)
-    store = _Store(project, summary, rejected)
+    store = _Store(project, summary, rejected, overlap)
     try:
         for batch in _batches(records, rejected):
             with transaction.atomic():
@@ -159,10 +161,17 @@ def _batches(
 class _Store:
     """One import: the summary being filled, and the tags met so far."""
 
-    def __init__(self, project: Project, summary: ImportSummary, reject: Callable[[Rejection], None]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        summary: ImportSummary,
+        reject: Callable[[Rejection], None],
+        overlap: int | None,
+    ) -> None:
         self.project = project
         self.summary = summary
         self.reject = reject
+        self.overlap = overlap
         self.tags: dict[str, Tag] = {}
         self.judgments = JudgmentStore(project, reject)
 
@@ -193,6 +202,8 @@ class _Store:
     def _asked(self, record: ComparisonRecord) -> Asked:
         """What a new comparison asks of people: nobody is asked about one that evaluates, or measures them."""
         asked = self.rules.asked(record.tags)
+        if self.overlap is not None:
+            asked = replace(asked, overlap=self.overlap)
         return asked if record.purpose == Purpose.TRAIN and not record.gold else Asked(overlap=0)
 
     def _prompts(self, incoming: list[_Incoming]) -> dict[str, int]:
