@@ -102,8 +102,7 @@ def stored_basis(labelling: Labelling, judgments: Judgments) -> Basis:
     found = labelling.basis
     known = {one["name"]: one for one in found["people"]}
     asks = any(
-        labelling.policy.document[name]
-        for name in ("people_min_items", "people_min_gold", "people_min_alpha")
+        labelling.policy.document[name] for name in ("people_min_items", "people_min_gold", "people_min_alpha")
     )
     return Basis(
         standings=_standings(judgments, known, counts_unknown=not asks),
@@ -128,9 +127,8 @@ def _standings(judgments: Judgments, known: dict[str, Json], *, counts_unknown: 
 def _certificates(stored: Sequence[Json], place: dict[str, int]) -> list[Certificate]:
     nothing = Statistic.undefined("as certified before", 0)
     return [
-        Certificate(
-            place[one["judge"]], one["slice"], one["trusted"], one["reason"], "", None, nothing, nothing
-        )
+        Certificate(place[one["judge"]], one["slice"], one["trusted"], one["reason"], "", None, nothing, nothing)
         for one in stored
         if one["judge"] in place
     ]
+

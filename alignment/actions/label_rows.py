@@ -118,10 +118,7 @@ def _numbers(count: int) -> list[int]:
 def _copy(model: type[Label] | type[LabelSource], columns: Iterable[str], lines: Iterable[str]) -> None:
     """Rows as lines of COPY's text format. None of our values holds a tab, a line's end or a backslash."""
     names = ", ".join(columns)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as copy,
-    ):
+    with connection.cursor() as cursor, cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as copy:
         copy.write("".join(lines))
 
 
@@ -135,9 +132,7 @@ class _Rows:
         self._rankings = [*rankings, ""]  # where nothing is decided, -1 takes the last
         self._weight, self._ranking = labels.weight, labels.used_ranking()
 
-    def _columns(
-        self, batch: Codes
-    ) -> Iterator[tuple[int, str, str, float | None, float, float | None, str, str, int]]:
+    def _columns(self, batch: Codes) -> Iterator[tuple[int, str, str, float | None, float, float | None, str, str, int]]:
         labels = self._labels
         for comparison, decision, ranking, confidence, weight, margin, reason, index, digest in zip(
             *(
@@ -192,16 +187,7 @@ class _Rows:
         return (sources[start:end].tolist() for start, end in zip(starts, ends, strict=True))
 
     def objects(self, batch: Codes) -> list[Label]:
-        names = (
-            "comparison_id",
-            "decision",
-            "ranking",
-            "confidence",
-            "weight",
-            "margin",
-            "reason",
-            "sentence",
-        )
+        names = ("comparison_id", "decision", "ranking", "confidence", "weight", "margin", "reason", "sentence")
         return [
             Label(
                 policy=self._labelling.policy,

@@ -94,7 +94,9 @@ def learn(
     alive()
     shown = guarantees(document, view, calibration)
     thresholds = {
-        name: NOT_SHOWN if one.threshold is None else one.threshold for name, one in shown.items() if one.own
+        name: NOT_SHOWN if one.threshold is None else one.threshold
+        for name, one in shown.items()
+        if one.own
     }
     calibrator = calibration.calibrator if calibration.n else AS_IT_IS
     basis = Basis(study.standings(document), tuple(given), model, calibrator, thresholds, families)

@@ -78,7 +78,9 @@ def gather(
     return Evidence(judge, slice_name, test, agreement)
 
 
-def certify(document: PolicyDocument, evidence: Evidence, facts: RaterFacts = NOTHING_KNOWN) -> Certificate:
+def certify(
+    document: PolicyDocument, evidence: Evidence, facts: RaterFacts = NOTHING_KNOWN
+) -> Certificate:
     """Trusted where the judge is what it was and withstands what the policy asks, its test is decided and passed, and
     its agreement with people is surely high enough. A fact that is asked for and not known certifies nothing."""
     reason, sentence = _asked(document, evidence.slice, facts) or _ruling(
