@@ -101,9 +101,7 @@ class Policies(Endpoint):
         query = checked(PageQuery, request.query_params)
         return keyset_page(project.policies.all(), query, PolicyDocumentSerializer, newest_first=True)
 
-    @extend_schema(
-        operation_id="make_policy", request=NewPolicyFields, responses=PolicyDocumentSerializer
-    )
+    @extend_schema(operation_id="make_policy", request=NewPolicyFields, responses=PolicyDocumentSerializer)
     def post(self, request: Request, slug: str) -> Response:
         """Make a version of a policy, or find the one that says the same; and, if asked, apply it."""
         project = project_for(request.user, slug, Permission.ENGINEER)

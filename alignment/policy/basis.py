@@ -97,9 +97,7 @@ def learn(
     alive()
     shown = guarantees(document, view, calibration)
     thresholds = {
-        name: NOT_SHOWN if one.threshold is None else one.threshold
-        for name, one in shown.items()
-        if one.own
+        name: NOT_SHOWN if one.threshold is None else one.threshold for name, one in shown.items() if one.own
     }
     said = judges_say(document, view, given, families, calibration.comparison)
     known = said.codes != MISSING

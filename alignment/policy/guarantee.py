@@ -156,9 +156,7 @@ def guarantees(document: PolicyDocument, view: View, calibration: Calibration) -
     for name in view.names:
         part = view.verdicts.mask(name)[calibration.comparison]
         selection = _select(calibration, part, view.verdicts.prompts, document.max_error, document.confidence)
-        found[name] = Guarantee(
-            name, name == ALL or selection.n >= least, selection, more_items(selection)
-        )
+        found[name] = Guarantee(name, name == ALL or selection.n >= least, selection, more_items(selection))
     return found
 
 

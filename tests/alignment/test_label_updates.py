@@ -4,10 +4,10 @@ import random
 
 import pytest
 
+from alignment.actions.basis_rows import stored_basis
 from alignment.actions.labels import carry_out_labelling, labels_sha256, update_labels
 from alignment.actions.policies import create_policy
 from alignment.models import Label, Labelling
-from alignment.actions.basis_rows import stored_basis
 from alignment.policy.decisions import decide
 from alignment.policy.document import PolicyDocument
 from alignment.queries import load_adjudications, load_judgments
@@ -77,7 +77,10 @@ def test_an_update_decides_as_its_base_would_on_everything(free):
     base = Labelling.objects.get()
     give(
         free.project,
-        *((f"q{number}", "dora", random.Random(number).choice(("first", "second")), "human") for number in range(90, 110)),
+        *(
+            (f"q{number}", "dora", random.Random(number).choice(("first", "second")), "human")
+            for number in range(90, 110)
+        ),
         ("q005", "newcomer", "first", "judge"),
     )
     update(free)
@@ -145,7 +148,9 @@ def test_the_hash_covers_what_labels_say_and_who_said_it(free, label):
 
 
 def test_who_has_a_tag_that_is_no_slice_of_the_policy_is_judged_over_all(judged, label):
-    policy = create_policy(project=judged, name="p", document={"slices": ["even"], "max_error": None}, by=None)
+    policy = create_policy(
+        project=judged, name="p", document={"slices": ["even"], "max_error": None}, by=None
+    )
     labelling = label(policy)
     assert {one["slice"] for one in labelling.certificates} == {"all", "even"}
 

@@ -19,15 +19,15 @@ def measure(comparisons: int) -> list[Row]:
         run("migrate", url)
         found = json.loads(run("labels", url, comparisons, module="tests.bench.policy_store"))
     name = f"policy and labels of {found['comparisons']:,} comparisons"
-    parts = [
-        Row(f"{name}: {part}", "s", found["parts"][part]) for part in found["parts"]
-    ]
+    parts = [Row(f"{name}: {part}", "s", found["parts"][part]) for part in found["parts"]]
     return [
         *parts,
         Row(f"{name}, loading and writing included", "s", found["whole"], goal=GOAL),
         Row(f"{name} again, nothing changed", "s", found["again"]),
         Row(f"{name}, peak memory", "MB", found["megabytes"]),
-        Row(f"update of the labels after {found['new']} new judgments", "s", found["update"], goal=UPDATE_GOAL),
+        Row(
+            f"update of the labels after {found['new']} new judgments", "s", found["update"], goal=UPDATE_GOAL
+        ),
         Row("labels that the update wrote", "", found["written"]),
     ]
 
@@ -42,7 +42,9 @@ def labels(comparisons: int) -> None:
     from feedback.actions.jobs import perform_job
 
     project = fill(comparisons)
-    policy = create_policy(project=project, name="bench", document={"max_error": 0.4, "epsilon": 0.4}, by=None)
+    policy = create_policy(
+        project=project, name="bench", document={"max_error": 0.4, "epsilon": 0.4}, by=None
+    )
     parts: dict[str, float] = {}
     for what, function in (
         ("loading", "load_judgments"),
@@ -134,7 +136,10 @@ def fill(comparisons: int):
                 else str(judges[turn - 3])
             )
             # The true answer is a hash's last bit; one verdict in eight is the other.
-            wrong, first = f"(hashint8(({at} * 31 + {turn})::bigint) & 7) = 0", f"(hashint8({at}::bigint) & 1) = 0"
+            wrong, first = (
+                f"(hashint8(({at} * 31 + {turn})::bigint) & 7) = 0",
+                f"(hashint8({at}::bigint) & 1) = 0",
+            )
             changes = {
                 "id": f"t.id + 100 + {at} * 5 + {turn}", "comparison_id": f"t.comparison_id + {at}", "rater_id": rater,
                 "ranking": f"CASE WHEN ({wrong}) = ({first}) THEN '2,1' ELSE '1,2' END",
@@ -157,7 +162,9 @@ def judge_more(project) -> int:
 
     rows = [
         GivenJudgment(
-            f"copy {1 + ASKED * index}", JudgmentRecord(rater="person 1", ranking={"a": 1, "b": 2}), line=index
+            f"copy {1 + ASKED * index}",
+            JudgmentRecord(rater="person 1", ranking={"a": 1, "b": 2}),
+            line=index,
         )
         for index in range(1, 101)
     ]
