@@ -17,7 +17,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 # Compiled modules are kept, or each of the many processes that tests and demo start compiles ours again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue bench-judges bench-agreement check fmt clean
+.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue bench-judges bench-agreement bench-watching bench-methods bench-gpu check fmt clean
 
 install: .venv/.installed
 install-test: .venv/.installed-test
@@ -75,8 +75,18 @@ bench-queue: install-test
 bench-judges: install-test
 	$(BIN)/python -m tests.bench.judges
 
+bench-watching: install-test
+	$(BIN)/python -m tests.bench.watching
+
 bench-agreement: install-test
 	DATABASE_URL=$(DATABASE) $(BIN)/python -m tests.bench.agreement
+
+bench-methods: install-test
+	$(BIN)/python -m tests.bench.methods
+
+# Without a GPU it runs small on the CPU, and says that the figures are missing.
+bench-gpu: install-test
+	$(BIN)/python -m tests.bench.gpu.methods
 
 check: install-check
 	$(BIN)/ruff check .

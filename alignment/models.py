@@ -204,12 +204,30 @@ class Snapshot(FrozenRow):
         return f"snapshot {self.sha256[:12]}"
 
 
+class HealthCheck(models.Model):
+    """What was found in a policy's labels before they were frozen, as a job: ``findings`` as ``alignment.health`` gives
+    them, of the split that freezing with the same values would make."""
+
+    policy = models.ForeignKey(Policy, on_delete=models.CASCADE, related_name="health_checks")
+    test_share = models.FloatField()
+    seed = models.PositiveBigIntegerField()
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="health_check")
+    findings = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"health of {self.policy} ({self.pk})"
+
+
 class Freezing(models.Model):
     """A policy's labels on their way into a snapshot, as a job; ``snapshot`` is what came of it."""
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="freezings")
     test_share = models.FloatField()
     seed = models.PositiveBigIntegerField()
+    balance = models.CharField(max_length=8, default="none")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="freezing")
     snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.PROTECT, related_name="freezings")
 

@@ -17,15 +17,12 @@ from feedback.errors import Refused
 from feedback.hashing import canonical_json
 from feedback.models import Comparison, Job, JobState, Judgment, Outcome, Project, Purpose, Rater, RaterKind
 from feedback.queries.comparisons import tags_by_comparison
-from feedback.queries.judgments import adjudications, current_judgments, judgment_rows
+from feedback.queries.judgments import adjudications, current_judgments, judgment_columns
 
 OUTCOMES: tuple[str, ...] = tuple(Outcome.values)
 REPORT_TASK = "alignment.tasks.perform_report"
 PEOPLE_TASK = "alignment.tasks.perform_people"
 LOOKED_BACK = 1000  # judgments
-_ROW = np.dtype(
-    [(name, np.int64) for name in ("judgment", "comparison", "prompt", "rater", "outcome", "ranking")]
-)
 
 
 @dataclass(frozen=True)
@@ -100,22 +97,21 @@ class Judgments(Verdicts):
 
 
 def load_judgments(project: Project) -> Judgments:
-    """The project's current judgments; about 10 seconds and 200 bytes a judgment for a million of them."""
-    met: dict[str, int] = {}
-    rows = np.fromiter(_numbered(project, met), dtype=_ROW)
-    encoded = encode(tuple(map(int, text.split(","))) if text else None for text in met)
+    """The project's current judgments; about 200 bytes a judgment."""
+    rows = judgment_columns(project)
+    encoded = encode(tuple(map(int, text.split(","))) if text else None for text in rows.rankings)
     external = dict(
         project.comparisons.filter(purpose=Purpose.TRAIN)
         .values_list("pk", "external_id")
         .iterator(chunk_size=5000)
     )
-    ids = np.array(sorted(np.unique(rows["comparison"]).tolist(), key=external.__getitem__), dtype=np.int64)
+    ids = np.array(sorted(_distinct(rows.comparison).tolist(), key=external.__getitem__), dtype=np.int64)
     raters = sorted(
-        project.raters.filter(pk__in=np.unique(rows["rater"]).tolist()), key=lambda r: (r.kind, r.name)
+        project.raters.filter(pk__in=_distinct(rows.rater).tolist()), key=lambda r: (r.kind, r.name)
     )
-    comparison = _renumbered(rows["comparison"], ids)
+    comparison = _renumbered(rows.comparison, ids)
     names = rater_names(project)
-    rater = _renumbered(rows["rater"], np.array([rater.pk for rater in raters], dtype=np.int64))
+    rater = _renumbered(rows.rater, np.array([rater.pk for rater in raters], dtype=np.int64))
     order = np.lexsort((rater, comparison))
     first = np.searchsorted(comparison[order], np.arange(len(ids)))
     return Judgments(
@@ -123,15 +119,15 @@ def load_judgments(project: Project) -> Judgments:
         names=[names[rater.pk] for rater in raters],
         external_ids=[external[pk] for pk in ids.tolist()],
         comparison_ids=ids,
-        prompts=_by_first_use(rows["prompt"][order][first]),
+        prompts=_by_first_use(rows.prompt[order][first]),
         slices=_slices(project, ids),
         people=np.array([rater.kind == RaterKind.HUMAN for rater in raters], dtype=np.bool_),
         rankings=encoded.rankings,
-        judgment_ids=rows["judgment"][order],
+        judgment_ids=rows.judgment[order],
         comparison=comparison[order],
         rater=rater[order],
-        outcome=rows["outcome"][order],
-        verdict=encoded.codes[rows["ranking"]][order],
+        outcome=rows.outcome[order],
+        verdict=encoded.codes[rows.ranking][order],
     )
 
 
@@ -252,12 +248,10 @@ def rater_names(project: Project) -> dict[int, str]:
     }
 
 
-def _numbered(project: Project, met: dict[str, int]) -> Iterator[tuple[int, int, int, int, int, int]]:
-    """The judgments with outcome and ranking as numbers; ``met`` fills with the rankings, "" for none."""
-    outcomes = {name: index for index, name in enumerate(OUTCOMES)}
-    for judgment, comparison, prompt, rater, outcome, ranking in judgment_rows(project):
-        code = met.setdefault(ranking, len(met))
-        yield judgment, comparison, prompt, rater, outcomes[outcome], code
+def _distinct(keys: Codes) -> Codes:
+    """Each key once, ascending: by sorting, which takes a tenth of the time of NumPy's own by hashes."""
+    ordered = np.sort(keys)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
 
 
 def _renumbered(keys: Codes, wanted: Codes) -> Codes:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from alignment.views import agreement, imports, labels, people, policies
+from alignment.views import agreement, definitions, disagreements, imports, labels, people, policies
 from alignment.views.snapshots import snapshot_urls
 
 app_name = "alignment"
@@ -16,7 +16,20 @@ urlpatterns = [
     path("p/<slug:slug>/import/<int:pk>/resume/", imports.import_resume, name="import-resume"),
     path("p/<slug:slug>/agreement/", agreement.agreement, name="agreement"),
     path("p/<slug:slug>/agreement/measure/", agreement.measure_again, name="agreement-measure"),
-    path("p/<slug:slug>/agreement/pairs.csv", agreement.pairs_csv, name="agreement-pairs"),
+    path("p/<slug:slug>/agreement/matrix/", agreement.matrix, name="agreement-matrix"),
+    path("p/<slug:slug>/agreement/tests/", agreement.alternative_tests, name="agreement-tests"),
+    path("p/<slug:slug>/agreement/bias/", agreement.bias, name="agreement-bias"),
+    path("p/<slug:slug>/agreement/confidence/", agreement.confidence, name="agreement-confidence"),
+    path("p/<slug:slug>/agreement/models/", agreement.models, name="agreement-models"),
+    path("p/<slug:slug>/agreement/drift/", agreement.drift, name="agreement-drift"),
+    path("p/<slug:slug>/agreement/data/<slug:table>.csv", agreement.table_csv, name="agreement-csv"),
+    path("p/<slug:slug>/agreement/definitions/", definitions.definitions, name="agreement-definitions"),
+    path("p/<slug:slug>/agreement/disagreements/", disagreements.disagreements, name="disagreements"),
+    path(
+        "p/<slug:slug>/agreement/disagreements/<int:pk>/review/",
+        disagreements.send_to_review,
+        name="disagreement-review",
+    ),
     path("p/<slug:slug>/people/", people.people, name="people"),
     path("p/<slug:slug>/people/measure/", people.measure_again, name="people-measure"),
     path("p/<slug:slug>/people/<int:pk>/", people.person, name="person"),

@@ -1,7 +1,7 @@
 """The run spec: everything a training job needs, as JSON; written by the web side, read by `trainer.runner`.
 
-A spec is checked when it is made, so an invalid one cannot exist, and every parameter is filled in, so the
-same JSON means the same run after a default has changed. `PARAMETERS` is what a form needs to ask for them.
+A spec is checked when it is made, so an invalid one cannot exist, and every parameter of its method
+(`trainer.methods`) is filled in, so the same JSON means the same run after a default has changed.
 """
 
 from __future__ import annotations
@@ -15,120 +15,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-ParameterType = Literal["int", "float", "str", "list[str]", "list[float]"]
+from judges.core.graders import BadGrader, read_grader
+from trainer.alarms import ALARMS
+from trainer.methods import METHODS, PARAMETERS, REWARDED_METHODS, Parameter, ParameterType
+
+BUDGET = ("hours", "cost", "hour_price")
 
 
 class SpecError(ValueError):
     """A spec that cannot run; the message names the field and the fix."""
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One parameter of a method: bounds are inclusive, and apply to each element of a list."""
-
-    name: str
-    type: ParameterType
-    default: Any
-    help: str
-    minimum: float | None = None
-    maximum: float | None = None
-    choices: tuple[str, ...] | None = None
-
-
-def _(sentence: str) -> str:
-    """Marks a sentence for translation; who shows it translates it."""
-    return sentence
-
-
-SCHEDULERS = ("linear", "cosine", "constant", "constant_with_warmup")
-# The names that `trl.DPOConfig.loss_type` takes; spelled out because the web side never imports trl.
-DPO_LOSSES = (
-    "sigmoid",
-    "sigmoid_norm",
-    "hinge",
-    "ipo",
-    "exo_pair",
-    "nca_pair",
-    "robust",
-    "bco_pair",
-    "sppo_hard",
-    "aot",
-    "aot_unpaired",
-    "apo_zero",
-    "apo_down",
-    "discopop",
-    "sft",
-)
-
-
-def _training(learning_rate: float) -> tuple[Parameter, ...]:
-    """What the three training methods share; learning rates start from TRL's own defaults."""
-    return (
-        Parameter(
-            "max_steps", "int", 0, _("Optimizer steps; 0 trains for whole epochs instead."), 0, 10_000_000
-        ),
-        Parameter(
-            "epochs", "float", 1.0, _("Passes over the training rows, when max_steps is 0."), 0.001, 1000
-        ),
-        Parameter("batch_size", "int", 8, _("Rows in one forward pass on one device."), 1, 4096),
-        Parameter("gradient_accumulation", "int", 1, _("Forward passes added up for one step."), 1, 4096),
-        Parameter("learning_rate", "float", learning_rate, _("Peak learning rate of AdamW."), 1e-10, 1.0),
-        Parameter(
-            "warmup_steps", "int", 0, _("Steps over which the learning rate rises from 0."), 0, 1_000_000
-        ),
-        Parameter(
-            "scheduler", "str", "linear", _("How the learning rate falls after it."), choices=SCHEDULERS
-        ),
-        Parameter(
-            "max_length", "int", 1024, _("Tokens; longer rows are left out and counted."), 8, 1_000_000
-        ),
-        Parameter("save_steps", "int", 100, _("Steps between checkpoints."), 1, 10_000_000),
-        Parameter(
-            "eval_steps", "int", 0, _("Steps between evaluations; 0 evaluates at the end."), 0, 10_000_000
-        ),
-        Parameter("logging_steps", "int", 10, _("Steps between points of the charts."), 1, 10_000),
-        Parameter("lora_r", "int", 0, _("Rank of the LoRA adapter; 0 trains every weight."), 0, 1024),
-    )
-
-
-PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
-    {
-        "sft": _training(2e-5),
-        "reward": (
-            *_training(1e-4),
-            Parameter("center_coefficient", "float", 0.01, _("Pulls the mean reward to 0; 0 is off."), 0, 10),
-        ),
-        "dpo": (
-            *_training(1e-6),
-            Parameter("beta", "float", 0.1, _("How closely to stay with the base model."), 0.0001, 100),
-            Parameter("loss_type", "list[str]", ("sigmoid",), _("Losses, added up."), choices=DPO_LOSSES),
-            Parameter("loss_weights", "list[float]", (), _("A weight a loss; empty weighs all 1."), 0, 1000),
-            Parameter("label_smoothing", "float", 0.0, _("Assumed share of flipped labels."), 0, 0.5),
-        ),
-        "generate": (
-            Parameter("samples", "int", 1, _("Responses a prompt."), 1, 1024),
-            Parameter("max_new_tokens", "int", 256, _("Tokens of a response at most."), 1, 1_000_000),
-            Parameter("temperature", "float", 1.0, _("0 takes the likeliest token each time."), 0, 10),
-            Parameter("top_p", "float", 1.0, _("Sample from the likeliest tokens of this mass."), 0.001, 1),
-            Parameter("batch_size", "int", 16, _("Prompts answered together."), 1, 4096),
-            Parameter(
-                "max_length", "int", 1024, _("Tokens; longer prompts are left out and counted."), 8, 1_000_000
-            ),
-        ),
-        "score": (
-            Parameter("batch_size", "int", 32, _("Rows scored together."), 1, 4096),
-            Parameter(
-                "max_length",
-                "int",
-                1024,
-                _("Tokens; longer rows get no score, and are counted."),
-                8,
-                1_000_000,
-            ),
-        ),
-    }
-)
-METHODS = tuple(PARAMETERS)
 
 
 @dataclass(frozen=True)
@@ -138,7 +33,8 @@ class RunSpec:
     `model` is the path of a folder or a hub name, `dataset` the path of a folder with train.parquet and
     optionally test.parquet, or of one .parquet or .jsonl file; paths are absolute, or relative to the
     folder of the spec file. `dataset_sha256`, when given, is `digest_dataset` of the dataset, checked
-    before the run starts.
+    before the run starts. `stop_on` names the alarms (`trainer.alarms`) on which the run saves a checkpoint
+    and stops. `budget` caps what it takes: `hours` of the machine, or `cost` at its `hour_price`.
     """
 
     method: str
@@ -149,6 +45,8 @@ class RunSpec:
     dataset_sha256: str | None = None
     threads: int = 1
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    stop_on: tuple[str, ...] = ()
+    budget: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(
@@ -163,6 +61,8 @@ class RunSpec:
             _require(value is None or _is_text(value), name, "give a string that is not empty, or null")
         _check_number("seed", self.seed, "int", 0, 2**32 - 1)
         _check_number("threads", self.threads, "int", 1, 1024)
+        object.__setattr__(self, "stop_on", _alarms(self.stop_on))
+        object.__setattr__(self, "budget", MappingProxyType(_budget(self.budget)))
         object.__setattr__(self, "parameters", MappingProxyType(_complete(self.method, self.parameters)))
         _check_together(self.method, self.parameters)
 
@@ -183,7 +83,7 @@ class RunSpec:
     def to_json(self) -> str:
         """The canonical JSON: keys sorted, no spaces, every parameter present."""
         data = {each.name: getattr(self, each.name) for each in fields(self)}
-        data["parameters"] = dict(self.parameters)
+        data |= {"parameters": dict(self.parameters), "budget": dict(self.budget)}
         return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def sha256(self) -> str:
@@ -225,6 +125,30 @@ def _complete(method: str, given: Any) -> dict[str, Any]:
     return {name: _check_value(each, given.get(name, each.default)) for name, each in declared.items()}
 
 
+def _alarms(given: Any) -> tuple[str, ...]:
+    _require(isinstance(given, list | tuple), "stop_on", "must be a list of alarms")
+    for name in given:
+        _require(name in ALARMS, "stop_on", f"{name!r} is no alarm; use some of {', '.join(ALARMS)}")
+    return tuple(dict.fromkeys(given))
+
+
+def _budget(given: Any) -> dict[str, float | None]:
+    """Every cap, or null where there is none; the price of an hour is 0 where nobody set one."""
+    _require(isinstance(given, Mapping), "budget", "must be a JSON object with hours and cost")
+    for name in given:
+        _require(name in BUDGET, f"budget.{name}", f"is unknown; use {', '.join(BUDGET)}")
+    caps = {name: _cap(f"budget.{name}", given.get(name)) for name in ("hours", "cost")}
+    price = _check_number("budget.hour_price", given.get("hour_price", 0.0), "float", 0, None)
+    return {**caps, "hour_price": price}
+
+
+def _cap(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    _require(value != 0, name, "is 0, with which nothing runs; give more, or null for no cap")
+    return _check_number(name, value, "float", 0, None)
+
+
 def _check_value(parameter: Parameter, value: Any) -> Any:
     return _CHECKS[parameter.type](parameter, value)
 
@@ -241,6 +165,51 @@ def _text(parameter: Parameter, value: Any) -> str:
     return str(value)
 
 
+def _truth(parameter: Parameter, value: Any) -> bool:
+    _require(isinstance(value, bool), f"parameters.{parameter.name}", f"{value!r}: use true or false")
+    return bool(value)
+
+
+def _free_text(parameter: Parameter, value: Any) -> str:
+    _require(isinstance(value, str), f"parameters.{parameter.name}", f"{value!r} is no text; give one")
+    return str(value)
+
+
+def _rewards(parameter: Parameter, value: Any) -> tuple[dict[str, Any], ...]:
+    name = f"parameters.{parameter.name}"
+    _require(isinstance(value, list | tuple), name, "must be a list of objects")
+    return tuple(_reward(f"{name}[{index}]", each) for index, each in enumerate(value))
+
+
+def _reward(name: str, source: Any) -> dict[str, Any]:
+    """One source of reward, with its weight filled in."""
+    _require(isinstance(source, Mapping), name, "must be an object with model or grader, and a weight")
+    kind = "model" if "model" in source else "grader"
+    known = (kind, "weight", "uncertainty_penalty") if kind == "model" else (kind, "weight", "settings")
+    for field_name in source:
+        _require(field_name in known, f"{name}.{field_name}", f"is unknown; use {', '.join(known)}")
+    _require(kind in source, name, "names neither a model's folder nor a grader; give one of them")
+    if kind == "model":
+        _require(_is_text(source["model"]), f"{name}.model", "give the folder of a reward model")
+        penalty = _check_number(
+            f"{name}.uncertainty_penalty", source.get("uncertainty_penalty", 0.0), "float", 0, 1000
+        )
+        extra: dict[str, Any] = {"uncertainty_penalty": penalty}
+    else:
+        _check_grader(f"{name}.grader", source["grader"])
+        _require(isinstance(source.get("settings", {}), Mapping), f"{name}.settings", "must be an object")
+        extra = {"settings": dict(source.get("settings", {}))}
+    weight = _check_number(f"{name}.weight", source.get("weight", 1.0), "float", -1000, 1000)
+    return {kind: source[kind], "weight": weight, **extra}
+
+
+def _check_grader(name: str, document: Any) -> None:
+    try:
+        read_grader(document)
+    except BadGrader as bad:
+        raise SpecError(f"{name}: {bad}") from bad
+
+
 def _list_of(check: Callable[[Parameter, Any], Any]) -> Callable[[Parameter, Any], Any]:
     def check_each(parameter: Parameter, value: Any) -> tuple[Any, ...]:
         _require(isinstance(value, list | tuple), f"parameters.{parameter.name}", "must be a list")
@@ -252,8 +221,12 @@ def _list_of(check: Callable[[Parameter, Any], Any]) -> Callable[[Parameter, Any
 _CHECKS: dict[ParameterType, Callable[[Parameter, Any], Any]] = {
     "int": _number,
     "float": _number,
+    "bool": _truth,
     "str": _text,
+    "text": _free_text,
     "list[str]": _list_of(_text),
+    "list[text]": _list_of(_free_text),
+    "rewards": _rewards,
     "list[float]": _list_of(_number),
 }
 
@@ -273,18 +246,17 @@ def _check_number(
 
 def _check_together(method: str, values: Mapping[str, Any]) -> None:
     """What one parameter demands of another."""
+    if "lora_r" in values:
+        _check_training(values)
+    if method in REWARDED_METHODS:
+        _check_rewarded(method, values)
     if method == "dpo":
-        losses, weights = values["loss_type"], values["loss_weights"]
-        _require(len(losses) > 0, "parameters.loss_type", "is empty; name at least one loss")
+        _check_losses(values)
+    if method == "kto":
         _require(
-            len(weights) in (0, len(losses)),
-            "parameters.loss_weights",
-            f"holds {len(weights)} weights for {len(losses)} losses; give one a loss, or none",
-        )
-        _require(
-            "exo_pair" not in losses or values["label_smoothing"] > 0,
-            "parameters.label_smoothing",
-            "is 0, which the exo_pair loss cannot take; 0.001 is usual",
+            values["batch_size"] > 1,
+            "parameters.batch_size",
+            "is 1, and KTO compares the rows of a batch with each other; use 2 or more",
         )
     if method == "generate":
         _require(
@@ -292,6 +264,76 @@ def _check_together(method: str, values: Mapping[str, Any]) -> None:
             "parameters.samples",
             "asks for several responses at temperature 0, where all are equal; use 1, or raise temperature",
         )
+
+
+def _check_training(values: Mapping[str, Any]) -> None:
+    _require(
+        values["quantize"] == "none" or values["lora_r"] > 0,
+        "parameters.quantize",
+        "freezes the whole model; train an adapter on it with lora_r, such as 16",
+    )
+    _require(
+        values["lora_r"] == 0 or values["frozen_layers"] == 0,
+        "parameters.frozen_layers",
+        "freezes layers of a model that lora_r freezes already; use one of them",
+    )
+    _require(
+        values["unfreeze_every"] == 0 or values["frozen_layers"] > 0,
+        "parameters.unfreeze_every",
+        "unfreezes what is not frozen; say how many layers start so, in frozen_layers",
+    )
+    if values["early_stopping"]:
+        every, save = values["eval_steps"], values["save_steps"]
+        _require(every > 0, "parameters.eval_steps", "is 0, and early_stopping looks at evaluations; give it")
+        _require(
+            save == every,
+            "parameters.save_steps",
+            f"is not eval_steps ({every}), so the best model might be in no checkpoint; make them equal",
+        )
+
+
+def _check_rewarded(method: str, values: Mapping[str, Any]) -> None:
+    _require(len(values["rewards"]) > 0, "parameters.rewards", "is empty; name a reward model or a grader")
+    _require(
+        values["max_new_tokens"] < values["max_length"],
+        "parameters.max_new_tokens",
+        f"leaves no room for a prompt within max_length ({values['max_length']}); lower it",
+    )
+    if method == "ppo":
+        rows = values["batch_size"] * values["minibatches"]
+        _require(
+            values["rollouts"] % rows == 0,
+            "parameters.rollouts",
+            f"{values['rollouts']} can not be cut into minibatches of whole batches; use a multiple of {rows}",
+        )
+        _require(
+            bool(values["vllm_url"]) == bool(values["vllm_folder"]),
+            "parameters.vllm_folder",
+            "goes with vllm_url: give both, or neither",
+        )
+    else:
+        rows = values["batch_size"] * values["gradient_accumulation"]
+        _require(
+            rows % values["generations"] == 0,
+            "parameters.generations",
+            f"does not divide batch_size times gradient_accumulation ({rows}); make it",
+        )
+
+
+def _check_losses(values: Mapping[str, Any]) -> None:
+    losses, weights = values["loss_type"], values["loss_weights"]
+    _require(len(losses) > 0, "parameters.loss_type", "is empty; name at least one loss")
+    _require(
+        len(weights) in (0, len(losses)),
+        "parameters.loss_weights",
+        f"holds {len(weights)} weights for {len(losses)} losses; give one a loss, or none",
+    )
+    smooth = values["label_smoothing"] > 0 or values["smoothing_from_confidence"]
+    _require(
+        "exo_pair" not in losses or smooth,
+        "parameters.label_smoothing",
+        "is 0, which the exo_pair loss cannot take; 0.001 is usual",
+    )
 
 
 def _is_text(value: Any) -> bool:

@@ -31,7 +31,8 @@ from judges.actions.rubrics import create_rubric
 from judges.actions.runs import start_judge_run
 from judges.core.rubric import CriterionText
 from judges.models import Judge, JudgeRun
-from trainer.actions.evaluations import finish_evaluation, start_evaluation
+from trainer.actions.evaluations import start_evaluation
+from trainer.actions.measuring import finish_evaluation
 from trainer.actions.runs import start_run
 from trainer.folders import model_folder
 from trainer.models import Evaluation, ModelVersion, Run

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True)
 class Row:
-    """One figure, in ``unit``; beside it a peer's from the same run, and what the issue asks.
+    """One figure, in ``unit``; beside it its interval, a peer's from the same run, and what the issue asks.
 
     Less is better, as with times, unless ``more_is_better``, as with rates.
     """
@@ -25,6 +25,8 @@ class Row:
     peer_value: float | None = None
     goal: float | None = None
     more_is_better: bool = False
+    low: float | None = None
+    high: float | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -54,6 +56,8 @@ def publish(name: str, rows: Sequence[Row]) -> None:
         met = {None: "", True: "yes", False: "NO"}[row.met]
         times = "" if row.ratio is None else f" ({row.ratio:,.1f} times)"
         peer = "" if row.peer_value is None else f"{row.peer}: {row.peer_value:,.2f}{times}"
+        if row.low is not None and row.high is not None:
+            peer = f"[{row.low:,.2f}, {row.high:,.2f}] {peer}"
         print(f"{row.name:{width}}  {row.ours:>9,.2f} {row.unit:<2}  {goal:>8}  {met:3}  {peer}")
     folder = ROOT / "var" / "bench"
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,14 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.spec import (
-    METHODS,
-    PARAMETERS,
-    Parameter,
-    RunSpec,
-    SpecError,
-    digest_dataset,
-)
+from trainer.methods import METHODS, PARAMETERS, REWARDED_METHODS, TRAINING_METHODS, Parameter, suggested
+from trainer.spec import RunSpec, SpecError, digest_dataset
+
+GRADER = {"type": "string_check", "name": "s", "input": "a", "reference": "a", "operation": "eq"}
+REWARDS = [{"grader": GRADER}]
+# What one parameter demands of another is tried by itself.
+BOUND = {
+    "batch_size",
+    "early_stopping",
+    "frozen_layers",
+    "generations",
+    "gradient_accumulation",
+    "max_length",
+    "max_new_tokens",
+    "minibatches",
+    "rollouts",
+    "unfreeze_every",
+}
 
 
 def spec(method: str = "dpo", **values: Any) -> RunSpec:
@@ -33,7 +43,10 @@ def values_of(parameter: Parameter) -> st.SearchStrategy[Any]:
 @given(st.data())
 def test_a_spec_survives_json_and_keeps_its_hash(data: st.DataObject) -> None:
     method = data.draw(st.sampled_from([each for each in METHODS if each != "generate"]))
-    drawn = {each.name: data.draw(values_of(each)) for each in PARAMETERS[method]}
+    free = [each for each in PARAMETERS[method] if each.name not in BOUND]
+    drawn = {each.name: data.draw(values_of(each)) for each in free}
+    if method in REWARDED_METHODS:
+        drawn["rewards"] = REWARDS
     original = spec(method, seed=data.draw(st.integers(0, 2**32 - 1)), parameters=drawn)
 
     again = RunSpec.from_json(original.to_json())
@@ -68,7 +81,10 @@ def test_parameters_cannot_be_changed_afterwards() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"method": "ppo"}, "method: 'ppo' is unknown; use one of sft, reward, dpo, generate, score"),
+        (
+            {"method": "ppo2"},
+            "method: 'ppo2' is unknown; use one of sft, reward, dpo, kto, orpo, grpo, rloo, ppo, generate, score",
+        ),
         ({"model": " "}, "model: give a path or a name"),
         ({"dataset": 3}, "dataset: give a path or a name"),
         ({"model_revision": ""}, "model_revision: give a string that is not empty, or null"),
@@ -88,6 +104,46 @@ def test_parameters_cannot_be_changed_afterwards() -> None:
         ({"parameters": {"loss_weights": [1, 2]}}, "parameters.loss_weights: holds 2 weights for 1 losses"),
         ({"parameters": {"loss_weights": [-1]}}, "parameters.loss_weights: -1 is too small"),
         ({"parameters": {"loss_type": ["exo_pair"]}}, "parameters.label_smoothing: is 0"),
+        ({"parameters": {"use_kernels": 1}}, "parameters.use_kernels: 1: use true or false"),
+        ({"parameters": {"quantize": "nf4"}}, "parameters.quantize: freezes the whole model"),
+        ({"parameters": {"lora_r": 8, "frozen_layers": 1}}, "parameters.frozen_layers: freezes layers of a"),
+        ({"parameters": {"unfreeze_every": 5}}, "parameters.unfreeze_every: unfreezes what is not frozen"),
+        ({"parameters": {"early_stopping": 2}}, "parameters.eval_steps: is 0, and early_stopping"),
+        (
+            {"parameters": {"early_stopping": 2, "eval_steps": 50}},
+            "parameters.save_steps: is not eval_steps (50)",
+        ),
+        ({"method": "kto", "parameters": {"batch_size": 1}}, "parameters.batch_size: is 1, and KTO"),
+        ({"method": "ppo"}, "parameters.rewards: is empty; name a reward model or a grader"),
+        ({"method": "grpo", "parameters": {"rewards": 1}}, "parameters.rewards: must be a list of objects"),
+        (
+            {"method": "grpo", "parameters": {"rewards": REWARDS, "generations": 3}},
+            "parameters.generations: does not divide batch_size times gradient_accumulation (8)",
+        ),
+        (
+            {"method": "ppo", "parameters": {"rewards": REWARDS, "rollouts": 12}},
+            "parameters.rollouts: 12 can not be cut",
+        ),
+        (
+            {"method": "ppo", "parameters": {"rewards": REWARDS, "max_new_tokens": 1024}},
+            "parameters.max_new_tokens: leaves no room for a prompt",
+        ),
+        (
+            {"method": "ppo", "parameters": {"rewards": REWARDS, "vllm_url": "http://a"}},
+            "parameters.vllm_folder: goes with vllm_url",
+        ),
+        (
+            {"method": "ppo", "parameters": {"rewards": [{"weight": 1}]}},
+            "parameters.rewards[0]: names neither a model's folder nor a grader",
+        ),
+        (
+            {"method": "ppo", "parameters": {"rewards": [*REWARDS, {"grader": {"type": "none"}}]}},
+            "parameters.rewards[1].grader: ",
+        ),
+        (
+            {"method": "ppo", "parameters": {"rewards": [{"model": "m", "wait": 1}]}},
+            "parameters.rewards[0].wait: is unknown; use model, weight, uncertainty_penalty",
+        ),
         (
             {"method": "generate", "parameters": {"temperature": 0, "samples": 2}},
             "parameters.samples: asks for several responses at temperature 0",
@@ -142,3 +198,32 @@ def test_the_digest_of_a_folder_follows_its_splits_and_nothing_else(tmp_path: Pa
 def test_a_number_too_long_for_any_parameter_is_refused_by_name(name: str) -> None:
     with pytest.raises(SpecError, match=f"parameters.{name}: .* is too large"):
         spec(parameters={name: 10**400})
+
+
+@pytest.mark.parametrize("method", TRAINING_METHODS)
+@pytest.mark.parametrize("billions", [0.001, 0.6, 8, 400])
+@pytest.mark.parametrize("lora", [False, True])
+def test_what_is_suggested_for_a_size_makes_a_spec(method: str, billions: float, lora: bool) -> None:
+    rewards = {"rewards": REWARDS} if method in REWARDED_METHODS else {}
+
+    parameters = suggested(method, billions, lora=lora)
+
+    assert spec(method, parameters=parameters | rewards).parameters["learning_rate"] > 0
+
+
+def test_larger_models_are_trained_at_lower_rates_in_smaller_batches() -> None:
+    small, large = (suggested("dpo", size) for size in (0.6, 70))
+
+    assert small["learning_rate"] > large["learning_rate"]
+    assert small["batch_size"] > large["batch_size"]
+    assert small["batch_size"] * small["gradient_accumulation"] >= 48
+    assert large["batch_size"] * large["gradient_accumulation"] == 64
+
+
+def test_a_reward_has_its_weight_written_out() -> None:
+    rewards = [{"grader": GRADER}, {"model": "m", "weight": 0.5}]
+
+    assert spec("ppo", parameters={"rewards": rewards}).parameters["rewards"] == (
+        {"grader": GRADER, "weight": 1.0, "settings": {}},
+        {"model": "m", "weight": 0.5, "uncertainty_penalty": 0.0},
+    )

@@ -13,12 +13,21 @@ from trainer.runner.checkpoints import mark_complete
 from trainer.runner.execution import Run, is_first_rank
 from trainer.runner.failures import RunnerError
 
-# DPO's names for what the reward trainer calls accuracy and margin: one word for one thing on the charts.
+# The trainers' names for what has one name on the charts.
 _NAMES = {
     "rewards/accuracies": "accuracy",
     "rewards/margins": "margin",
     "rewards/chosen": "reward_chosen",
     "rewards/rejected": "reward_rejected",
+    "completions/mean_length": "length",
+    "clip_ratio/region_mean": "clip_share",
+    "frac_reward_zero_std": "equal_share",
+}
+# How a trainer calls the accuracy on held-out rows.
+METRICS_OF_TRL = {
+    ("dpo", "accuracy"): "rewards/accuracies",
+    ("orpo", "accuracy"): "rewards/accuracies",
+    ("reward", "accuracy"): "accuracy",
 }
 _TIMINGS = (
     "epoch",
@@ -37,13 +46,13 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
         self._run = run
         self._trained = False
         self.stop_reason: str | None = None
-        self.evaluations: dict[int, dict[str, float]] = {}
+        self.evaluations: dict[int, dict[str, Any]] = {}
 
     def on_step_end(
         self, args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
         reason = self._run.stop.reason()
-        if _any_rank(reason is not None, args.device):
+        if any_rank(reason is not None, args.device):
             self.stop_reason = reason or "another process of the run had to stop"
             control.should_save = True
             control.should_training_stop = True
@@ -84,30 +93,39 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
 
     def _report_metric(self, state: TrainerState, logs: dict[str, float]) -> None:
         values = _named(logs)
-        self._run.events.write(
-            "metric", step=state.global_step, total_steps=state.max_steps, epoch=state.epoch, values=values
-        )
-        if not math.isfinite(values["loss"]):
-            raise RunnerError(
-                f"The loss became {values['loss']} at step {state.global_step}: start a new run with a "
-                f"learning_rate below {self._run.spec.parameters['learning_rate']:g} or with warmup_steps."
-            )
+        self._run.report_metric(state.global_step, state.max_steps, state.epoch, values)
+        if not math.isfinite(logs["loss"]):
+            raise diverged(self._run, logs["loss"], state.global_step)
 
     def _report_evaluation(self, state: TrainerState, logs: dict[str, float]) -> None:
         values = _named({name.removeprefix("eval_"): value for name, value in logs.items()})
         self.evaluations[state.global_step] = values
-        self._run.events.write("evaluation", step=state.global_step, values=values)
+        self._run.report_evaluation(state.global_step, values)
 
 
-def _named(logs: dict[str, float]) -> dict[str, float]:
-    return {
-        _NAMES.get(name, name.replace("/", "_")): float(value)
-        for name, value in logs.items()
-        if name not in _TIMINGS
-    }
+def diverged(run: Run, loss: float | None, step: int) -> RunnerError:
+    """The failure of a run whose loss is no number any more."""
+    return RunnerError(
+        f"The loss became {loss} at step {step}: start a new run with a "
+        f"learning_rate below {run.spec.parameters['learning_rate']:g} or with warmup_steps."
+    )
 
 
-def _any_rank(stop: bool, device: torch.device) -> bool:
+def _named(logs: dict[str, float]) -> dict[str, float | None]:
+    return {_name(name): float(value) for name, value in logs.items() if name not in _TIMINGS}
+
+
+def _name(name: str) -> str:
+    """`rewards/SOURCE/mean` is a source's mean reward, as PPO names it."""
+    if name in _NAMES:
+        return _NAMES[name]
+    source = name.removeprefix("rewards/").removesuffix("/mean")
+    if name == f"rewards/{source}/mean":
+        return f"reward_{source}"
+    return name.replace("/", "_")
+
+
+def any_rank(stop: bool, device: torch.device) -> bool:
     """Whether any process of a distributed run has to stop: they must all leave at the same step."""
     if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
         return stop

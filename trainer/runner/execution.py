@@ -1,9 +1,11 @@
 """The life of one run: lock, spec, method, outcome. Everything it leaves lies beside the spec file.
 
-    SPEC.json: events.jsonl, checkpoint-N/, final/ (or responses.jsonl, scores.jsonl), result.json, runner.log
+    SPEC.json: events.jsonl, checkpoint-N/, final/ (or responses.jsonl, scores.jsonl), result.json, runner.log,
+    tensorboard/
 
 Exit status: 0 finished (at once, when it had finished before), 1 failed, 75 another runner has the folder,
-143 cancelled. Starting again after anything but a finish resumes. No Django, and torch only inside a method.
+76 stopped by itself (an alarm that it was to stop on, or its budget), 143 cancelled.
+Starting again after anything but a finish resumes. No Django, and torch only inside a method.
 """
 
 from __future__ import annotations
@@ -16,20 +18,24 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from trainer.events import EventWriter
+from trainer.methods import TRAINING_METHODS
 from trainer.runner.checkpoints import last_complete
 from trainer.runner.failures import RunnerError, explain
 from trainer.runner.stopping import Cancelled, StopWatch
+from trainer.runner.tracking import Tracking
+from trainer.runner.watched import WatchedEvents
 from trainer.spec import RunSpec, SpecError
 
 FINISHED = 0
 FAILED = 1
 BUSY = 75  # EX_TEMPFAIL of sysexits.h
+STOPPED_ITSELF = 76
 CANCELLED = 143  # 128 + SIGTERM, as a shell reports it
 
 
@@ -41,6 +47,21 @@ class Run:
     folder: Path
     events: EventWriter
     stop: StopWatch
+    tracking: Tracking | None = None
+
+    def report_metric(
+        self, step: int, total_steps: int, epoch: float | None, values: dict[str, float | None]
+    ) -> None:
+        """A point of the charts: an event, and the same in the trackers' files."""
+        self.events.write("metric", step=step, total_steps=total_steps, epoch=epoch, values=values)
+        if self.tracking:
+            self.tracking.log(step, values)
+
+    def report_evaluation(self, step: int, values: dict[str, float | None]) -> None:
+        """The figures on held-out rows, likewise."""
+        self.events.write("evaluation", step=step, values=values)
+        if self.tracking:
+            self.tracking.log(step, values, "eval")
 
     def check_stop(self) -> None:
         """Raise Cancelled, with the checkpoint to go on from, when the run has to stop."""
@@ -61,7 +82,7 @@ def execute(spec_path: Path) -> int:
             stop = StopWatch(folder)
             stack.enter_context(stop.watching())
             console = stack.enter_context(_libraries_print_to(folder / "runner.log"))
-            events = stack.enter_context(EventWriter(folder / "events.jsonl"))
+            events = stack.enter_context(WatchedEvents(folder / "events.jsonl", stop))
             return _report_outcome(spec_path, folder, events, stop, console)
     except OSError as error:
         return _refuse(f"Nothing can be written in {folder}: {explain(error)}", FAILED)
@@ -73,7 +94,7 @@ def _refuse(sentence: str, status: int) -> int:
 
 
 def _report_outcome(
-    spec_path: Path, folder: Path, events: EventWriter, stop: StopWatch, console: TextIO
+    spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatch, console: TextIO
 ) -> int:
     try:
         result = _finish(spec_path, folder, events, stop)
@@ -82,7 +103,7 @@ def _report_outcome(
         events.write(
             "cancelled", step=cancelled.step, checkpoint=cancelled.checkpoint, reason=cancelled.reason
         )
-        return CANCELLED
+        return STOPPED_ITSELF if stop.by_itself else CANCELLED
     except Exception as error:  # whatever it is, the run has to say so
         sentence = explain(error)
         console.write(f"{sentence}\n")
@@ -96,21 +117,23 @@ def _report_outcome(
     return FINISHED
 
 
-def _finish(spec_path: Path, folder: Path, events: EventWriter, stop: StopWatch) -> dict[str, Any]:
+def _finish(spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatch) -> dict[str, Any]:
     """The result of the run: read where it has finished before, worked out otherwise."""
     spec = _read_spec(spec_path)
     result_path = folder / "result.json"
     if result_path.is_file():
         return _finished_before(result_path, spec)
     started = time.monotonic()
+    events.obey(spec)
     _prepare_environment(spec)
     method = importlib.import_module(f"trainer.runner.{spec.method}")
-    result = {
-        "method": spec.method,
-        "spec_sha256": spec.sha256(),
-        **method.execute(Run(spec, folder, events, stop)),
-        "seconds": round(time.monotonic() - started, 3),
-    }
+    with closing(Tracking(spec, folder)) if spec.method in TRAINING_METHODS else nullcontext() as tracking:
+        result = {
+            "method": spec.method,
+            "spec_sha256": spec.sha256(),
+            **method.execute(Run(spec, folder, events, stop, tracking)),
+            "seconds": round(time.monotonic() - started, 3),
+        }
     if is_first_rank():
         _write_whole(result_path, json.dumps(result, indent=2, sort_keys=True))
     return result

@@ -1,4 +1,4 @@
-"""What generating and scoring share: scores of conversations, and an output that grows and resumes."""
+"""What generating and scoring share: which rows fit, and an output that grows and resumes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.runner.execution import Run
 from trainer.runner.loading import has_gpu
-from trainer.runner.rows import Counts, Messages, batches, count_tokens, tokenize
+from trainer.runner.rows import Counts, Messages, batches, count_tokens
 
 Conversation = Callable[[dict[str, Any]], Messages]
 """Makes the conversation of a row."""
@@ -29,25 +29,6 @@ def device() -> torch.device:
 def place(model: PreTrainedModel) -> PreTrainedModel:
     """The model ready to be asked: on the device, without dropout."""
     return model.to(device()).eval()
-
-
-def score_conversations(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, conversations: list[Messages]
-) -> list[float]:
-    """The reward of each whole conversation, as one batch; `model` has one output."""
-    encoded = tokenize(
-        tokenizer,
-        conversations,
-        padding=True,
-        return_tensors="pt",
-        tokenizer_kwargs={"padding_side": "right"},
-    )
-    inputs = {name: encoded[name].to(model.device) for name in ("input_ids", "attention_mask")}
-    mixed = any(weight.dtype == torch.bfloat16 for weight in model.parameters())
-    with torch.inference_mode(), torch.autocast(model.device.type, torch.bfloat16, enabled=mixed):
-        logits_b1 = model(**inputs, use_cache=False).logits
-    scores: list[float] = logits_b1.squeeze(-1).float().tolist()
-    return scores
 
 
 def which_fit(

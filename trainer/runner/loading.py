@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import LoraConfig, PeftModel
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    BitsAndBytesConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -27,9 +30,20 @@ def has_gpu() -> bool:
     return bool(torch.cuda.is_available())
 
 
+def uses_bf16(run: Run) -> bool:
+    """Whether the run computes in bfloat16."""
+    wanted = run.spec.parameters.get("precision", "auto")
+    return has_gpu() if wanted == "auto" else bool(wanted == "bf16")
+
+
 def load_tokenizer(run: Run) -> PreTrainedTokenizerBase:
     """The model's tokenizer, which must have a chat template; pads with the end token where it has no own."""
-    source = _source(run)
+    return load_tokenizer_from(run, run.spec.model)
+
+
+def load_tokenizer_from(run: Run, name: str) -> PreTrainedTokenizerBase:
+    """The tokenizer of another model than the spec's, such as a reward model's."""
+    source = _source(run, name)
     tokenizer = _from_pretrained(AutoTokenizer, run, source)
     if not tokenizer.chat_template:
         raise RunnerError(
@@ -42,18 +56,56 @@ def load_tokenizer(run: Run) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_causal_model(run: Run, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """A language model, on the CPU; raises RunnerError when weights are missing."""
-    model = _load(AutoModelForCausalLM, run, missing_allowed="")
+def load_causal_model(
+    run: Run, tokenizer: PreTrainedTokenizerBase, *, frozen: bool = False
+) -> PreTrainedModel:
+    """A language model, on the CPU; raises RunnerError when weights are missing. `frozen`: only asked."""
+    model = _load(AutoModelForCausalLM, run, run.spec.model, missing_allowed="", frozen=frozen)
     model.config.pad_token_id = tokenizer.pad_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model
 
 
 def load_reward_model(run: Run, tokenizer: PreTrainedTokenizerBase, *, new_head: bool) -> PreTrainedModel:
-    """A model with one number as output, on the CPU. `new_head` gives a language model a random head."""
+    """A model with numbers as output, on the CPU, as it is. `new_head` gives a language model a random head."""
+    if new_head:
+        return load_scorer(run, run.spec.model, tokenizer)
+    return load_reward_model_from(run, run.spec.model, tokenizer)
+
+
+def load_reward_model_from(run: Run, name: str, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A trained reward model of any folder, only to be asked."""
+    model = _load(AutoModelForSequenceClassification, run, name, missing_allowed="", frozen=True)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return model
+
+
+def load_scorer(
+    run: Run,
+    name: str,
+    tokenizer: PreTrainedTokenizerBase,
+    *,
+    heads: int | None = None,
+    frozen: bool = False,
+) -> PreTrainedModel:
+    """A model with numbers as output, to train: a language model gets random heads, one unless `heads` says.
+
+    A reward model keeps the heads it has where it has as many as asked, or none are asked for.
+    """
+    source = _source(run, name)
+    config = None if _is_adapter(source) else _from_pretrained(AutoConfig, run, source)
+    scores_already = config is not None and any(
+        "SequenceClassification" in each for each in config.architectures or ()
+    )
+    wanted: dict[str, Any] = {} if heads is None and scores_already else {"num_labels": heads or 1}
     model = _load(
-        AutoModelForSequenceClassification, run, missing_allowed="score." if new_head else "", num_labels=1
+        AutoModelForSequenceClassification,
+        run,
+        name,
+        missing_allowed="score.",
+        frozen=frozen,
+        ignore_mismatched_sizes=True,
+        **wanted,
     )
     model.config.pad_token_id = tokenizer.pad_token_id
     return model
@@ -67,9 +119,8 @@ def lora_config(run: Run, task: str) -> LoraConfig | None:
     return LoraConfig(task_type=task, r=rank, lora_alpha=2 * rank, target_modules="all-linear")
 
 
-def _source(run: Run) -> str:
+def _source(run: Run, name: str) -> str:
     """The folder, or the hub name, that the spec means."""
-    name = run.spec.model
     folder = run.folder / Path(name).expanduser()
     if not folder.is_dir():
         if not _HUB_NAME.fullmatch(name):
@@ -86,18 +137,27 @@ def _source(run: Run) -> str:
     return str(folder)
 
 
+def starts_from_adapter(run: Run) -> bool:
+    """Whether the spec's model is an adapter's folder, which is merged when it is loaded."""
+    return _is_adapter(_source(run, run.spec.model))
+
+
 def _is_adapter(source: str) -> bool:
     return (Path(source) / "adapter_config.json").is_file()
 
 
-def _load(factory: Any, run: Run, *, missing_allowed: str, **options: Any) -> PreTrainedModel:
+def _load(
+    factory: Any, run: Run, name: str, *, missing_allowed: str, frozen: bool = False, **options: Any
+) -> PreTrainedModel:
     """Load weights; a LoRA adapter is merged into the base that it names."""
     logging.disable_progress_bar()
-    source = _source(run)
-    # Full training keeps float32 weights under bf16 autocast; LoRA's frozen base needs no such precision.
-    low_precision = has_gpu() and (run.spec.method == "generate" or run.spec.parameters.get("lora_r", 0) > 0)
-    options["dtype"] = torch.bfloat16 if low_precision else torch.float32
+    source = _source(run, name)
+    parameters = run.spec.parameters
+    # Full training keeps float32 weights under bf16 autocast; weights that stay as they are need no such precision.
+    asked = frozen or run.spec.method == "generate" or parameters.get("lora_r", 0) > 0
+    options["dtype"] = torch.bfloat16 if uses_bf16(run) and asked else torch.float32
     options["use_safetensors"] = True
+    options |= ({} if frozen else _quantized(run)) | _with_kernels(run)
     if not _is_adapter(source):
         return _load_whole(factory, run, source, missing_allowed, options)
     adapter = LoraConfig.from_pretrained(source)
@@ -105,11 +165,44 @@ def _load(factory: Any, run: Run, *, missing_allowed: str, **options: Any) -> Pr
     return PeftModel.from_pretrained(base, source, use_safetensors=True).merge_and_unload()
 
 
+def _quantized(run: Run) -> dict[str, Any]:
+    """QLoRA's 4-bit base (arXiv 2305.14314). Raises RunnerError where it can not be had."""
+    if run.spec.parameters.get("quantize", "none") == "none":
+        return {}
+    if not has_gpu() or not find_spec("bitsandbytes"):
+        raise RunnerError(
+            "quantize nf4 needs a GPU and the package bitsandbytes, which this machine lacks: "
+            "set quantize to none, or run on a GPU machine with `pip install bitsandbytes`."
+        )
+    settings = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+        llm_int8_skip_modules=["lm_head", "score"],
+    )
+    return {"quantization_config": settings, "device_map": {"": torch.cuda.current_device()}}
+
+
+def _with_kernels(run: Run) -> dict[str, Any]:
+    """Fused kernels of the hub, Liger's among them. Raises RunnerError where they can not be had."""
+    if not run.spec.parameters.get("use_kernels", False):
+        return {}
+    if not has_gpu() or not find_spec("kernels"):
+        raise RunnerError(
+            "use_kernels needs a GPU and the package kernels, which this machine lacks: "
+            "set use_kernels to false, or run on a GPU machine with `pip install kernels`."
+        )
+    return {"use_kernels": True}
+
+
 def _load_whole(factory: Any, run: Run, source: str, missing_allowed: str, options: dict[str, Any]) -> Any:
     model, info = _from_pretrained(factory, run, source, output_loading_info=True, **options)
-    missing = [
-        name for name in info["missing_keys"] if not (missing_allowed and name.startswith(missing_allowed))
+    strange = [
+        *info["missing_keys"],
+        *(str(each if isinstance(each, str) else each[0]) for each in info.get("mismatched_keys") or ()),
     ]
+    missing = [name for name in strange if not (missing_allowed and name.startswith(missing_allowed))]
     if missing:
         raise RunnerError(
             f"The model {source} has no weights for {missing[0]}: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,18 @@ from trainer.spec import digest_dataset
 Messages = list[dict[str, str]]
 Counts = dict[str, int]
 _BATCH = 1000
+# What a preference row says of its responses; a prompt is the same whatever they are.
+_LABEL_COLUMNS = (
+    "chosen",
+    "rejected",
+    "completion",
+    "label",
+    "margin",
+    "weight",
+    "confidence",
+    "comparison",
+    "judgments",
+)
 
 
 @dataclass(frozen=True)
@@ -39,16 +52,20 @@ def load_training_rows(
     tokenizer: PreTrainedTokenizerBase,
     layouts: Sequence[tuple[str, ...]],
     optional: tuple[str, ...] = (),
+    gaps: tuple[str, ...] = (),
 ) -> TrainingRows:
     """Read train.parquet and test.parquet (or one file as training rows).
 
     `layouts`: the sets of message columns that will do, of which the first that is there is taken.
-    `optional`: numeric columns to keep where every row has a value. Raises RunnerError for a missing column
-    or no row left.
+    `optional`: numeric or truth columns to keep where every row has a value. `gaps`: numeric columns that must be
+    there and may be null. Raises RunnerError for a missing column or no row left.
     """
     tables = {name: _read(path) for name, path in _splits(run).items()}
     columns = _pick_columns(tables["train"], layouts)
     numbers = [name for name in optional if all(_is_complete(table, name) for table in tables.values())]
+    for split, table in tables.items():
+        _check_numbers(table, gaps, split)
+    numbers += gaps
     splits, counts = {}, {}
     for name, table in tables.items():
         _check_messages(table, columns, name)
@@ -64,6 +81,50 @@ def load_training_rows(
         counts=counts,
         columns={"used": used, "ignored": [n for n in tables["train"].column_names if n not in used]},
     )
+
+
+def load_prompts(run: Run, tokenizer: PreTrainedTokenizerBase) -> TrainingRows:
+    """Each prompt once with what graders read beside it, of rows with prompts or of preference rows.
+
+    Left out are prompts that leave no room for a response, and the columns that say which response was better.
+    """
+    tables = {name: _read(path) for name, path in _splits(run).items()}
+    room = run.spec.parameters["max_length"] - run.spec.parameters["max_new_tokens"]
+    splits, counts = {}, {}
+    for name, table in tables.items():
+        _pick_columns(table, [("prompt",)])
+        _check_messages(table, ("prompt",), name)
+        kept = table.select([column for column in table.column_names if column not in _LABEL_COLUMNS])
+        splits[name], counts[name] = _distinct_fitting(run, tokenizer, kept, room)
+    if counts["train"]["used"] == 0:
+        raise RunnerError(
+            f"No prompt is left that has room for {run.spec.parameters['max_new_tokens']} tokens of response: "
+            "raise max_length, lower max_new_tokens or add prompts."
+        )
+    used = splits["train"].column_names
+    return TrainingRows(
+        train=splits["train"],
+        test=splits["test"] if counts.get("test", {}).get("used") else None,
+        counts=counts,
+        columns={"used": used, "ignored": [n for n in tables["train"].column_names if n not in used]},
+    )
+
+
+def _distinct_fitting(
+    run: Run, tokenizer: PreTrainedTokenizerBase, table: pa.Table, room: int
+) -> tuple[Dataset, Counts]:
+    seen: set[str] = set()
+    reasons: list[str] = []
+    for rows in batches(table):
+        run.check_stop()
+        lengths = count_tokens(tokenizer, [row["prompt"] for row in rows], add_generation_prompt=True)
+        for row, length in zip(rows, lengths, strict=True):
+            key = json.dumps(row, sort_keys=True, default=str)
+            reasons.append("repeated" if key in seen else "too_long" if length > room else "used")
+            seen.add(key)
+    kept = [index for index, reason in enumerate(reasons) if reason == "used"]
+    counts = {"given": len(reasons), **{n: reasons.count(n) for n in ("used", "too_long", "repeated")}}
+    return Dataset(table.take(pa.array(kept, pa.int64()))), counts
 
 
 def load_table(run: Run, columns: tuple[str, ...], texts: tuple[str, ...] = ()) -> pa.Table:
@@ -192,7 +253,20 @@ def _is_complete(table: pa.Table, name: str) -> bool:
     if name not in table.column_names or table[name].null_count:
         return False
     kind = table.schema.field(name).type
+    return bool(pa.types.is_boolean(kind) or _is_number(kind))
+
+
+def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
+
+
+def _check_numbers(table: pa.Table, names: tuple[str, ...], split: str) -> None:
+    for name in names:
+        if name not in table.column_names or not _is_number(table.schema.field(name).type):
+            raise RunnerError(
+                f"The {split} rows have no column {name!r} of numbers, which objectives names: add it, with null "
+                "where nobody knows."
+            )
 
 
 def _keep_usable(

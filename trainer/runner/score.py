@@ -1,7 +1,8 @@
 """Scores from a reward model: prompts with responses in, scores.jsonl out.
 
-Rows: {prompt: [messages], response: text}. Lines: {row, score}, `row` counting the rows of the dataset from
-0; `score` is null for a row longer than max_length. Left out: more than one device.
+Rows: {prompt: [messages], response: text}. Lines: {row, score, uncertainty, criteria}, `row` counting the rows of the
+dataset from 0; all but `row` are null for a row longer than max_length. `uncertainty` is the spread of an ensemble's
+members, `criteria` a score for each that the model has a head for. Left out: more than one device.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from trainer.runner.execution import Run
 from trainer.runner.inference import (
     count_fitting,
     place,
-    score_conversations,
     which_fit,
     write_in_batches,
 )
 from trainer.runner.loading import load_reward_model, load_tokenizer
+from trainer.runner.reward_heads import Score, head_scores
 from trainer.runner.rows import Messages, load_table
 from trainer.runner.training import report_start
 
@@ -50,7 +51,16 @@ class _Scorer:
         """The lines of one batch of rows."""
         fits = self.fits[start : start + len(rows)]
         fitting = [_whole(row) for row, fit in zip(rows, fits, strict=True) if fit]
-        scores = iter(score_conversations(self.model, self.tokenizer, fitting) if fitting else [])
-        return [
-            {"row": start + index, "score": next(scores) if fit else None} for index, fit in enumerate(fits)
-        ]
+        scores = iter(head_scores(self.model, self.tokenizer, fitting) if fitting else [])
+        return [_line(start + index, next(scores) if fit else None) for index, fit in enumerate(fits)]
+
+
+def _line(row: int, score: Score | None) -> dict[str, Any]:
+    if score is None:
+        return {"row": row, "score": None, "uncertainty": None, "criteria": None}
+    return {
+        "row": row,
+        "score": score.overall,
+        "uncertainty": score.uncertainty,
+        "criteria": score.criteria,
+    }

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import PreTrainedTokenizerBase, Trainer, TrainerState
+from peft import PeftModel
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+)
 
-from trainer.runner.callback import RunCallback
+from trainer.runner.callback import METRICS_OF_TRL, RunCallback
 from trainer.runner.checkpoints import last_complete, remove_half_written
 from trainer.runner.execution import Run, is_first_rank
-from trainer.runner.loading import has_gpu
+from trainer.runner.failures import RunnerError
+from trainer.runner.layers import FreezingCallback, LayerFreezer
+from trainer.runner.loading import has_gpu, load_causal_model, load_scorer, uses_bf16
+from trainer.runner.rewards import Mix
 from trainer.runner.rows import TrainingRows
+from trainer.runner.samples import SamplesCallback
 from trainer.runner.stopping import Cancelled
 
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
@@ -58,6 +71,7 @@ def training_arguments(run: Run, rows: TrainingRows) -> dict[str, Any]:
         "learning_rate": parameters["learning_rate"],
         "warmup_steps": parameters["warmup_steps"],
         "lr_scheduler_type": parameters["scheduler"],
+        "max_grad_norm": parameters["max_grad_norm"],
         "max_length": parameters["max_length"],
         "logging_steps": parameters["logging_steps"],
         "logging_nan_inf_filter": False,  # a loss that is no number has to be seen
@@ -67,13 +81,72 @@ def training_arguments(run: Run, rows: TrainingRows) -> dict[str, Any]:
         "save_steps": parameters["save_steps"],
         "save_total_limit": 2,  # one whole checkpoint stays while the next is written
         "seed": run.spec.seed,
-        "bf16": gpu,
-        "gradient_checkpointing": gpu,
+        "bf16": uses_bf16(run),
+        "gradient_checkpointing": checkpoints_gradients(run),
         "use_cpu": not gpu,
         "dataloader_pin_memory": gpu,
-        "report_to": "none",
+        "report_to": "none",  # ours writes for all methods alike
         "disable_tqdm": True,
+        **_stopping_arguments(run, evaluates),
     }
+
+
+def checkpoints_gradients(run: Run) -> bool:
+    """Whether activations are computed again in place of being kept."""
+    wanted = run.spec.parameters["gradient_checkpointing"]
+    return has_gpu() if wanted == "auto" else bool(wanted == "on")
+
+
+def _stopping_arguments(run: Run, evaluates: bool) -> dict[str, Any]:
+    if not run.spec.parameters["early_stopping"]:
+        return {}
+    if not evaluates:
+        raise RunnerError(
+            "early_stopping looks at held-out rows, and there are none: add test rows, or set it to 0."
+        )
+    metric = run.spec.parameters["early_stopping_metric"]
+    name = METRICS_OF_TRL[run.spec.method, metric] if metric == "accuracy" else metric
+    return {
+        "load_best_model_at_end": True,
+        "metric_for_best_model": f"eval_{name}",
+        "greater_is_better": metric != "loss",
+    }
+
+
+def callbacks(
+    run: Run,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: TrainingRows,
+    mix: Mix | None = None,
+    *,
+    answers: bool = True,
+) -> list[TrainerCallback]:
+    """What is called between the steps, the run's own first. `answers`: it is a language model."""
+    chosen: list[TrainerCallback] = [RunCallback(run), FreezingCallback(LayerFreezer(model, run.spec))]
+    if run.spec.parameters["early_stopping"]:
+        chosen.append(EarlyStoppingCallback(run.spec.parameters["early_stopping"]))
+    if answers and rows.test is not None and run.spec.parameters["samples"]:
+        chosen.append(SamplesCallback(run, tokenizer, rows.test, mix))
+    return chosen
+
+
+def carry_out(
+    run: Run,
+    trainer: Trainer,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: TrainingRows,
+    measure: Callable[[], dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """Train, evaluate, save: what goes into result.json. `measure` gives more figures of the trained model."""
+    callback = next(each for each in trainer.callback_handler.callbacks if isinstance(each, RunCallback))
+    steps = train_to_end(run, trainer, callback)
+    if run.spec.parameters["early_stopping"] and trainer.state.best_global_step:
+        steps = int(trainer.state.best_global_step)  # its model was loaded at the end
+    evaluation = evaluate(trainer, callback, steps)
+    more = measure() if measure else {}
+    model = save_final(run, trainer, tokenizer)
+    return {"model": model, "steps": steps, "rows": rows.counts, "evaluation": evaluation, **more}
 
 
 def train_to_end(run: Run, trainer: Trainer, callback: RunCallback) -> int:
@@ -97,9 +170,8 @@ def _is_last(checkpoint: str) -> bool:
     return bool(state.global_step >= state.max_steps)
 
 
-def evaluate(trainer: Trainer, callback: RunCallback) -> dict[str, float] | None:
-    """The values on the test rows after the last step; None without test rows."""
-    step = trainer.state.global_step
+def evaluate(trainer: Trainer, callback: RunCallback, step: int) -> dict[str, float] | None:
+    """The values on the test rows of the model after `step`; None without test rows."""
     if trainer.eval_dataset is not None and step not in callback.evaluations:
         trainer.evaluate()
     return callback.evaluations.get(step)
@@ -107,12 +179,38 @@ def evaluate(trainer: Trainer, callback: RunCallback) -> dict[str, float] | None
 
 def save_final(run: Run, trainer: Trainer, tokenizer: PreTrainedTokenizerBase) -> str:
     """Write final/ in one step: whole weights as safetensors, a LoRA adapter merged in, and the tokenizer."""
+
+    def write(folder: Path) -> None:
+        if run.spec.parameters["lora_r"] == 0:
+            trainer.save_model(str(folder))
+        elif is_first_rank():
+            model = trainer.accelerator.unwrap_model(trainer.model)
+            if run.spec.parameters["quantize"] != "none":
+                model = _onto_whole_base(run, model, tokenizer)
+            model.merge_and_unload().save_pretrained(folder)
+            tokenizer.save_pretrained(folder)
+
+    return publish_final(run, write)
+
+
+def _onto_whole_base(run: Run, trained: PeftModel, tokenizer: PreTrainedTokenizerBase) -> PeftModel:
+    """The adapter on the base as it was before its weights were brought to 4 bits."""
+    adapter = run.folder / "adapter.part"
+    trained.save_pretrained(adapter)
+    if run.spec.method == "reward":
+        base = load_scorer(run, run.spec.model, tokenizer, heads=trained.config.num_labels, frozen=True)
+        base.config.reward_heads = trained.config.reward_heads
+    else:
+        base = load_causal_model(run, tokenizer, frozen=True)
+    whole = PeftModel.from_pretrained(base, adapter, use_safetensors=True)
+    shutil.rmtree(adapter)
+    return whole
+
+
+def publish_final(run: Run, write: Callable[[Path], None]) -> str:
+    """Have a model written beside final/ and put in its place whole; `write` is called on every rank."""
     part, final = run.folder / "final.part", run.folder / "final"
-    if run.spec.parameters["lora_r"] == 0:
-        trainer.save_model(str(part))
-    elif is_first_rank():
-        trainer.accelerator.unwrap_model(trainer.model).merge_and_unload().save_pretrained(part)
-        tokenizer.save_pretrained(part)
+    write(part)
     if is_first_rank():
         (part / "training_args.bin").unlink(missing_ok=True)  # a pickle; the spec says the same
         (run.folder / "README.md").unlink(missing_ok=True)  # TRL's card, with local paths as links to the hub

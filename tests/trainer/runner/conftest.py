@@ -54,6 +54,24 @@ class TriedRun:
             ended.set()
             watcher.join()
 
+    def here_terminated_after(self, step: int) -> int:
+        """Execute in this process, which gets SIGTERM after a step; the exit status."""
+        ended = threading.Event()
+
+        def terminate() -> None:
+            while not self.has_reached(step):
+                if ended.wait(0.002):
+                    return
+            os.kill(os.getpid(), signal.SIGTERM)
+
+        watcher = threading.Thread(target=terminate)
+        watcher.start()
+        try:
+            return self.here()
+        finally:
+            ended.set()
+            watcher.join()
+
     def command(self) -> subprocess.Popen[str]:
         """Start the real command, in a process group of its own."""
         process = subprocess.Popen(
@@ -100,7 +118,7 @@ def new_run(tmp_path: Path) -> Iterator[Callable[..., TriedRun]]:
     """Make a run's folder with a spec in it: `new_run("dpo", model, dataset, max_steps=4)`."""
     runs: list[TriedRun] = []
 
-    def make(method: str, model: Path | str, dataset: Path | str, **parameters: Any) -> TriedRun:
+    def make(method: str, model: Path | str, dataset: Path | str, /, **parameters: Any) -> TriedRun:
         folder = tmp_path / f"run{len(runs)}"
         folder.mkdir()
         spec = RunSpec(method, str(model), str(dataset), seed=1, parameters=parameters)

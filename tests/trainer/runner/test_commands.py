@@ -40,6 +40,7 @@ def test_sft_leaves_a_model_its_events_and_its_result(
         *["metric"] * 2,
         "checkpoint",
         "evaluation",
+        "samples",
         "finished",
     ]
     assert run.losses()[6] < run.losses()[1]
@@ -56,6 +57,7 @@ def test_sft_leaves_a_model_its_events_and_its_result(
         "run.lock",
         "runner.log",
         "spec.json",
+        "tensorboard",
     ]
     assert not [path.name for path in (run.folder / "final").iterdir() if path.suffix in (".bin", ".pt")]
 

@@ -1,0 +1,375 @@
+"""`make bench-methods`: every method on the help desk, from the same model and the same labels.
+
+SFT on an archive of which 40 % is good; then DPO and KTO on pairs of its own replies, GRPO on graders, PPO on a reward
+model and on both. The true score, half style and half correctness, is never trained on. SEEDS (0,1,2,3,4) are those
+to run, BENCH_PARTS (methods,ppo,overhead) the parts: `ppo` is ours beside TRL 1.12's, which gets an environment of its
+own under var/bench/venvs; `overhead` is our machinery beside TRL by hand. BENCH_REUSE=1 takes what earlier runs have
+measured of a seed. What is measured is in docs/benchmarks.md.
+"""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from scipy import stats
+
+from deploy.demo import helpdesk, world
+from deploy.demo.helpdesk import Ticket
+from tests.bench import overhead
+from tests.bench.report import ROOT, Row, publish
+from trainer.runner.execution import FINISHED, execute
+from trainer.spec import RunSpec
+
+SEEDS = [int(seed) for seed in os.environ.get("SEEDS", "0,1,2,3,4").split(",")]
+PARTS = os.environ.get("BENCH_PARTS", "methods,ppo,overhead").split(",")
+FOLDER = ROOT / "var" / "bench" / "methods"
+PEER = ROOT / "var" / "bench" / "venvs" / "trl-1.12"
+PEER_PACKAGES = ("trl==1.12.0", "transformers>=4.56.2,<6", "accelerate==1.15.0", "datasets==5.2.0")
+SAMPLES, REPLY_TOKENS, EVALUATED = 6, 28, 4
+FLIPPED = 0.1
+COMMON: dict[str, Any] = {"batch_size": 32, "max_length": world.MAX_LENGTH, "save_steps": 1000, "samples": 0}
+CORRECT = {
+    "type": "multi",
+    "name": "correct",
+    "graders": {
+        "item": {
+            "type": "string_check",
+            "name": "item",
+            "input": "{{sample.output_text}}",
+            "reference": "{{item.item}}",
+            "operation": "ilike",
+        },
+        "action": {
+            "type": "string_check",
+            "name": "action",
+            "input": "{{sample.output_text}}",
+            "reference": "we will {{item.action}} it",
+            "operation": "ilike",
+        },
+    },
+    "calculate_output": "item * action",
+}
+PPO: dict[str, Any] = {
+    "rollouts": 32,
+    "max_steps": 60,
+    "ppo_epochs": 2,
+    "learning_rate": 3e-4,
+    "value_learning_rate": 1e-3,
+    "kl_coefficient": 0.4,
+    "max_new_tokens": REPLY_TOKENS,
+    "logging_steps": 1,
+}
+Scores = list[list[float]]
+
+
+def train(folder: Path, method: str, model: Path, dataset: Path, seed: int, **parameters: Any) -> Path:
+    """Carry out a run by the runner itself; its final model."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    common = {} if method == "generate" else COMMON
+    spec = RunSpec(method, str(model), str(dataset), seed=seed, parameters=common | parameters)
+    (folder / "spec.json").write_text(spec.to_json())
+    if execute(folder / "spec.json") != FINISHED:
+        raise SystemExit(f"{folder} failed: {(folder / 'runner.log').read_text()[-2000:]}")
+    return folder / "final"
+
+
+def replies(folder: Path, model: Path, tickets: Sequence[Ticket], samples: int, seed: int) -> list[list[str]]:
+    """So many sampled replies to each ticket."""
+    rows = folder.with_suffix(".parquet")
+    rows.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist([{"prompt": each.messages} for each in tickets]), rows)
+    settings = {"samples": samples, "max_new_tokens": 48, "batch_size": 64, "max_length": world.MAX_LENGTH}
+    train(folder, "generate", model, rows, seed, **settings)
+    found: list[list[str]] = [[] for _ in tickets]
+    for line in (folder / "responses.jsonl").read_text().splitlines():
+        row = json.loads(line)
+        found[row["prompt_index"]].append(row["text"])
+    return found
+
+
+def write_pairs(folder: Path, tickets: Sequence[Ticket], texts: list[list[str]], seed: int) -> None:
+    """512 pairs of different replies, labelled by their style, a tenth the wrong way round."""
+    chance = random.Random(f"{seed}:pairs")
+    rows = []
+    for ticket, given in zip(tickets, texts, strict=True):
+        for pair in combinations(sorted({text.strip() for text in given if text.strip()}), 2):
+            first, second = (helpdesk.style_score(text) for text in pair)
+            if first == second:
+                continue
+            better, worse = pair if first > second else pair[::-1]
+            sides = (worse, better) if chance.random() < FLIPPED else (better, worse)
+            chosen, rejected = ([{"role": "assistant", "content": text}] for text in sides)
+            rows.append({"prompt": ticket.messages, "chosen": chosen, "rejected": rejected})
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(chance.sample(rows, min(512, len(rows)))), folder / "train.parquet")
+
+
+def write_prompts(folder: Path, tickets: Sequence[Ticket]) -> None:
+    """The prompts with what the grader reads beside them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"prompt": each.messages, "item": each.item, "action": helpdesk.ACTIONS[each.problem]}
+        for each in tickets
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), folder / "train.parquet")
+
+
+class Seed:
+    """Everything of one seed: its tickets, SFT model, pairs and reward model."""
+
+    def __init__(self, seed: int) -> None:
+        self.seed, self.folder = seed, FOLDER / f"seed-{seed}"
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.train, self.held_out = helpdesk.tickets(seed)
+        archive = helpdesk.demonstrations(self.train, seed)
+        world.write_demonstrations(self.folder / "archive", archive)
+        texts = [ticket.text for ticket in self.train] + [text for _, text in archive]
+        world.write_untrained_model(self.folder / "untrained", texts, hidden=64, seed=seed)
+        self.sft = train(
+            self.folder / "sft",
+            "sft",
+            self.folder / "untrained",
+            self.folder / "archive",
+            seed,
+            max_steps=200,
+            learning_rate=5e-3,
+            warmup_steps=5,
+        )
+        own = replies(self.folder / "own", self.sft, self.train, SAMPLES, seed)
+        write_pairs(self.folder / "pairs", self.train, own, seed)
+        write_prompts(self.folder / "prompts", self.train)
+        self.reward_model = self._train("reward", max_steps=60, learning_rate=2e-3, center_coefficient=0.01)
+
+    def methods(self) -> dict[str, Path]:
+        """The model that each method makes of the SFT model."""
+        scored = {"model": str(self.reward_model)}
+        value = {"value_model": str(self.reward_model)}
+        dpo = {"loss_type": ["sigmoid", "sft"], "loss_weights": [1.0, 0.5]}
+        grpo = {"rewards": [{"grader": CORRECT}], "generations": 8, "beta": 0.0}
+        both = [scored | {"weight": 0.5}, {"grader": CORRECT, "weight": 1.0}]
+        return {
+            "SFT": self.sft,
+            "DPO": self._train("dpo", max_steps=50, learning_rate=5e-4, **dpo),
+            "KTO": self._train("kto", max_steps=100, learning_rate=1e-3),
+            "GRPO, graders": self._train(
+                "grpo", "prompts", max_steps=60, learning_rate=3e-4, max_new_tokens=REPLY_TOKENS, **grpo
+            ),
+            "PPO, reward model": self._train("ppo", "prompts", rewards=[scored], **value, **PPO),
+            "PPO, both": self._train("ppo", "prompts", name="ppo-both", rewards=both, **value, **PPO),
+        }
+
+    def scores(self, name: str, model: Path) -> tuple[Scores, float]:
+        """True scores of the replies to each held-out ticket, and the mean words of a reply."""
+        texts = replies(
+            self.folder / "held-out" / name.replace(", ", "-").replace(" ", "-"),
+            model,
+            self.held_out,
+            EVALUATED,
+            self.seed,
+        )
+        found = [
+            [helpdesk.true_score(ticket, text) for text in given]
+            for ticket, given in zip(self.held_out, texts, strict=True)
+        ]
+        return found, float(np.mean([len(text.split()) for given in texts for text in given]))
+
+    def _train(self, method: str, rows: str = "pairs", name: str = "", **parameters: Any) -> Path:
+        return train(
+            self.folder / (name or method), method, self.sft, self.folder / rows, self.seed, **parameters
+        )
+
+
+def win_rate(ours: Scores, theirs: Scores) -> float:
+    """The share of pairs of replies to the same ticket that ours wins, ties half."""
+    return float(np.mean(np.sign(np.subtract(ours, theirs)) / 2 + 0.5))
+
+
+def with_interval(values: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """The mean over seeds, with Student's 95 % interval where there are two or more."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return mean, None, None
+    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
+    return mean, mean - half, mean + half
+
+
+def kept(path: Path, measure: Callable[[], Any]) -> Any:
+    """What was measured before, where BENCH_REUSE asks for it: a seed takes minutes."""
+    if os.environ.get("BENCH_REUSE") and path.is_file():
+        return json.loads(path.read_text())
+    begun = time.perf_counter()
+    found = measure()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(found))
+    print(f"  {path.parent.name}, {path.stem}: {time.perf_counter() - begun:.0f} s", flush=True)
+    return found
+
+
+def methods_of(seed: int) -> dict[str, dict[str, float]]:
+    """Score, win rate and words of each method."""
+    world_of = Seed(seed)
+    base, _ = world_of.scores("SFT", world_of.sft)
+    found = {}
+    for name, model in world_of.methods().items():
+        scores, words = world_of.scores(name, model)
+        found[name] = {"score": float(np.mean(scores)), "win": win_rate(scores, base), "words": words}
+    return found
+
+
+def run_methods() -> list[Row]:
+    found: dict[str, dict[str, list[float]]] = {}
+    for seed in SEEDS:
+        path = FOLDER / f"seed-{seed}" / "methods.json"
+        for name, told in kept(path, partial(methods_of, seed)).items():
+            for what, value in told.items():
+                found.setdefault(name, {}).setdefault(what, []).append(value)
+    rows = []
+    for name, told in found.items():
+        for what, unit in (("score", "true score"), ("win", "win rate against SFT"), ("words", "words")):
+            if name == "SFT" and what == "win":
+                continue
+            mean, low, high = with_interval(told[what])
+            rows.append(Row(f"{name}: {unit}", "", mean, low=low, high=high, more_is_better=True))
+    return rows
+
+
+def run_ppo() -> list[Row]:
+    """Ours and TRL 1.12's from the same models, in turn: one learning rate for policy and value, as TRL's has."""
+    same = {
+        "rollouts": 32,
+        "batch_size": 32,
+        "ppo_epochs": 2,
+        "learning_rate": 3e-4,
+        "kl_coefficient": 0.4,
+        "value_weight": 0.5,
+        "max_new_tokens": REPLY_TOKENS,
+    }
+    found = [kept(FOLDER / f"seed-{seed}" / "compared.json", partial(compared, seed, same)) for seed in SEEDS]
+    curves = _curves([each["ours"] for each in found], [each["theirs"] for each in found])
+    return [*curves, *_speed([each["speeds"] for each in found])]
+
+
+def compared(seed: int, same: dict[str, Any]) -> dict[str, Any]:
+    """The rewards of each step of ours and TRL's, and the responses a second of both."""
+    at = FOLDER / f"seed-{seed}"
+    if not (at / "pairs").is_dir():
+        Seed(seed)
+    scorer = _scorer_that_ends_with_the_response(at, seed)
+    more = {"value_learning_rate": 3e-4, "value_model": str(scorer), "max_steps": 60, "logging_steps": 1}
+    folder = at / "ppo-compared"
+    rewards = {"rewards": [{"model": str(scorer)}]}
+    train(folder, "ppo", at / "sft" / "final", at / "prompts", seed, **same | more | rewards)
+    lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    values = [line["values"] for line in lines if line["kind"] == "metric"]
+    seconds = sum(32 / each["samples_per_second"] for each in values)
+    prompts = [row["prompt"] for row in pq.read_table(at / "prompts" / "train.parquet").to_pylist()]
+    settings = same | {
+        "seed": seed,
+        "steps": 60,
+        "model": str(at / "sft" / "final"),
+        "reward_model": str(scorer),
+        "prompts": prompts,
+        "output": str(at / "peer"),
+    }
+    peer = run_peer(at / "peer.json", settings)
+    return {
+        "ours": [each["reward"] for each in values],
+        "theirs": peer["rewards"],
+        "speeds": (60 * 32 / seconds, peer["episodes"] / peer["seconds"]),
+    }
+
+
+def _scorer_that_ends_with_the_response(at: Path, seed: int) -> Path:
+    """A reward model that reads the score at the end token, as TRL's PPO does.
+
+    Our template has a line break behind it, and a reward model of ours reads the whole conversation by its template.
+    """
+    base = at / "compared-base"
+    shutil.copytree(at / "sft" / "final", base, dirs_exist_ok=True)
+    template = base / "chat_template.jinja"
+    text = template.read_text()
+    before, behind = (
+        "<|im_end|>\n{% endfor %}",
+        "<|im_end|>{% if not loop.last or add_generation_prompt %}{{ '\\n' }}{% endif %}{% endfor %}",
+    )
+    if before not in text:
+        raise SystemExit(f"{template} has changed; it must end messages with <|im_end|> and a line break")
+    template.write_text(text.replace(before, behind))
+    settings = {"max_steps": 60, "learning_rate": 2e-3, "center_coefficient": 0.01}
+    return train(at / "compared-reward", "reward", base, at / "pairs", seed, **settings)
+
+
+def _curves(ours: list[list[float]], theirs: list[list[float]]) -> list[Row]:
+    """The mean reward of each stretch of 20 steps, ours less theirs, paired by seed."""
+    rows = []
+    for start in range(0, 60, 20):
+        mine, other = (np.array(each)[:, start : start + 20].mean(axis=1) for each in (ours, theirs))
+        mean, low, high = with_interval((mine - other).tolist())
+        name = f"PPO: reward of steps {start + 1} to {start + 20}"
+        rows.append(Row(name, "", float(mine.mean()), "TRL 1.12", float(other.mean()), more_is_better=True))
+        rows.append(Row(f"{name}, ours less TRL's", "", mean, low=low, high=high, more_is_better=True))
+    return rows
+
+
+def _speed(speeds: list[tuple[float, float]]) -> list[Row]:
+    mine, other = (float(np.median([each[side] for each in speeds])) for side in (0, 1))
+    times = float(np.median([a / b for a, b in speeds]))
+    return [
+        Row("PPO: responses a second", "", mine, "TRL 1.12", other, more_is_better=True),
+        Row("PPO: times as fast as TRL 1.12", "x", times, goal=1.5, more_is_better=True),
+    ]
+
+
+def run_peer(path: Path, settings: dict[str, Any]) -> dict[str, Any]:
+    path.write_text(json.dumps(settings))
+    script = Path(__file__).with_name("methods_peer.py")
+    ran = subprocess.run([_peer_python(), "-P", script, path], capture_output=True, text=True)
+    if ran.returncode:
+        raise SystemExit(ran.stderr[-3000:])
+    found: dict[str, Any] = json.loads(ran.stdout.strip().splitlines()[-1])
+    return found
+
+
+def _peer_python() -> Path:
+    """The peer's interpreter; its environment is made the first time."""
+    python, done = PEER / "bin" / "python", PEER / ".installed"
+    if not done.exists():
+        print("  installing TRL 1.12", flush=True)
+        subprocess.run([sys.executable, "-m", "venv", PEER], check=True)
+        for packages in (("torch==2.13.0",), PEER_PACKAGES):
+            subprocess.run([PEER / "bin" / "pip", "install", "-q", *packages], check=True)
+        done.touch()
+    return python
+
+
+def main() -> None:
+    rows = []
+    if "methods" in PARTS:
+        rows += run_methods()
+    if "ppo" in PARTS:
+        rows += run_ppo()
+    if "overhead" in PARTS:
+        at = FOLDER / f"seed-{SEEDS[0]}"
+        if not (at / "archive").is_dir():
+            Seed(SEEDS[0])
+        rows += overhead.measure(FOLDER / "overhead", at / "untrained", at / "archive")
+    publish("methods", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,702 @@
+"""Proximal policy optimisation: prompts and rewards in, a language model out. arXiv 1707.06347, 2203.02155.
+
+A step samples responses, gives each token its reward, and improves policy and value model on them:
+
+    r_t = −β · (log π_old(a_t) − log π₀(a_t))  + [t is last] · score           reward of a token
+    δ_t = r_t + γ V(s_t+1) − V(s_t),  A_t = δ_t + γλ A_t+1,  R_t = A_t + V(s_t)    arXiv 1506.02438, eq. 16
+    ρ_t = π(a_t) / π_old(a_t)
+    L   = mean_t max(−A_t ρ_t, −A_t clip(ρ_t, 1 ± ε))
+        + c · mean_t ½ max((V − R_t)², (clip(V, V_old ± ε_v) − R_t)²)  − h · mean_t H(π)
+
+The mean is over all tokens of a minibatch on all devices, so that accumulating small batches equals one big batch.
+A response ends the episode, cut or not. π₀ is the model that the spec names; with LoRA it is the policy without its
+adapter. β follows the KL where a target is set (arXiv 1909.08593, section 2.2). Dropout is off, and the old
+log-probabilities are computed on the very batches that are trained on, so that ρ is 1 before the first update.
+
+Distributed by accelerate (DDP, FSDP2, DeepSpeed): policy and value model are one module; the reference and the reward
+models are whole on every device. Prompts, their order and all random numbers follow from seed, step and rank, so a
+resumed run needs nothing but weights, optimizer and β. Left out: several responses a prompt, replay of older ones.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from peft import get_peft_model
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
+from trl.trainer.utils import disable_dropout_in_model
+
+from trainer.runner.callback import any_rank, diverged
+from trainer.runner.checkpoints import last_complete, mark_complete, remove_half_written
+from trainer.runner.execution import Run, is_first_rank
+from trainer.runner.layers import LayerFreezer
+from trainer.runner.loading import (
+    has_gpu,
+    load_causal_model,
+    load_scorer,
+    load_tokenizer,
+    lora_config,
+    uses_bf16,
+)
+from trainer.runner.rewards import Mix, load_mix
+from trainer.runner.rollouts import Ids, LocalSampler, Sampler, VllmSampler, end_tokens
+from trainer.runner.rows import TrainingRows, load_prompts, tokenize
+from trainer.runner.samples import named_rewards
+from trainer.runner.stopping import Cancelled
+from trainer.runner.training import checkpoints_gradients, publish_final, report_training_start
+
+Row = dict[str, Any]
+Rows = Sequence[Row]
+
+
+def execute(run: Run) -> dict[str, Any]:
+    """Train on prompts; returns what goes into result.json."""
+    tokenizer = load_tokenizer(run)
+    rows = load_prompts(run, tokenizer)
+    report_training_start(run, rows)
+    set_seed(run.spec.seed)
+    training = PPO(run, tokenizer, rows, load_mix(run))
+    steps, evaluation = training.train()
+    return {"model": training.save_final(), "steps": steps, "rows": rows.counts, "evaluation": evaluation}
+
+
+# --- formulas -------------------------------------------------------------------------------------------------------
+
+
+def advantages_and_returns(
+    rewards_bt: Tensor, values_bt: Tensor, mask_bt: Tensor, gamma: float, lam: float
+) -> tuple[Tensor, Tensor]:
+    """Generalised advantages A and returns A + V, both 0 where the mask is: a row's tokens are one stretch of it."""
+    values_bt = values_bt * mask_bt
+    advantages = torch.zeros_like(values_bt)
+    after_b = torch.zeros_like(values_bt[:, 0])
+    next_value_b = torch.zeros_like(after_b)
+    for t in reversed(range(values_bt.shape[1])):
+        delta_b = rewards_bt[:, t] + gamma * next_value_b - values_bt[:, t]
+        after_b = mask_bt[:, t] * (delta_b + gamma * lam * after_b)
+        advantages[:, t] = after_b
+        next_value_b = values_bt[:, t]
+    return advantages, (advantages + values_bt) * mask_bt
+
+
+def policy_losses(new_bt: Tensor, old_bt: Tensor, advantages_bt: Tensor, clip: float) -> Tensor:
+    """−A ρ, or what it is at the clip where that is worse; of log-probabilities."""
+    ratio_bt = (new_bt - old_bt).exp()
+    return torch.max(-advantages_bt * ratio_bt, -advantages_bt * ratio_bt.clamp(1 - clip, 1 + clip))
+
+
+def value_losses(new_bt: Tensor, old_bt: Tensor, returns_bt: Tensor, clip: float) -> Tensor:
+    """Half the squared error, or that of the clipped value where it is larger; a clip of 0 is none."""
+    plain_bt = (new_bt - returns_bt).square()
+    if clip > 0:
+        clipped_bt = torch.clamp(new_bt, old_bt - clip, old_bt + clip)
+        plain_bt = torch.max(plain_bt, (clipped_bt - returns_bt).square())
+    return 0.5 * plain_bt
+
+
+def steered(coefficient: float, kl: float, target: float, responses: int, horizon: int) -> float:
+    """The KL coefficient after `responses` whose mean KL was `kl`; as it was where there is no target."""
+    if target == 0:
+        return coefficient
+    error = min(max(kl / target - 1, -0.2), 0.2)
+    return coefficient * (1 + error * responses / horizon)
+
+
+def rate_factor(step: int, total: int, warmup: int, scheduler: str) -> float:
+    """The share of the peak learning rate at a step, counted from 0."""
+    if step < warmup:
+        return step / max(1, warmup)
+    if scheduler.startswith("constant"):
+        return 1.0
+    done = (step - warmup) / max(1, total - warmup)
+    return 0.5 * (1 + math.cos(math.pi * done)) if scheduler == "cosine" else max(0.0, 1 - done)
+
+
+# --- models ---------------------------------------------------------------------------------------------------------
+
+
+class ActorCritic(nn.Module):  # type: ignore[misc]  # torch is not typed here
+    """Policy and value model as one module, so that whatever distributes the training sees one model."""
+
+    def __init__(self, policy: PreTrainedModel, scorer: PreTrainedModel) -> None:
+        super().__init__()
+        self.policy = policy
+        self.value = scorer
+        self._no_split_modules = list(getattr(policy, "_no_split_modules", None) or [])
+
+    def forward(
+        self, ids_bs: Tensor, start: int, temperature: float, *, with_values: bool = True
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Log-probability, entropy and value of the tokens from `start` on, each (rows, tokens).
+
+        Rows are padded on the right, which no token before it sees, so no mask is needed.
+        """
+        log_probs_bt, entropy_bt = token_log_probs(self.policy, ids_bs, start, temperature)
+        return log_probs_bt, entropy_bt, self._values(ids_bs, start) if with_values else None
+
+    def _values(self, ids_bs: Tensor, start: int) -> Tensor:
+        """The value of the state before each token; a reward model's overall head, its members' mean."""
+        from trainer.runner.reward_heads import Heads
+
+        model = self.value
+        backbone = getattr(model, model.base_model_prefix)
+        hidden_bsh = backbone(input_ids=ids_bs, use_cache=False).last_hidden_state[:, start - 1 : -1]
+        outputs_bto = model.score(hidden_bsh)
+        heads = Heads.of(model)
+        split = outputs_bto.reshape(*outputs_bto.shape[:2], heads.members, -1)
+        return split[..., 0].mean(dim=-1).float()
+
+
+def token_log_probs(
+    model: PreTrainedModel, ids_bs: Tensor, start: int, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """Log-probability and entropy of the tokens from `start` on, in float32."""
+    kept = torch.arange(start - 1, ids_bs.shape[1] - 1, device=ids_bs.device)
+    logits_btv = model(input_ids=ids_bs, use_cache=False, logits_to_keep=kept).logits.float() / temperature
+    normal_bt = logits_btv.logsumexp(dim=-1)
+    chosen_bt = logits_btv.gather(-1, ids_bs[:, start:, None]).squeeze(-1)
+    entropy_bt = normal_bt - (logits_btv.softmax(dim=-1) * logits_btv).sum(dim=-1)
+    return chosen_bt - normal_bt, entropy_bt
+
+
+# --- what a step learns from ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Batch:
+    """The rows of one forward pass: `mask_bt` marks the responses' tokens among those from `start` on."""
+
+    ids_bs: Tensor
+    start: int
+    mask_bt: Tensor
+    old_bt: Tensor = field(init=False)
+    reference_bt: Tensor = field(init=False)
+    values_bt: Tensor = field(init=False)
+    advantages_bt: Tensor = field(init=False)
+    returns_bt: Tensor = field(init=False)
+
+    @property
+    def kl_bt(self) -> Tensor:
+        return (self.old_bt - self.reference_bt) * self.mask_bt
+
+
+def make_batch(
+    prompts: Sequence[Ids], responses: Sequence[Ids], usable: Sequence[bool], pad: int, device: torch.device
+) -> Batch:
+    """Prompt and response of each row side by side, padded on the right; a row that is not usable is masked out."""
+    width = max(len(p) + len(r) for p, r in zip(prompts, responses, strict=True))
+    start = min(map(len, prompts))
+    ids = [[*p, *r, *[pad] * (width - len(p) - len(r))] for p, r in zip(prompts, responses, strict=True)]
+    place_t = torch.arange(start, width)
+    mask = torch.stack(
+        [
+            (place_t >= len(p)) & (place_t < len(p) + len(r)) & torch.tensor(each)
+            for p, r, each in zip(prompts, responses, usable, strict=True)
+        ]
+    )
+    return Batch(torch.tensor(ids, device=device), start, mask.float().to(device))
+
+
+class Progress:
+    """What a checkpoint holds besides weights and optimizer."""
+
+    def __init__(self, kl_coefficient: float) -> None:
+        self.kl_coefficient = kl_coefficient
+        self.best: float | None = None
+        self.best_step = 0
+        self.without_gain = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return vars(self).copy()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+# --- the run --------------------------------------------------------------------------------------------------------
+
+
+class PPO:
+    """One run: `train` to the end, then `save_final`."""
+
+    def __init__(self, run: Run, tokenizer: PreTrainedTokenizerBase, rows: TrainingRows, mix: Mix) -> None:
+        self.run, self.parameters, self.tokenizer, self.mix = run, run.spec.parameters, tokenizer, mix
+        self.train_rows, self.test_rows = rows.train, rows.test
+        self._batches = self.parameters["rollouts"] // self.parameters["batch_size"]
+        accumulated = self._batches // self.parameters["minibatches"]
+        AcceleratorState._reset_state()  # as Trainer does: a run before this one may have had another precision
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if uses_bf16(run) else "no",
+            gradient_accumulation_steps=accumulated,
+            cpu=not has_gpu(),
+        )
+        self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
+        whole = ActorCritic(*self._models())
+        self.ends = end_tokens(whole.policy, tokenizer)
+        self.freezer = LayerFreezer(whole.policy, run.spec)
+        optimizer = torch.optim.AdamW(self._groups(whole), betas=(0.9, 0.999), weight_decay=0.0)
+        self.model, self.optimizer = self.accelerator.prepare(whole, optimizer)
+        self.model.train()  # there is no dropout left; gradient checkpointing works in this mode only
+        self.reference = self._load_reference()
+        self.sampler: Sampler = (
+            VllmSampler(run, self.accelerator, tokenizer)
+            if self.parameters["vllm_url"]
+            else LocalSampler(run, self.accelerator, self.model, tokenizer)
+        )
+        self.progress = Progress(self.parameters["kl_coefficient"])
+        self.accelerator.register_for_checkpointing(self.progress)
+        self.total = self.parameters["max_steps"] or math.ceil(
+            self.parameters["epochs"] * len(self.train_rows) / (self.parameters["rollouts"] * self.ranks)
+        )
+
+    def train(self) -> tuple[int, dict[str, float] | None]:
+        """From the last whole checkpoint to the end; the step reached, and the figures on held-out prompts."""
+        run, parameters = self.run, self.parameters
+        if is_first_rank():
+            remove_half_written(run.folder)
+        step, checkpoint = last_complete(run.folder)
+        if checkpoint:
+            self.accelerator.load_state(checkpoint)
+        run.check_stop()
+        unlogged: list[dict[str, float]] = []
+        evaluation = None
+        if step or parameters["vllm_url"]:
+            self.sampler.renew(self.write_policy)
+        while step < self.total and not self._is_exhausted():
+            unlogged.append(self._step(step))
+            step += 1
+            reason = self.run.stop.reason()
+            stopping = any_rank(reason is not None, self.accelerator.device)
+            saving = stopping or step % parameters["save_steps"] == 0 or step == self.total
+            if saving or step % parameters["logging_steps"] == 0:
+                self._log(step, unlogged)
+                unlogged = []
+            evaluation = None
+            if (
+                self.test_rows is not None
+                and parameters["eval_steps"]
+                and step % parameters["eval_steps"] == 0
+            ):
+                evaluation = self._evaluate(step)
+            if saving or self._is_exhausted():
+                self._save(step)
+            if stopping:
+                raise Cancelled(
+                    reason or "another process of the run had to stop", *last_complete(run.folder)
+                )
+        return self._finish(step, evaluation)
+
+    def _finish(self, step: int, evaluation: dict[str, float] | None) -> tuple[int, dict[str, float] | None]:
+        """Go back to the best model where the run was to stop early; evaluate where that is not done."""
+        best = self.run.folder / f"checkpoint-{self.progress.best_step}"
+        if self.parameters["early_stopping"] and self.progress.best_step not in (0, step) and best.is_dir():
+            self.accelerator.load_state(str(best))
+            self.sampler.renew(self.write_policy)
+            step, evaluation = self.progress.best_step, None
+        if evaluation is None and self.test_rows is not None:
+            evaluation = self._evaluate(step)
+        return step, evaluation
+
+    def _is_exhausted(self) -> bool:
+        patience = self.parameters["early_stopping"]
+        return bool(patience and self.progress.without_gain >= patience)
+
+    # --- one step
+
+    def _step(self, step: int) -> dict[str, float]:
+        began = time.perf_counter()
+        self.freezer.at(step)
+        factor = rate_factor(step, self.total, self.parameters["warmup_steps"], self.parameters["scheduler"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * factor
+        rows = [self.train_rows[index] for index in self._prompt_indices(step)]
+        batches, values = self._collect(rows, step)
+        collected = time.perf_counter()
+        values |= self._improve(batches, step)
+        self.sampler.renew(self.write_policy)
+        ended = time.perf_counter()
+        responses = self.parameters["rollouts"] * self.ranks
+        self.progress.kl_coefficient = steered(
+            self.progress.kl_coefficient,
+            values["kl"],
+            self.parameters["kl_target"],
+            responses,
+            self.parameters["kl_horizon"],
+        )
+        values |= {
+            "learning_rate": self.parameters["learning_rate"] * factor,
+            "samples_per_second": responses / (ended - began),
+            "tokens_per_second": values.pop("tokens") / (ended - began),
+            "rollout_seconds": collected - began,
+        }
+        if has_gpu():
+            values["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
+        return values
+
+    def _prompt_indices(self, step: int) -> list[int]:
+        """This rank's rows of a step: passes over all rows, each in an order of its own."""
+        count, size = len(self.train_rows), self.parameters["rollouts"]
+        first = (step * self.ranks + self.rank) * size
+        passes = range(first // count, (first + size - 1) // count + 1)
+        order = np.concatenate(
+            [np.random.default_rng([self.run.spec.seed, 0, each]).permutation(count) for each in passes]
+        )
+        offset = first - passes[0] * count
+        return [int(index) for index in order[offset : offset + size]]
+
+    def _collect(self, rows: Rows, step: int) -> tuple[list[Batch], dict[str, float]]:
+        """Sample, reward, and everything the losses need that stays fixed during the step."""
+        prompts = self._tokens(rows)
+        responses = self.sampler.sample(prompts, self.parameters["temperature"], self._seed_of(1, step))
+        rewards_bs, score_b, ended_b = self._scores(rows, responses)
+        usable = (~score_b.isnan()).tolist()
+        size = self.parameters["batch_size"]
+        batches = [
+            make_batch(
+                prompts[at : at + size],
+                responses[at : at + size],
+                usable[at : at + size],
+                self.tokenizer.pad_token_id,
+                self.accelerator.device,
+            )
+            for at in range(0, len(rows), size)
+        ]
+        shaped_b = self._shape(score_b, ended_b)
+        with torch.no_grad():
+            for batch, scores in zip(batches, shaped_b.split(size), strict=True):
+                self._judge(batch, scores.to(self.accelerator.device))
+        self._whiten([batch.advantages_bt for batch in batches], [batch.mask_bt for batch in batches])
+        return batches, self._describe(batches, responses, rewards_bs, score_b, ended_b)
+
+    def _scores(self, rows: Rows, responses: Sequence[Ids]) -> tuple[Tensor, Tensor, Tensor]:
+        """The rewards by source, (responses, sources), their weighted sum, and which came to an end."""
+        texts = self.tokenizer.batch_decode(responses, skip_special_tokens=True)
+        columns = {name: [row[name] for row in rows] for name in rows[0] if name != "prompt"}
+        rewards_bs = self.mix.rewards([row["prompt"] for row in rows], texts, columns)
+        ended_b = torch.tensor([bool(ids) and ids[-1] in self.ends for ids in responses])
+        return rewards_bs, self.mix.total(rewards_bs), ended_b
+
+    def _shape(self, score_b: Tensor, ended_b: Tensor) -> Tensor:
+        """The score that is learnt from: less for a cut response, whitened and clipped as the spec says."""
+        shaped_b = score_b - self.parameters["missing_eos_penalty"] * ~ended_b
+        if self.parameters["whiten_rewards"]:
+            mean, deviation = self._moments(shaped_b[~shaped_b.isnan()])
+            shaped_b = (shaped_b - mean) / (deviation + 1e-8) + mean
+        limit = self.parameters["reward_clip"]
+        return shaped_b.clamp(-limit, limit) if limit > 0 else shaped_b
+
+    def _judge(self, batch: Batch, score_b: Tensor) -> None:
+        """Old log-probabilities, values and reference, then advantages and returns."""
+        with self.accelerator.autocast():
+            batch.old_bt, _, batch.values_bt = self.model(
+                batch.ids_bs, batch.start, self.parameters["temperature"]
+            )
+            batch.reference_bt = self._reference_log_probs(batch)
+        rewards_bt = -self.progress.kl_coefficient * batch.kl_bt
+        last_b = (batch.mask_bt * torch.arange(1, batch.mask_bt.shape[1] + 1, device=score_b.device)).argmax(
+            1
+        )
+        at_end_bt = torch.zeros_like(rewards_bt).scatter_(1, last_b[:, None], score_b.nan_to_num()[:, None])
+        rewards_bt = rewards_bt + at_end_bt * batch.mask_bt
+        batch.advantages_bt, batch.returns_bt = advantages_and_returns(
+            rewards_bt,
+            batch.values_bt,
+            batch.mask_bt,
+            self.parameters["gamma"],
+            self.parameters["gae_lambda"],
+        )
+
+    def _reference_log_probs(self, batch: Batch) -> Tensor:
+        temperature = self.parameters["temperature"]
+        if self.reference is not None:
+            return token_log_probs(self.reference, batch.ids_bs, batch.start, temperature)[0]
+        policy = self.accelerator.unwrap_model(self.model).policy
+        with policy.disable_adapter():
+            reference_bt, _, _ = self.model(batch.ids_bs, batch.start, temperature, with_values=False)
+        return reference_bt
+
+    def _improve(self, batches: list[Batch], step: int) -> dict[str, float]:
+        """The passes over the batches, in an order of its own each; mean figures over all of them."""
+        order = np.random.default_rng([self.run.spec.seed, 2, step, self.rank])
+        sums: dict[str, float] = defaultdict(float)
+        norms = []
+        per_minibatch = len(batches) // self.parameters["minibatches"]
+        for _ in range(self.parameters["ppo_epochs"]):
+            shuffled = [batches[index] for index in order.permutation(len(batches))]
+            for at in range(0, len(batches), per_minibatch):
+                norms.append(self._optimize(shuffled[at : at + per_minibatch], sums))
+        keys = sorted(sums)
+        totals = self._total(torch.tensor([sums[key] for key in keys], dtype=torch.float64))
+        found = dict(zip(keys, totals.tolist(), strict=True))
+        tokens = max(1.0, found.pop("tokens"))
+        return {key: value / tokens for key, value in found.items()} | {"grad_norm": float(np.mean(norms))}
+
+    def _optimize(self, minibatch: list[Batch], sums: dict[str, float]) -> float:
+        """One optimizer step over a minibatch; the gradient's norm before it is cut."""
+        tokens = self._total(sum(batch.mask_bt.sum() for batch in minibatch))
+        scale = len(minibatch) * self.ranks / tokens.clamp(min=1)
+        norm = 0.0
+        for batch in minibatch:
+            with self.accelerator.accumulate(self.model):
+                # accelerate divides by the number of batches, and averages over ranks.
+                self.accelerator.backward(self._loss(batch, sums) * scale)
+                if self.accelerator.sync_gradients:
+                    norm = float(
+                        self.accelerator.clip_grad_norm_(
+                            self.model.parameters(), self.parameters["max_grad_norm"]
+                        )
+                        or 0.0
+                    )
+                self.optimizer.step()
+                self.optimizer.zero_grad()
+        return norm
+
+    def _loss(self, batch: Batch, sums: dict[str, float]) -> Tensor:
+        """The loss of a batch, summed over its tokens; adds to the sums what is reported."""
+        parameters, mask = self.parameters, batch.mask_bt
+        with self.accelerator.autocast():
+            new_bt, entropy_bt, values_bt = self.model(batch.ids_bs, batch.start, parameters["temperature"])
+        policy = (policy_losses(new_bt, batch.old_bt, batch.advantages_bt, parameters["clip"]) * mask).sum()
+        value = (
+            value_losses(values_bt, batch.values_bt, batch.returns_bt, parameters["value_clip"]) * mask
+        ).sum()
+        entropy = (entropy_bt * mask).sum()
+        loss = policy + parameters["value_weight"] * value - parameters["entropy_bonus"] * entropy
+        with torch.no_grad():
+            log_ratio_bt = (new_bt - batch.old_bt) * mask
+            clipped_bt = ((log_ratio_bt.exp() - 1).abs() > parameters["clip"]).float()
+            figures = {
+                "loss": loss,
+                "policy_loss": policy,
+                "value_loss": value,
+                "entropy": entropy,
+                "clip_share": (clipped_bt * mask).sum(),
+                # Schulman's k3, which is never negative.
+                "step_kl": ((log_ratio_bt.exp() - 1 - log_ratio_bt) * mask).sum(),
+                "tokens": mask.sum(),
+            }
+        for name, figure in zip(figures, torch.stack(list(figures.values())).tolist(), strict=True):
+            sums[name] += figure
+        return loss
+
+    def _describe(
+        self,
+        batches: list[Batch],
+        responses: Sequence[Ids],
+        rewards_bs: Tensor,
+        score_b: Tensor,
+        ended_b: Tensor,
+    ) -> dict[str, float]:
+        """The figures of a step's responses, over all ranks."""
+        kl = sum(batch.kl_bt.sum() for batch in batches)
+        returns = torch.cat([batch.returns_bt[batch.mask_bt > 0] for batch in batches]).cpu()
+        errors = returns - torch.cat([batch.values_bt[batch.mask_bt > 0] for batch in batches]).cpu()
+        lengths = torch.tensor([float(len(ids)) for ids in responses])
+        graded = ~score_b.isnan()
+        sums = [kl, ended_b.sum(), lengths.sum(), len(responses), graded.sum(), score_b[graded].sum()]
+        for column in rewards_bs.unbind(dim=1):
+            sums += [column.nansum(), (~column.isnan()).sum()]
+        found = self._total(torch.tensor([float(each) for each in sums], dtype=torch.float64)).tolist()
+        kl_sum, ended, tokens, count, scored, score, *by_source = found
+        values = {
+            "reward": score / max(1, scored),
+            "kl": kl_sum / count,
+            "kl_coefficient": self.progress.kl_coefficient,
+            "length": tokens / count,
+            "ended_share": ended / count,
+            "ungraded_share": 1 - scored / count,
+            "value_explained": float(1 - errors.var() / returns.var().clamp(min=1e-8)),
+            "tokens": tokens,
+        }
+        for name, total, known in zip(self.mix.sources, by_source[::2], by_source[1::2], strict=True):
+            values[f"reward_{name}"] = total / max(1, known)
+        return values
+
+    # --- held-out prompts, reports, checkpoints
+
+    def _evaluate(self, step: int) -> dict[str, float]:
+        """The reward of one response to each held-out prompt, sampled with a fixed seed."""
+        held_out = self.test_rows
+        assert held_out is not None  # noqa: S101
+        rows = [held_out[index] for index in range(self.rank, len(held_out), self.ranks)]
+        # Every rank asks its policy as often, where it holds a part of it only.
+        sums = torch.zeros(4, dtype=torch.float64)
+        size = self.parameters["rollouts"]
+        for number in range(math.ceil(math.ceil(len(held_out) / self.ranks) / size)):
+            chunk = rows[number * size : (number + 1) * size] or rows[:1] or [held_out[0]]
+            responses = self.sampler.sample(
+                self._tokens(chunk), self.parameters["temperature"], self._seed_of(3, number)
+            )
+            rewards_bs, score_b, ended_b = self._scores(chunk, responses)
+            if number == 0:
+                self._report_samples(step, chunk, responses, rewards_bs)
+            if number * size < len(rows):
+                graded = ~score_b.isnan()
+                lengths = sum(map(len, responses)) / len(responses)
+                sums += torch.tensor(
+                    [
+                        float(score_b[graded].sum()),
+                        float(graded.sum()),
+                        lengths * len(chunk),
+                        float(ended_b.sum()),
+                    ]
+                )
+        reward, graded_count, length, ended = self._total(sums).tolist()
+        count = len(held_out)
+        values = {
+            "reward": reward / max(1, graded_count),
+            "length": length / count,
+            "ended_share": ended / count,
+        }
+        self._note_gain(values["reward"], step)
+        self.run.report_evaluation(step, dict(values))
+        return values
+
+    def _note_gain(self, reward: float, step: int) -> None:
+        progress = self.progress
+        if progress.best is None or reward > progress.best:
+            progress.best, progress.best_step, progress.without_gain = reward, step, 0
+        elif step > progress.best_step:
+            progress.without_gain += 1
+
+    def _report_samples(self, step: int, rows: Rows, responses: Sequence[Ids], rewards_bs: Tensor) -> None:
+        texts = self.tokenizer.batch_decode(responses, skip_special_tokens=True)
+        rewards = named_rewards(self.mix, rewards_bs)
+        samples = [
+            {"prompt": row["prompt"], "text": text, "rewards": reward}
+            for row, text, reward in zip(rows, texts, rewards, strict=True)
+        ][: self.parameters["samples"]]
+        if samples:
+            self.run.events.write("samples", step=step, samples=samples)
+
+    def _log(self, step: int, unlogged: list[dict[str, float]]) -> None:
+        values: dict[str, float | None] = {
+            name: float(np.mean([each[name] for each in unlogged])) for name in unlogged[0]
+        }
+        epoch = step * self.parameters["rollouts"] * self.ranks / len(self.train_rows)
+        self.run.report_metric(step, self.total, epoch, values)
+        if not math.isfinite(values["loss"] or 0.0):
+            raise diverged(self.run, values["loss"], step)
+
+    def _save(self, step: int) -> None:
+        checkpoint = self.run.folder / f"checkpoint-{step}"
+        self.accelerator.save_state(str(checkpoint))
+        self.accelerator.wait_for_everyone()
+        if is_first_rank():
+            mark_complete(checkpoint)
+            kept = {step, self.progress.best_step if self.parameters["early_stopping"] else step}
+            older = sorted(
+                (path for path in self.run.folder.glob("checkpoint-*") if _step_of(path) not in kept),
+                key=_step_of,
+            )
+            for path in older[:-1]:  # one whole checkpoint stays beside the new one
+                shutil.rmtree(path)
+        self.run.events.write("checkpoint", step=step, path=str(checkpoint))
+
+    def save_final(self) -> str:
+        """Write final/ in one step: the policy's whole weights as safetensors, a LoRA adapter merged in."""
+        return publish_final(self.run, self.write_policy)
+
+    def write_policy(self, folder: Path) -> None:
+        """Save the policy as any model of its kind; called on every rank."""
+        state = self.accelerator.get_state_dict(self.model)
+        if not self.accelerator.is_main_process:
+            return
+        prefix = "policy."
+        weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+        if self.parameters["lora_r"]:
+            self._merged(weights).save_pretrained(folder)
+        else:
+            policy = self.accelerator.unwrap_model(self.model).policy
+            policy.save_pretrained(folder, state_dict=weights)
+        self.tokenizer.save_pretrained(folder)
+
+    def _merged(self, weights: Mapping[str, Tensor]) -> PreTrainedModel:
+        """A copy of the policy with its adapter merged in; the policy trains on as it is."""
+        base = load_causal_model(self.run, self.tokenizer, frozen=True)
+        copy = get_peft_model(base, lora_config(self.run, "CAUSAL_LM"))
+        copy.load_state_dict({key: each for key, each in weights.items() if "lora_" in key}, strict=False)
+        return copy.merge_and_unload()
+
+    # --- pieces
+
+    def _models(self) -> tuple[PreTrainedModel, PreTrainedModel]:
+        """The policy, and the value model from the reward model that the spec names or from the base."""
+        policy = load_causal_model(self.run, self.tokenizer)
+        source = self.parameters["value_model"] or self.run.spec.model
+        scorer = load_scorer(self.run, source, self.tokenizer)
+        if not self.parameters["value_model"]:
+            nn.init.zeros_(scorer.score.weight)  # a new head knows nothing: every value is 0
+        if checkpoints_gradients(self.run):
+            for model in (policy, scorer):
+                model.gradient_checkpointing_enable({"use_reentrant": False})
+        if self.parameters["lora_r"]:
+            policy = get_peft_model(policy, lora_config(self.run, "CAUSAL_LM"))
+            get_peft_model(scorer, lora_config(self.run, "SEQ_CLS"))  # its layers are replaced in place
+        for model in (policy, scorer):
+            disable_dropout_in_model(model)
+        return policy, scorer
+
+    def _load_reference(self) -> PreTrainedModel | None:
+        """The base model, frozen; with LoRA none is needed."""
+        if self.parameters["lora_r"]:
+            return None
+        reference = load_causal_model(self.run, self.tokenizer, frozen=True)
+        return reference.to(self.accelerator.device).eval().requires_grad_(False)
+
+    def _groups(self, model: ActorCritic) -> list[dict[str, Any]]:
+        peaks = {"policy": self.parameters["learning_rate"], "value": self.parameters["value_learning_rate"]}
+        return [
+            {
+                "params": [each for each in getattr(model, name).parameters() if each.requires_grad],
+                "lr": peak,
+                "peak": peak,
+            }
+            for name, peak in peaks.items()
+        ]
+
+    def _tokens(self, rows: Rows) -> list[Ids]:
+        ids: list[Ids] = tokenize(
+            self.tokenizer, [row["prompt"] for row in rows], add_generation_prompt=True
+        )["input_ids"]
+        return ids
+
+    def _seed_of(self, purpose: int, number: int) -> int:
+        """A seed for each purpose, step and rank, without overlaps."""
+        sequence = np.random.SeedSequence([self.run.spec.seed, purpose, number, self.rank])
+        return int(sequence.generate_state(1)[0])
+
+    def _total(self, value: Tensor) -> Tensor:
+        """The sum over all ranks."""
+        return self.accelerator.reduce(value.to(self.accelerator.device), "sum")
+
+    def _moments(self, values: Tensor) -> tuple[float, float]:
+        """Mean and standard deviation over all ranks."""
+        sums = self._total(
+            torch.stack([values.sum(), values.square().sum(), torch.tensor(float(len(values)))]).double()
+        )
+        mean = float(sums[0] / sums[2])
+        return mean, math.sqrt(max(0.0, float(sums[1] / sums[2]) - mean**2))
+
+    def _whiten(self, tensors: list[Tensor], masks: list[Tensor]) -> None:
+        """Bring the masked values to mean 0 and spread 1 over all ranks, in place."""
+        chosen = torch.cat([t[m > 0] for t, m in zip(tensors, masks, strict=True)])
+        mean, deviation = self._moments(chosen.cpu())
+        for tensor, mask in zip(tensors, masks, strict=True):
+            tensor.sub_(mean).div_(deviation + 1e-8).mul_(mask)
+
+
+def _step_of(checkpoint: Path) -> int:
+    return int(checkpoint.name.rpartition("-")[2])
