@@ -1,18 +1,20 @@
 """Labels on judges' word alone, and how often people would contradict them: cross-fitted, so no item judges itself.
 
-What is learnt from people (which judges are trusted, how accurate each rater is, what a posterior is worth) is learnt five
-times, each time without one fold of the prompts, and then looked at on that fold: there the judges' label stands beside
-people's verdict, of which nothing in that label or its confidence knows. On these pairs the threshold is selected, on every slice with enough of them and over all.
+What is learnt from people (which judges are trusted, how accurate each rater is, what a posterior is worth) is learnt
+five times, each time without one fold of the prompts, and then looked at on that fold: there the judges' label stands
+beside people's verdict, of which nothing in that label or its confidence knows. On these pairs the threshold is
+selected, on every slice with enough of them and over all.
 
 What is guaranteed. Let the calibration set be a random draw of prompts from those that labels are wanted for, with one
-comparison of each. Then with probability ``confidence`` over that draw, of the labels made in the same way at or above the
-threshold, people contradict at most a share ``max_error``; contradict is: give another ranking, by the plurality of as
-many people as judged the calibration set, the lot among equals. It holds for each slice that has a threshold of its own,
-one by one and not for all at once, and over all comparisons for the rest together.
+comparison of each. Then with probability ``confidence`` over that draw, of the labels made in the same way at or above
+the threshold, people contradict at most a share ``max_error``; contradict is: give another ranking, by the plurality
+of as many people as judged the calibration set, the lot among equals. It holds for each slice that has a threshold of
+its own, one by one and not for all at once, and over all comparisons for the rest together.
 
-What is not guaranteed. The labels that are used come from rules learnt on all folds, each tested one on four of five: they
-should be no worse, but that is no theorem. It is about people as they judge, not the truth. It does not cover labels in
-which people had a say. A calibration set that is not random (routed by doubt, one day's work) guarantees nothing for others.
+What is not guaranteed. The labels that are used come from rules learnt on all folds, each tested one on four of five:
+they should be no worse, but that is no theorem. It is about people as they judge, not the truth. It does not cover
+labels in which people had a say. A calibration set that is not random (routed by doubt, one day's work) guarantees
+nothing for others.
 """
 
 from __future__ import annotations
@@ -51,9 +53,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Guarantee:
-    """What is shown for one slice. ``own``: it speaks for the slice; with too few comparisons to show anything, what is
-    shown over all does. ``needed``: how many more comparisons people must judge until it is shown, None where no number is
-    enough as things stand."""
+    """What is shown for one slice. ``own``: it speaks for the slice; with too few comparisons to show anything, what
+    is shown over all does. ``needed``: how many more comparisons people must judge until it is shown, None where no
+    number is enough as things stand."""
 
     slice: str
     own: bool

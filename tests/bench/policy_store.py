@@ -1,7 +1,7 @@
 """A policy and its labels for a project in PostgreSQL, as the job does it: loading, learning, deciding, writing.
 
-A comparison has the verdicts of two judges, one in fifty those of three people as well. Then a hundred judgments come, and
-the labels are updated.
+A comparison has the verdicts of two judges, one in fifty those of three people as well. Then a hundred judgments come,
+and the labels are updated.
 """
 
 import json
@@ -148,7 +148,8 @@ def fill(comparisons: int):
             copy(cursor, Judgment, changes, comparisons // every)
         for table in ("prompt", "comparison", "judgment"):
             cursor.execute(
-                f"SELECT setval(pg_get_serial_sequence('feedback_{table}', 'id'), (SELECT max(id) FROM feedback_{table}))"
+                f"SELECT setval(pg_get_serial_sequence('feedback_{table}', 'id'), "
+                f"(SELECT max(id) FROM feedback_{table}))"
             )
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute("ANALYZE")
