@@ -11,8 +11,8 @@ PEOPLE = 3
 class World:
     """``n`` comparisons, two to a prompt, judged by three people and judges; the second judge follows the first.
 
-    Some comparisons are harder than others for everybody, and every fourth carries the tag ``hard``, on which judges are
-    worse. ``asked`` are those that people judged.
+    Some comparisons are harder than others for everybody, and every fourth carries the tag ``hard``, on which judges
+    are worse. ``asked`` are those that people judged.
     """
 
     def __init__(self, n: int, seed: int, skill: tuple[float, ...] = (0.93, 0.9, 0.8)) -> None:
