@@ -224,7 +224,8 @@ def test_a_judge_over_http_is_asked_about_all_responses_at_once(
         "type": "score_model",
         "name": "judge",
         "model": "gpt-5.6-luna",
-        "input": [{"role": "user", "content": "Response A:\n[[quality 0.7]] {{sample.output_text}}"}],
+        "range": [0, 10],
+        "input": [{"role": "user", "content": "Response A:\n[[quality 7.0]] {{sample.output_text}}"}],
     }
     with running_api() as api:
         api.set(latency=0.25)
@@ -235,6 +236,6 @@ def test_a_judge_over_http_is_asked_about_all_responses_at_once(
         assert run.here() == 0
 
     values = run.events("metric")[0]["values"]
-    assert values["reward"] == pytest.approx(0.7)
+    assert values["reward"] == pytest.approx(7)
     assert values["ungraded_share"] == 0
     assert values["rollout_seconds"] < 8 * 0.25  # one after the other would take that alone
