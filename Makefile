@@ -17,7 +17,7 @@ export HF_HUB_DISABLE_TELEMETRY ?= 1
 # Compiled modules are kept, or each of the many processes that tests and demo start compiles ours again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue bench-judges bench-agreement bench-methods bench-gpu check fmt clean
+.PHONY: messages install install-test install-check demo serve worker test test-browser hammer bench-queue bench-judges bench-agreement bench-watching bench-methods bench-gpu check fmt clean
 
 install: .venv/.installed
 install-test: .venv/.installed-test
@@ -74,6 +74,9 @@ bench-queue: install-test
 
 bench-judges: install-test
 	$(BIN)/python -m tests.bench.judges
+
+bench-watching: install-test
+	$(BIN)/python -m tests.bench.watching
 
 bench-agreement: install-test
 	DATABASE_URL=$(DATABASE) $(BIN)/python -m tests.bench.agreement

@@ -68,14 +68,23 @@ class Policy(FrozenRow):
 
 
 class Labelling(models.Model):
-    """One application of a policy, with the certificates it gave, as a job. Its labels are the project's newest."""
+    """One application of a policy, with the certificates it gave, as a job. Its labels are the project's newest.
+
+    ``basis`` is all that it learnt, as JSON, and decides by. With a ``base`` it is an update: it learnt nothing, and
+    decided again, by what its base had learnt, on the comparisons judged since. ``judgments_until`` is the newest judgment
+    that it saw, ``labels_sha256`` covers all labels, without a primary key: the same data gives the same everywhere.
+    """
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="labellings")
     report = models.ForeignKey(
         AgreementReport, null=True, on_delete=models.PROTECT, related_name="labellings"
     )
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="labelling")
+    base = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="updates")
     certificates = models.JSONField(default=list)
+    basis = models.JSONField(default=dict)
+    judgments_until = models.BigIntegerField(default=0)
+    labels_sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -83,6 +92,32 @@ class Labelling(models.Model):
 
     def __str__(self) -> str:
         return f"{self.policy} applied ({self.pk})"
+
+
+class Asking(models.Model):
+    """On what ground a policy sent a comparison to people that no person had judged; only what was drawn at random may
+    show how often people contradict labels. Of several times the first counts."""
+
+    class Ground(models.TextChoices):
+        DRAWN = "drawn"  # out of all that nobody had judged
+        SLICE = "slice"  # within a slice, to certify a judge there
+        GAIN = "gain"  # because it is doubtful
+
+    comparison = models.OneToOneField(
+        Comparison, on_delete=models.CASCADE, primary_key=True, related_name="asking"
+    )
+    ground = models.CharField(max_length=5, choices=Ground.choices)
+    asked_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=Q(ground__in=("drawn", "slice", "gain")), name="asking_ground_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.comparison_id}: {self.ground}"
 
 
 class Decision(models.TextChoices):
@@ -95,7 +130,8 @@ class Label(models.Model):
     """A policy's decision on one comparison, with the judgments it rests on and its reason.
 
     A label is a function of policy, report and judgments: applying a policy again replaces its labels, and on the
-    same judgments writes the same ones. What trained a model is kept, frozen, in the snapshot.
+    same judgments writes the same ones. What trained a model is kept, frozen, in the snapshot. ``margin`` is the log
+    odds of the ranking by the verdicts; ``digest`` covers all that the label says, to tell which ones change.
     """
 
     policy = models.ForeignKey(Policy, on_delete=models.CASCADE, related_name="labels")
@@ -105,8 +141,10 @@ class Label(models.Model):
     ranking = IntTupleField()
     confidence = models.FloatField(null=True, blank=True)
     weight = models.FloatField(default=1.0)
+    margin = models.FloatField(null=True, blank=True)
     reason = models.CharField(max_length=40)
     sentence = models.CharField(max_length=300)
+    digest = models.BigIntegerField(default=0)
 
     class Meta:
         constraints = (
@@ -129,7 +167,8 @@ class Label(models.Model):
 class LabelSource(models.Model):
     """A judgment that a label rests on."""
 
-    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="sources")
+    # Without an index of its own: label_source_once begins with it.
+    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="sources", db_index=False)
     judgment = models.ForeignKey(Judgment, on_delete=models.PROTECT, related_name="label_sources")
 
     class Meta:
@@ -165,12 +204,30 @@ class Snapshot(FrozenRow):
         return f"snapshot {self.sha256[:12]}"
 
 
+class HealthCheck(models.Model):
+    """What was found in a policy's labels before they were frozen, as a job: ``findings`` as ``alignment.health`` gives
+    them, of the split that freezing with the same values would make."""
+
+    policy = models.ForeignKey(Policy, on_delete=models.CASCADE, related_name="health_checks")
+    test_share = models.FloatField()
+    seed = models.PositiveBigIntegerField()
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="health_check")
+    findings = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"health of {self.policy} ({self.pk})"
+
+
 class Freezing(models.Model):
     """A policy's labels on their way into a snapshot, as a job; ``snapshot`` is what came of it."""
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="freezings")
     test_share = models.FloatField()
     seed = models.PositiveBigIntegerField()
+    balance = models.CharField(max_length=8, default="none")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="freezing")
     snapshot = models.ForeignKey(Snapshot, null=True, on_delete=models.PROTECT, related_name="freezings")
 

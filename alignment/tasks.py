@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from alignment.actions.freezing import carry_out_freezing
+from alignment.actions.health import carry_out_health
 from alignment.actions.labels import carry_out_labelling
 from alignment.actions.people import carry_out_people
 from alignment.actions.reports import carry_out_report
@@ -33,3 +34,8 @@ def perform_import(job_id: int) -> None:
 @shared_task(ignore_result=True)
 def perform_freezing(job_id: int) -> None:
     perform_job(job_id, carry_out_freezing)
+
+
+@shared_task(ignore_result=True)
+def perform_health(job_id: int) -> None:
+    perform_job(job_id, carry_out_health)

@@ -18,7 +18,7 @@ from feedback.errors import Refused
 # a child for each task was seen to stop taking messages once a child had ended.
 WORKERS: Mapping[str, tuple[str, ...]] = {
     "worker": ("-Q", "default,judge", "-P", "threads", "-c", "4", "-B", "-n", "worker@%h"),
-    "gpu-worker": ("-Q", "gpu", "-P", "threads", "-c", "1", "-n", "gpu@%h"),
+    "gpu-worker": ("-Q", "gpu", "-P", "threads", "-c", "8", "-n", "gpu@%h"),
 }
 STOP_SECONDS = 15
 ADDRESS = "127.0.0.1"

@@ -219,6 +219,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1(/projects/\{slug\}(?=/))?",
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "JobStateEnum": "feedback.models.JobState",
         "OutcomeEnum": "feedback.models.Outcome",
         "AnswerOutcomeEnum": ["ranked", "skipped"],
     },
@@ -233,6 +234,9 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=f"sqla+sqlite:///{VAR /
 
 # Servers besides the providers' own that judges may be sent to, as host or host:port; see judges/actions/hosts.py.
 JUDGE_HOSTS = env.list("JUDGE_HOSTS", default=[])
+
+# Where runs train: name to trainer.launchers.settings.LauncherSettings, as JSON; see docs/training.md.
+LAUNCHERS = env.json("LAUNCHERS", default={})
 
 # A worker that has not been heard of for this long has died; its job is started again or marked interrupted.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=30)

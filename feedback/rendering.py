@@ -11,6 +11,7 @@ from functools import lru_cache
 import nh3
 from django.utils.html import escape, linebreaks
 from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
@@ -39,6 +40,7 @@ ATTRIBUTES = {
 # Characters of one text; Markdown of more, or hostile, would keep everybody waiting.
 LONGEST_RENDERED = 30_000
 LONGEST_HIGHLIGHTED = 20_000  # characters of one code block; colouring more would keep a page waiting
+KEPT = 512  # rendered texts that one process remembers: 30 MB at the very most
 TOP_HEADING = 3  # a text's own headings stand below those of the page
 _CODE = HtmlFormatter(nowrap=True)
 _OWN_DIRECTION = frozenset({"paragraph_open", "heading_open", "list_item_open", "td_open", "th_open"})
@@ -51,9 +53,19 @@ _WORD = re.compile(r"\w+(?:['’.,-]\w+)*")
 def render_text(text: str) -> SafeString:
     """Markdown as safe HTML; a very long text as paragraphs only."""
     if len(text) > LONGEST_RENDERED:
-        html = linebreaks(text, autoescape=True).replace("<p>", '<p dir="auto">')
-    else:
-        html = _MARKDOWN.render(text)
+        return _cleaned(linebreaks(text, autoescape=True).replace("<p>", '<p dir="auto">'))
+    return _rendered(text, get_language())
+
+
+@lru_cache(maxsize=KEPT)
+def _rendered(text: str, _language: str | None) -> SafeString:
+    """Several people are shown the same text within minutes of each other, and its renderer takes the longest of all
+    that an answer asks of the web server. What it says of an image is in the reader's language.
+    """
+    return _cleaned(_MARKDOWN.render(text))
+
+
+def _cleaned(html: str) -> SafeString:
     return mark_safe(_CLEANER.clean(html))  # noqa: S308  it has just been cleaned
 
 

@@ -39,6 +39,24 @@ def run(statement: str, parameters: Parameters) -> int:
     return changed
 
 
+def run_each(statement: str, parameters: Sequence[Parameters]) -> None:
+    """The statement once for each of them, sent together."""
+    if not parameters:
+        return
+    with connection.cursor() as cursor:
+        cursor.executemany(statement, parameters)
+
+
+def refresh_statistics(*models: type[Model]) -> None:
+    """Let PostgreSQL look at tables that just grew: until it does, by itself within a minute, it plans every statement
+    for the few rows that it remembers, and reads a table of millions through."""
+    if connection.vendor != "postgresql":
+        return
+    with connection.cursor() as cursor:
+        for model in models:
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
+
+
 def places(values: Iterable[Any]) -> str:
     """A place in a statement for each value of a list: ``IN (%s, %s)``."""
     return ", ".join("%s" for _value in values)

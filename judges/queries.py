@@ -1,6 +1,6 @@
 """Every shared read of AI judges: what is left to ask, what goes into a request, how a judge has done."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Any
@@ -158,6 +158,13 @@ def grader_item(comparison: Comparison) -> dict[str, Any]:
     prompt = comparison.prompt
     reference = {} if prompt.reference is None else {"reference": prompt.reference}
     return {**comparison.metadata, **reference, "prompt": prompt.messages}
+
+
+def grader_documents(project: Project) -> Iterator[dict[str, Any]]:
+    """The documents of the judges that are graders, the newest judge first."""
+    graders = Judge.objects.filter(project=project, provider="grader").order_by("-pk")
+    for settings in graders.values_list("settings", flat=True):
+        yield settings["grader"]
 
 
 def first_comparisons(project: Project, tag: Tag | None, count: int) -> list[Comparison]:

@@ -25,8 +25,10 @@ FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "metric": ("step", "total_steps", "epoch", "values"),
         "checkpoint": ("step", "path"),
         "evaluation": ("step", "values"),
-        # What the model answers to the same prompts each time: a list of {prompt, text, rewards}.
+        # What the model answers to the same prompts each time: a list of {prompt, text, step}.
         "samples": ("step", "samples"),
+        # One of `trainer.alarms.ALARMS`, with the figures that set it off as a sentence.
+        "alarm": ("step", "alarm", "evidence"),
         # One try of a search: {"number", "parameters", "state", "value"} with the values on its way by step.
         "trial": ("number", "parameters", "state", "value", "values"),
         "warning": ("message",),
@@ -36,6 +38,7 @@ FIELDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 KINDS = tuple(FIELDS)
+_READ = 4 << 20  # bytes of a long log in memory at a time
 
 
 class EventWriter:
@@ -77,13 +80,21 @@ class EventWriter:
 
     def _drop_half_line(self) -> None:
         """A runner killed while writing leaves half a line, which would swallow the next event: remove it."""
-        events, end = read_events(self._path, 0)
+        end, going_on = 0, True
+        while going_on:
+            events, after = read_events(self._path, end, _READ)
+            for event in events:
+                self.remember(event)
+            going_on, end = after > end, after
         self._file.truncate(end)
-        self.last = events[-1] if events else None
+
+    def remember(self, event: Event) -> None:
+        """Called with each event of earlier attempts, in order."""
+        self.last = event
 
 
-def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """The whole events after `offset` (bytes), and the offset to go on from.
+def read_events(path: Path, offset: int = 0, most: int = -1) -> tuple[list[Event], int]:
+    """The whole events after `offset` (bytes), and the offset to go on from; read at most `most` bytes.
 
     A file that is not there yet has no events; a last line still being written is left for the next call; a
     damaged line is left out, which the gap in `seq` shows.
@@ -91,10 +102,12 @@ def read_events(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     try:
         with path.open("rb") as file:
             file.seek(offset)
-            data = file.read()
+            data = file.read(most)
     except FileNotFoundError:
         return [], offset
     end = data.rfind(b"\n") + 1
+    if end == 0 and len(data) == most:
+        return read_events(path, offset, 2 * most)  # one line longer than that
     events = [_parse(line) for line in data[:end].split(b"\n")[:-1]]
     return [event for event in events if event is not None], offset + end
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from trainer.models import Evaluation, ModelVersion, Run, Scoring
+from trainer.models import Evaluation, Generation, ModelVersion, Preflight, RewardCheck, Run, Scoring
 
 
 def run_folder(run: Run) -> Path:
@@ -20,6 +20,21 @@ def evaluation_folder(evaluation: Evaluation) -> Path:
 def scoring_folder(scoring: Scoring) -> Path:
     """The folder of the rows to be scored, and of their scores."""
     return Path(settings.RUNS_ROOT) / f"scoring-{scoring.pk}"
+
+
+def reward_check_folder(check: RewardCheck) -> Path:
+    """The folder of the held-out rows, and of their scores."""
+    return Path(settings.RUNS_ROOT) / f"reward-check-{check.pk}"
+
+
+def generation_folder(generation: Generation) -> Path:
+    """The folder of the prompts and of the new responses."""
+    return Path(settings.RUNS_ROOT) / f"generation-{generation.pk}"
+
+
+def preflight_folder(preflight: Preflight) -> Path:
+    """The folder in which a few steps are timed; deleted afterwards."""
+    return Path(settings.RUNS_ROOT) / f"check-{preflight.pk}"
 
 
 def model_folder(version: ModelVersion) -> Path:

@@ -1,5 +1,6 @@
 """What engineers fill in to train and to evaluate; each form hands its values to one action."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django import forms
@@ -7,14 +8,25 @@ from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from alignment.models import Snapshot
-from feedback.models import Project
+from feedback.models import Project, Tag
 from judges.models import Judge
 from judges.queries import judges_of
+from trainer.alarms import ALARMS
+from trainer.launchers.registry import launcher_names
 from trainer.methods import PARAMETERS, Parameter
-from trainer.models import ModelKind, ModelVersion
+from trainer.models import ModelKind, ModelVersion, Run
 from trainer.queries import base_named, trusted_judges
+from trainer.spec import RunSpec
 
 SEED_HELP = gettext_lazy("The same seed, spec and machine give the same result.")
+
+
+def alarm_choices() -> list[tuple[str, str]]:
+    return [(name, gettext(alarm.title)) for name, alarm in ALARMS.items()]
+
+
+def launcher_choices() -> list[tuple[str, str]]:
+    return [(name, name) for name in launcher_names()]
 
 
 class NumberList(forms.CharField):
@@ -63,6 +75,38 @@ class RunForm(forms.Form):
         min_value=0, max_value=2**32 - 1, label=gettext_lazy("Seed"), initial=0, help_text=SEED_HELP
     )
 
+    launcher = forms.ChoiceField(
+        label=gettext_lazy("Launcher"),
+        help_text=gettext_lazy("Where it trains."),
+        choices=launcher_choices,
+        required=False,
+        initial="local",
+    )
+    hours = forms.FloatField(
+        label=gettext_lazy("At most, in hours"),
+        required=False,
+        min_value=0,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text=gettext_lazy("Then it saves a checkpoint and stops; empty is no cap."),
+    )
+    cost = forms.FloatField(
+        label=gettext_lazy("At most, in money"),
+        required=False,
+        min_value=0,
+        widget=forms.NumberInput(attrs={"step": "any"}),
+        help_text=gettext_lazy("At the launcher's price of an hour."),
+    )
+    stop_on = forms.MultipleChoiceField(
+        label=gettext_lazy("Stop on these alarms"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("Each saves a checkpoint first. All alarms are shown, also where it goes on."),
+        choices=alarm_choices,
+    )
+    confirm = forms.BooleanField(
+        label=gettext_lazy("Start it although it may cost more than its budget"), required=False
+    )
+
     def __init__(self, project: Project, method: str, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
@@ -70,19 +114,67 @@ class RunForm(forms.Form):
         # It chooses a model.
         self.fields["snapshot"].queryset = Snapshot.objects.filter(project=project)  # type: ignore[attr-defined]
         self.fields |= parameter_fields(method)
+        if not self.data:  # asked for only where a budget is too small
+            self.fields["confirm"].widget = forms.HiddenInput()
+
+    def asked(self) -> dict[str, Any]:
+        """The fields of a spec file, as JSON has them."""
+        values = self.values()
+        del values["project"], values["confirm"]
+        return {**values, "base": self.cleaned_data["base"], "snapshot": values["snapshot"].sha256}
 
     def values(self) -> dict[str, Any]:
         """The arguments of ``start_run``, but for who starts it."""
         given = dict(self.cleaned_data)
         parameters = _parameters(given)
         base = base_named(self.project, given.pop("base"))
+        given["launcher"] = given["launcher"] or "local"
+        budget = {name: given.pop(name) for name in ("hours", "cost")}
         return {
             "project": self.project,
             "method": self.method,
             "base": base,
             "parameters": parameters,
+            "budget": budget,
             **given,
         }
+
+
+def like_run(run: Run) -> dict[str, Any]:
+    """What a form of the run's method begins with so that it asks for the same run again."""
+    spec = RunSpec.from_json(run.spec)
+    lists = {field.name for field in PARAMETERS[spec.method] if field.type == "list[float]"}
+    return {
+        "snapshot": run.snapshot_id,
+        "base": run.base.name if run.base else spec.model,
+        "seed": spec.seed,
+        "launcher": run.launcher,
+        "stop_on": spec.stop_on,
+        "hours": spec.budget["hours"],
+        "cost": spec.budget["cost"],
+        **{
+            f"parameters.{name}": _numbers(value) if name in lists else value
+            for name, value in spec.parameters.items()
+        },
+    }
+
+
+def like_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a form begins with so that it asks for the same as a spec file with these fields."""
+    lists = {field.name for field in PARAMETERS[asked["method"]] if field.type == "list[float]"}
+    parameters = {
+        f"parameters.{name}": _numbers(value) if name in lists else value
+        for name, value in (asked.get("parameters") or {}).items()
+    }
+    snapshot = Snapshot.objects.filter(project=project, sha256=asked.get("snapshot", "")).first()
+    return {**asked, **(asked.get("budget") or {}), **parameters, "snapshot": snapshot and snapshot.pk}
+
+
+class BudgetForm(forms.Form):
+    """A larger budget for a run that goes on."""
+
+    hours = forms.FloatField(required=False, min_value=0)
+    cost = forms.FloatField(required=False, min_value=0)
 
 
 class EvaluationForm(forms.Form):
@@ -102,12 +194,41 @@ class EvaluationForm(forms.Form):
     )
     judges = forms.ModelMultipleChoiceField(
         Judge.objects.none(),
+        required=False,
         label=gettext_lazy("Judges"),
         widget=forms.CheckboxSelectMultiple,
         help_text=gettext_lazy(
             "Of several the majority decides. Chosen are those that agreement has shown to be "
-            "trusted on all comparisons."
+            "trusted on all comparisons. A grader also says how many of each model's responses pass."
         ),
+    )
+    reward_models = forms.ModelMultipleChoiceField(
+        ModelVersion.objects.none(),
+        required=False,
+        label=gettext_lazy("Reward models"),
+        widget=forms.CheckboxSelectMultiple,
+        help_text=gettext_lazy("They score every response; with several samples, the best of n too."),
+    )
+    people_pairs = forms.IntegerField(
+        min_value=0,
+        max_value=100_000,
+        initial=0,
+        label=gettext_lazy("Pairs for people"),
+        help_text=gettext_lazy("So many pairs, drawn at random, go to the annotators' queue, blind."),
+    )
+    people_each = forms.IntegerField(
+        min_value=1,
+        max_value=9,
+        initial=1,
+        label=gettext_lazy("People a pair"),
+        help_text=gettext_lazy("How many people judge each of them."),
+    )
+    regression_tag = forms.ModelChoiceField(
+        Tag.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("none"),
+        label=gettext_lazy("Regression set"),
+        help_text=gettext_lazy("The prompts with this tag are added, and must not get worse."),
     )
     seed = forms.IntegerField(
         min_value=0, max_value=2**32 - 1, label=gettext_lazy("Seed"), initial=0, help_text=SEED_HELP
@@ -122,6 +243,8 @@ class EvaluationForm(forms.Form):
             "base": others,
             "snapshot": Snapshot.objects.filter(project=project),
             "judges": judges_of(project),
+            "reward_models": ModelVersion.objects.filter(project=project, kind=ModelKind.REWARD),
+            "regression_tag": project.tags.all(),
         }
         for name, queryset in choices.items():
             self.fields[name].queryset = queryset  # type: ignore[attr-defined]  # it chooses a model
@@ -179,8 +302,12 @@ def _field(parameter: Parameter) -> forms.Field:
         case "list[str]":
             return forms.MultipleChoiceField(**common, choices=choices, widget=forms.CheckboxSelectMultiple)
         case "list[float]":
-            common["initial"] = ", ".join(f"{value:g}" for value in parameter.default)
+            common["initial"] = _numbers(parameter.default)
             return NumberList(**common, required=False)
+
+
+def _numbers(values: Iterable[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _parameters(given: dict[str, Any]) -> dict[str, Any]:

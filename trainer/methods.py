@@ -329,6 +329,7 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
                 1_000_000,
             ),
         ),
+        "merge": (),
     }
 )
 METHODS = tuple(PARAMETERS)

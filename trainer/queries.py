@@ -1,52 +1,32 @@
 """Every read of this room: runs and their charts, models and their lineage, evaluations."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 
+from alignment.models import Policy
 from alignment.policy.verdicts import ALL
 from alignment.queries import settled_labelling
 from feedback.models import Project
 from judges.models import Judge
 from trainer.folders import run_folder
-from trainer.models import Evaluation, ModelVersion, Run, RunEvent
-
-MOST_POINTS = 1000
-LOG_BYTES = 8_000
-
-
-class Series(NamedTuple):
-    """One line of a chart: the values of one name by step, at most MOST_POINTS of them."""
-
-    name: str
-    steps: list[int]
-    values: list[float | None]
-
-
-class Chart(NamedTuple):
-    title: str
-    series: list[Series]
-
-    def as_json(self) -> dict[str, Any]:
-        """The lines on one common axis of steps; null where a line has no value."""
-        steps = sorted({step for series in self.series for step in series.steps})
-        lines = [(each.name, dict(zip(each.steps, each.values, strict=True))) for each in self.series]
-        return {
-            "title": self.title,
-            "steps": steps,
-            "lines": [
-                {"name": name, "values": [values.get(step) for step in steps]} for name, values in lines
-            ],
-        }
-
-
-# What is drawn together, by the name that the runner reports; other values stay in the events.
-_CHARTS = (
-    ("Loss", ("loss", "held-out loss")),
-    ("Accuracy", ("accuracy", "held-out accuracy", "mean_token_accuracy", "held-out mean_token_accuracy")),
-    ("Reward", ("reward_chosen", "reward_rejected", "margin", "held-out margin", "mean_reward")),
+from trainer.models import (
+    Evaluation,
+    Generation,
+    ModelKind,
+    ModelVersion,
+    Round,
+    Run,
+    RunEvent,
+    Stage,
+    StageChange,
 )
+
+LOG_BYTES = 8_000
+SAMPLES = 4  # evaluations side by side
 
 
 def runs_of(project: Project) -> QuerySet[Run]:
@@ -55,6 +35,7 @@ def runs_of(project: Project) -> QuerySet[Run]:
     return (
         Run.objects.filter(project=project)
         .select_related("job", "base", "snapshot", "model_version")
+        .defer("curves")
         .annotate(last_metric=Subquery(newest.values("data")[:1]))
         .order_by("-pk")
     )
@@ -73,51 +54,16 @@ def base_named(project: Project, text: str) -> ModelVersion | Path:
     return version or Path(text.strip())
 
 
-def charts(run: Run) -> list[Chart]:
-    """The run's metrics and evaluations as charts. Of two values for one step, the later one holds."""
-    lines = {**_lines(run, "metric", ""), **_lines(run, "evaluation", "held-out ")}
-    drawn = []
-    for title, names in _CHARTS:
-        series = [_series(name, lines.pop(name)) for name in names if name in lines]
-        if series:
-            drawn.append(Chart(title, series))
-    return drawn
-
-
-def _lines(run: Run, kind: str, prefix: str) -> dict[str, dict[int, float | None]]:
-    """For each name the value by step, from at most MOST_POINTS evenly spaced events."""
-    found: dict[str, dict[int, float | None]] = {}
-    keys = list(run.events.filter(kind=kind).order_by("seq").values_list("pk", flat=True))
-    chosen = run.events.filter(pk__in=_evenly(keys)).order_by("seq")
-    for step, data in chosen.values_list("step", "data"):
-        for name, value in data["values"].items():
-            found.setdefault(prefix + name, {})[step or 0] = value
-    return found
-
-
-def _evenly(keys: list[int]) -> list[int]:
-    """At most MOST_POINTS of the keys, spread over all of them, with the first and the last."""
-    if len(keys) <= MOST_POINTS:
-        return keys
-    last = len(keys) - 1
-    return [keys[index * last // (MOST_POINTS - 1)] for index in range(MOST_POINTS)]
-
-
-def _series(name: str, values: dict[int, float | None]) -> Series:
-    steps = sorted(values)
-    return Series(name.replace("_", " "), steps, [values[step] for step in steps])
-
-
 class Checkpoint(NamedTuple):
     step: int
     path: str
 
 
 def checkpoints(run: Run) -> list[Checkpoint]:
-    """The checkpoints written, the newest first; only the last two are kept on the disk."""
-    events = run.events.filter(kind="checkpoint").order_by("-seq")
-    by_step = {event.step: Checkpoint(event.step or 0, event.data["path"]) for event in events}
-    return sorted(by_step.values(), reverse=True)
+    """The checkpoints that are kept, the newest first: the last two written."""
+    events = run.events.filter(kind="checkpoint").order_by("-seq")[:4]
+    by_step = {event.step or 0: Checkpoint(event.step or 0, event.data["path"]) for event in reversed(events)}
+    return sorted(by_step.values(), reverse=True)[:2]
 
 
 def warnings(run: Run) -> list[str]:
@@ -142,19 +88,88 @@ def log_tail(run: Run) -> str:
         return file.read().decode(errors="replace")
 
 
+def alarms_of(runs: Sequence[Run]) -> dict[int, list[RunEvent]]:
+    """The alarms of these runs, by the run's key, each kind once with its newest evidence."""
+    found: dict[int, dict[str, RunEvent]] = {}
+    for event in RunEvent.objects.filter(run__in=runs, kind="alarm").order_by("seq"):
+        found.setdefault(event.run_id, {})[event.data["alarm"]] = event
+    return {key: list(by_kind.values()) for key, by_kind in found.items()}
+
+
+def newest_moments(run: Run, most: int = 20) -> list[datetime]:
+    """When the newest events were written, in order."""
+    return list(run.events.order_by("-seq").values_list("at", flat=True)[:most])[::-1]
+
+
+def seconds_left(run: Run) -> float | None:
+    """How long the steps that are left take at the pace of the newest metrics; None before there is a pace."""
+    metrics = run.events.filter(kind="metric", step__isnull=False).order_by("-seq")
+    newest = [(step or 0, at) for step, at in metrics.values_list("step", "at")[:20]]
+    if len(newest) < 2 or run.total_steps is None:
+        return None
+    (last, end), (first, start) = newest[0], newest[-1]
+    if last <= first:  # it has just been resumed
+        return None
+    return (end - start).total_seconds() / (last - first) * max(0, run.total_steps - last)
+
+
+class Samples(NamedTuple):
+    """What the model answered to the same prompts, at each of these steps: a row a prompt, a text a step."""
+
+    steps: list[int]
+    rows: list[tuple[str, list[str]]]
+
+
+def samples(run: Run) -> Samples:
+    """The first samples and the newest ones. Of two evaluations at one step, the later one holds."""
+    events = run.events.filter(kind="samples")
+    chosen = [*events.order_by("-seq")[: SAMPLES - 1], *events.order_by("seq")[:1]]
+    by_step = {event.step or 0: event.data["samples"] for event in sorted(chosen, key=lambda each: each.seq)}
+    steps = sorted(by_step)
+    texts: dict[str, dict[int, str]] = {}
+    for step in steps:
+        for each in by_step[step]:
+            texts.setdefault(_spoken(each["prompt"]), {})[step] = str(
+                each.get("text", each.get("response", ""))
+            )
+    return Samples(
+        steps, [(prompt, [said.get(step, "") for step in steps]) for prompt, said in texts.items()]
+    )
+
+
+def _spoken(prompt: Any) -> str:
+    """A prompt as one text: itself, or what its messages say."""
+    if isinstance(prompt, str):
+        return prompt
+    return "\n".join(str(message["content"]) for message in prompt)
+
+
 def model_versions_of(project: Project) -> QuerySet[ModelVersion]:
-    """A project's model versions, newest first, with their lineage and their evaluations."""
+    """A project's model versions, newest first, with their lineage, evaluations and ``stage``."""
+    newest = StageChange.objects.filter(model_version=OuterRef("pk")).order_by("-pk")
     versions = ModelVersion.objects.filter(project=project)
     return (
-        versions.select_related("base", "run__snapshot")
-        .prefetch_related("evaluations__base", "scorings__job", "scorings__tag")
+        versions.select_related("base", "run__snapshot", "project")
+        .prefetch_related(
+            Prefetch("evaluations", Evaluation.objects.select_related("base").defer("prompts", "items")),
+            "scorings__job",
+            "scorings__tag",
+            "checks__snapshot",
+        )
+        .annotate(stage=Subquery(newest.values("stage")[:1]))
         .order_by("-pk")
     )
 
 
+def stage_of(version: ModelVersion) -> str:
+    """Where it stands now."""
+    newest = version.stages.order_by("-pk").values_list("stage", flat=True).first()
+    return newest or str(Stage.NONE)
+
+
 def evaluations_of(project: Project) -> QuerySet[Evaluation]:
     """A project's evaluations, newest first, without the texts of their prompts."""
-    evaluations = Evaluation.objects.filter(model_version__project=project).defer("prompts")
+    evaluations = Evaluation.objects.filter(model_version__project=project).defer("prompts", "items")
     return evaluations.select_related("model_version", "base", "job", "snapshot").order_by("-pk")
 
 
@@ -164,3 +179,37 @@ def trusted_judges(project: Project) -> list[Judge]:
     certificates = labelling.certificates if labelling else []
     names = [each["judge"] for each in certificates if each["trusted"] and each["slice"] == ALL]
     return list(Judge.objects.filter(project=project, rater__name__in=names).order_by("name", "-version"))
+
+
+def best_version(project: Project) -> ModelVersion | None:
+    """Who answers in the next round: the newest approved language model, else the newest candidate, else the newest."""
+    versions = model_versions_of(project).filter(kind=ModelKind.POLICY)
+    for stage in (Stage.APPROVED, Stage.CANDIDATE):
+        found = versions.filter(stage=stage).first()  # type: ignore[misc]  # annotated
+        if found:
+            return found
+    return versions.first()
+
+
+def next_policy(project: Project) -> Policy | None:
+    """Who labels in the next round: the policy that labelled last, else the newest."""
+    labelling = settled_labelling(project)
+    return labelling.policy if labelling else project.policies.order_by("-pk").first()
+
+
+def generations_of(project: Project) -> QuerySet[Generation]:
+    """A project's generations, newest first."""
+    return project.generations.select_related("job", "model_version", "tag", "project").order_by("-pk")
+
+
+def rounds_of(project: Project) -> QuerySet[Round]:
+    """A project's rounds, newest first."""
+    related = (
+        "job",
+        "policy",
+        "generation__job",
+        "generation__model_version__run",
+        "labelling__job",
+        "project",
+    )
+    return project.rounds.select_related(*related).prefetch_related("judges", "judge_runs__job")

@@ -16,7 +16,10 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from judges.core.graders import BadGrader, read_grader
+from trainer.alarms import ALARMS
 from trainer.methods import METHODS, PARAMETERS, REWARDED_METHODS, Parameter, ParameterType
+
+BUDGET = ("hours", "cost", "hour_price")
 
 
 class SpecError(ValueError):
@@ -30,7 +33,8 @@ class RunSpec:
     `model` is the path of a folder or a hub name, `dataset` the path of a folder with train.parquet and
     optionally test.parquet, or of one .parquet or .jsonl file; paths are absolute, or relative to the
     folder of the spec file. `dataset_sha256`, when given, is `digest_dataset` of the dataset, checked
-    before the run starts.
+    before the run starts. `stop_on` names the alarms (`trainer.alarms`) on which the run saves a checkpoint
+    and stops. `budget` caps what it takes: `hours` of the machine, or `cost` at its `hour_price`.
     """
 
     method: str
@@ -41,6 +45,8 @@ class RunSpec:
     dataset_sha256: str | None = None
     threads: int = 1
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    stop_on: tuple[str, ...] = ()
+    budget: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require(
@@ -55,6 +61,8 @@ class RunSpec:
             _require(value is None or _is_text(value), name, "give a string that is not empty, or null")
         _check_number("seed", self.seed, "int", 0, 2**32 - 1)
         _check_number("threads", self.threads, "int", 1, 1024)
+        object.__setattr__(self, "stop_on", _alarms(self.stop_on))
+        object.__setattr__(self, "budget", MappingProxyType(_budget(self.budget)))
         object.__setattr__(self, "parameters", MappingProxyType(_complete(self.method, self.parameters)))
         _check_together(self.method, self.parameters)
 
@@ -75,7 +83,7 @@ class RunSpec:
     def to_json(self) -> str:
         """The canonical JSON: keys sorted, no spaces, every parameter present."""
         data = {each.name: getattr(self, each.name) for each in fields(self)}
-        data["parameters"] = dict(self.parameters)
+        data |= {"parameters": dict(self.parameters), "budget": dict(self.budget)}
         return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def sha256(self) -> str:
@@ -115,6 +123,30 @@ def _complete(method: str, given: Any) -> dict[str, Any]:
             f"is unknown to {method}; use one of {', '.join(declared)}",
         )
     return {name: _check_value(each, given.get(name, each.default)) for name, each in declared.items()}
+
+
+def _alarms(given: Any) -> tuple[str, ...]:
+    _require(isinstance(given, list | tuple), "stop_on", "must be a list of alarms")
+    for name in given:
+        _require(name in ALARMS, "stop_on", f"{name!r} is no alarm; use some of {', '.join(ALARMS)}")
+    return tuple(dict.fromkeys(given))
+
+
+def _budget(given: Any) -> dict[str, float | None]:
+    """Every cap, or null where there is none; the price of an hour is 0 where nobody set one."""
+    _require(isinstance(given, Mapping), "budget", "must be a JSON object with hours and cost")
+    for name in given:
+        _require(name in BUDGET, f"budget.{name}", f"is unknown; use {', '.join(BUDGET)}")
+    caps = {name: _cap(f"budget.{name}", given.get(name)) for name in ("hours", "cost")}
+    price = _check_number("budget.hour_price", given.get("hour_price", 0.0), "float", 0, None)
+    return {**caps, "hour_price": price}
+
+
+def _cap(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    _require(value != 0, name, "is 0, with which nothing runs; give more, or null for no cap")
+    return _check_number(name, value, "float", 0, None)
 
 
 def _check_value(parameter: Parameter, value: Any) -> Any:

@@ -1,11 +1,15 @@
 """A run's state in plain words: what has happened, and what a person can do next."""
 
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext as _
 
 from feedback.models import Job, JobState
+from trainer.alarms import ALARMS, stalled
 from trainer.models import ModelKind, Run, RunEvent
 
 
@@ -33,11 +37,44 @@ def lasted(job: Job) -> str:
     """How long the newest attempt has taken, in words; empty before it began."""
     if job.started_at is None:
         return ""
-    seconds = int(((job.ended_at or timezone.now()) - job.started_at).total_seconds())
+    return duration(((job.ended_at or timezone.now()) - job.started_at).total_seconds())
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, as short as a table wants them."""
+    seconds = int(seconds)
     if seconds < 60:
         return f"{seconds} s"
     minutes, seconds = divmod(seconds, 60)
     return f"{minutes} min {seconds} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class ShownAlarm(NamedTuple):
+    kind: str
+    title: str
+    meaning: str
+    advice: str
+    evidence: str
+    step: int | None
+
+
+def shown_alarms(events: Iterable[RunEvent], silent: str) -> list[ShownAlarm]:
+    """A run's alarms in words; ``silent`` is the evidence that its runner has stalled, or nothing."""
+    raised = [(event.data["alarm"], event.data["evidence"], event.step) for event in events]
+    if silent:
+        raised.append(("stalled", silent, None))
+    return [
+        ShownAlarm(kind, gettext(known.title), gettext(known.meaning), gettext(known.advice), evidence, step)
+        for kind, evidence, step in raised
+        if (known := ALARMS.get(kind))
+    ]
+
+
+def silence(run: Run, moments: Sequence[datetime]) -> str:
+    """The evidence that a running run says nothing any more, by when its newest events were written."""
+    if run.total_steps is None:  # loading a model may take its time
+        return ""
+    return stalled([moment.timestamp() for moment in moments], timezone.now().timestamp())
 
 
 def last_checkpoint(run: Run) -> int | None:
@@ -45,9 +82,9 @@ def last_checkpoint(run: Run) -> int | None:
     return run.events.filter(kind="checkpoint").order_by("-seq").values_list("step", flat=True).first()
 
 
-def _queued(_run: Run) -> Story:
+def _queued(run: Run) -> Story:
     return Story(
-        _("It waits for a worker."),
+        run.job.message or _("It waits for a worker."),
         _("A worker for training takes it up by itself; if none is running, start one with `make worker`."),
     )
 
@@ -57,6 +94,10 @@ def _running(run: Run) -> Story:
         return Story(
             _("Its worker has gone silent; if it has died, the run will be marked interrupted shortly.")
         )
+    if run.job.message:  # the machine that runs it does not answer
+        return Story(run.job.message)
+    if run.job.pause_requested:
+        return Story(_("It is pausing: it saves a checkpoint first."))
     if run.job.cancel_requested:
         return Story(_("It is stopping: it saves a checkpoint first."))
     last = _last_event(run)
@@ -96,6 +137,8 @@ def _interrupted(run: Run) -> Story:
     last = _last_event(run)
     if last is not None and last.kind == "finished":
         return Story(run.job.message, _("The runner finished all the same: resume to pick up its result."))
+    if run.job.pause_requested and run.total_steps is not None:
+        return Story(_("It was paused at %(steps)s.") % {"steps": _steps(run)}, _going_on(run))
     parts = [run.job.message]
     if last is not None and last.kind == "cancelled" and last.data["reason"] not in run.job.message:
         noticed = _("The runner noticed at %(steps)s: %(reason)s. It saved what it had and stopped.")

@@ -3,37 +3,55 @@
 A file is whole or not there. What its format has no place for is named in the summary.
 """
 
+import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, BinaryIO
 
-from django.db.models import Prefetch, QuerySet
+from django.conf import settings
 from django.utils.translation import gettext as _
 
+from alignment.actions.backups import not_in_a_backup, project_records
 from alignment.actions.snapshots import snapshot_folder, verify_snapshot
 from alignment.formats.concord import row_from
-from alignment.formats.dataset_folder import SPLITS, read_split
-from alignment.formats.registry import WRITERS, Writer
+from alignment.formats.dataset_folder import CARD, MANIFEST, SPLITS, read_split
+from alignment.formats.openai_reinforcement import NAME as REINFORCEMENT
+from alignment.formats.registry import FOLDER, WRITERS, Writer, with_grader
 from alignment.formats.source import FormatError
-from alignment.formats.target import check_target, write_rows
+from alignment.formats.target import (
+    ZIP,
+    add_file,
+    add_json,
+    add_rows,
+    check_target,
+    replacing_zip,
+    write_beside,
+    write_rows,
+)
 from alignment.models import Snapshot
 from feedback.actions.audit import record
 from feedback.errors import Refused
-from feedback.models import Comparison, Flag, Judgment, Project, Purpose, Score, Slot
+from feedback.models import Project
 from feedback.people import Person
-from feedback.records import ComparisonRecord, GoldRecord, JudgmentRecord, ResponseRecord, SpanRecord
+from judges.core.graders.export import openai_grader
+from judges.core.graders.fields import BadGrader
+from judges.queries import grader_documents
 
-_PAGE = 100  # comparisons
+Rows = Iterable[dict[str, Any]]
+REPORT = "report.json"
 
 
 @dataclass(frozen=True)
 class ExportSummary:
-    """What an export wrote. ``left_out`` says, a clause each, what the file does not hold."""
+    """What an export wrote. ``left_out`` says, a clause each, what the file does not hold; ``beside`` names the files
+    that were written beside it."""
 
     path: Path
     rows: int
     left_out: tuple[str, ...]
+    beside: tuple[str, ...] = ()
 
 
 def export(
@@ -46,24 +64,17 @@ def export(
     split: str = "train",
 ) -> ExportSummary:
     """Write the project, or one split of a snapshot (its newest one), to ``path`` in one of the WRITERS'
-    formats.
+    formats, or the snapshot's whole folder.
 
-    Refused: an unknown format, a path where no such file can be, no snapshot, a damaged one, a full disk.
+    A path that ends in .zip holds the rows as JSON lines, what belongs beside them, and this summary. Refused: an
+    unknown format, a path where no such file can be, no snapshot, a damaged one, a full disk.
     """
-    writer = WRITERS.get(format)
-    if writer is None:
-        raise Refused(
-            _("%(format)r is no format that can be written; use one of %(choices)s.")
-            % {"format": format, "choices": ", ".join(WRITERS)},
-            field="format",
-        )
-    if split not in SPLITS:
-        raise Refused(
-            _("%(split)r is no split; use one of %(choices)s.")
-            % {"split": split, "choices": ", ".join(SPLITS)},
-            field="split",
-        )
+    _check(format, split)
     try:
+        if format == FOLDER:
+            check_target(path, endings=(ZIP,))
+            return _export_folder(project, path, by, snapshot or _newest(project))
+        writer = _writer(project, format)
         check_target(path, parquet=writer.schema is not None)
         if writer.source == "project":
             return _export_project(project, writer, path, by)
@@ -80,6 +91,18 @@ def export(
         ) from error
 
 
+def export_to_send(
+    *, snapshot: Snapshot, format: str, split: str, ending: str, by: Person
+) -> tuple[BinaryIO, ExportSummary]:
+    """An export as an open file, which goes when the last byte has been read. A folder is a .zip, whatever is asked."""
+    project = snapshot.project
+    ending = ZIP if format == FOLDER else ending
+    with tempfile.TemporaryDirectory(dir=settings.VAR, prefix="export-") as folder:
+        path = Path(folder) / f"{project.slug}-{snapshot.sha256[:12]}-{format}-{split}{ending}"
+        summary = export(project=project, format=format, path=path, by=by, snapshot=snapshot, split=split)
+        return path.open("rb"), summary
+
+
 def hand_out_split(*, snapshot: Snapshot, split: str, by: Person) -> Path:
     """The file of one split for somebody to download, noted in the audit trail. Refused where it is gone."""
     file = snapshot_folder(snapshot) / f"{split}.parquet"
@@ -91,37 +114,90 @@ def hand_out_split(*, snapshot: Snapshot, split: str, by: Person) -> Path:
     return file
 
 
-def project_records(project: Project) -> Iterator[ComparisonRecord]:
-    """Every comparison but the repeats, with its current judgments, page by page: no long query, constant memory."""
-    after = 0
-    while page := list(_whole(project).filter(pk__gt=after)[:_PAGE]):
-        after = page[-1].pk
-        for comparison in page:
-            yield _record(comparison)
+def _check(format: str, split: str) -> None:
+    if format not in (FOLDER, *WRITERS):
+        raise Refused(
+            _("%(format)r is no format that can be written; use one of %(choices)s.")
+            % {"format": format, "choices": ", ".join((*WRITERS, FOLDER))},
+            field="format",
+        )
+    if split not in SPLITS:
+        raise Refused(
+            _("%(split)r is no split; use one of %(choices)s.")
+            % {"split": split, "choices": ", ".join(SPLITS)},
+            field="split",
+        )
+
+
+def _writer(project: Project, format: str) -> Writer:
+    """How rows are written; for reinforcement beside the project's newest grader that OpenAI takes, if it has one."""
+    if format != REINFORCEMENT:
+        return WRITERS[format]
+    for document in grader_documents(project):
+        try:
+            return with_grader(openai_grader(document))
+        except BadGrader:
+            continue
+    return WRITERS[format]
+
+
+def _export_folder(project: Project, path: Path, by: Person, snapshot: Snapshot) -> ExportSummary:
+    verify_snapshot(snapshot=snapshot)
+    folder = snapshot_folder(snapshot)
+    with replacing_zip(path) as archive:
+        for name in (CARD, MANIFEST, *(f"{split}.parquet" for split in SPLITS)):
+            add_file(archive, name, folder / name)
+    record(by=by, verb="export", target=snapshot, project=project, format=FOLDER)
+    return ExportSummary(path, snapshot.train_rows + snapshot.test_rows, ())
 
 
 def _export_project(project: Project, writer: Writer, path: Path, by: Person) -> ExportSummary:
-    count = _write(writer, map(row_from, project_records(project)), path, Counter())
-    record(by=by, verb="export", target=project, project=project, rows=count)
-    return ExportSummary(path, count, tuple(_not_in_a_backup(project)))
+    not_held = tuple(not_in_a_backup(project))
+    summary = _write(writer, map(row_from, project_records(project)), path, not_held)
+    record(by=by, verb="export", target=project, project=project, rows=summary.rows)
+    return summary
 
 
 def _export_snapshot(
     project: Project, writer: Writer, path: Path, by: Person, snapshot: Snapshot, split: str
 ) -> ExportSummary:
     verify_snapshot(snapshot=snapshot)
+    summary = _write(writer, read_split(snapshot_folder(snapshot), split), path, writer.not_held)
+    record(by=by, verb="export", target=snapshot, project=project, rows=summary.rows, split=split)
+    return summary
+
+
+def _write(writer: Writer, rows: Rows, path: Path, not_held: tuple[str, ...]) -> ExportSummary:
     left_out: Counter[str] = Counter()
-    count = _write(writer, read_split(snapshot_folder(snapshot), split), path, left_out)
-    record(by=by, verb="export", target=snapshot, project=project, rows=count, split=split)
-    counted = tuple(f"{number} {what}" for what, number in left_out.items())
-    return ExportSummary(path, count, (*writer.not_held, *counted))
-
-
-def _write(writer: Writer, rows: Iterable[dict[str, object]], path: Path, left_out: Counter[str]) -> int:
     converted = writer.convert(rows, left_out)
+    if path.name.endswith(ZIP):
+        return _write_zip(writer, converted, path, not_held, left_out)
     if path.name.endswith(".parquet"):
-        return write_rows(path, map(writer.parquet_row, converted), writer.schema)
-    return write_rows(path, converted)
+        count = write_rows(path, map(writer.parquet_row, converted), writer.schema)
+    else:
+        count = write_rows(path, converted)
+    beside = writer.beside(path.name)
+    for name, value in beside.items():
+        write_beside(path.with_name(name), value)
+    return ExportSummary(path, count, (*not_held, *_counted(left_out)), tuple(beside))
+
+
+def _write_zip(
+    writer: Writer, rows: Rows, path: Path, not_held: tuple[str, ...], left_out: Counter[str]
+) -> ExportSummary:
+    name = f"{path.name.removesuffix(ZIP)}.jsonl"
+    beside = writer.beside(name)
+    with replacing_zip(path) as archive:
+        count = add_rows(archive, name, rows)
+        for other, value in beside.items():
+            add_json(archive, other, value)
+        said = (*not_held, *_counted(left_out))
+        add_json(archive, REPORT, {"rows": count, "does_not_hold": said})
+    return ExportSummary(path, count, said, (*beside, REPORT))
+
+
+def _counted(left_out: Counter[str]) -> tuple[str, ...]:
+    return tuple(f"{number} {what}" for what, number in left_out.items() if number)
 
 
 def _newest(project: Project) -> Snapshot:
@@ -132,83 +208,3 @@ def _newest(project: Project) -> Snapshot:
             field="snapshot",
         )
     return snapshot
-
-
-def _not_in_a_backup(project: Project) -> Iterator[str]:
-    superseded = Judgment.objects.filter(rater__project=project, current=False).count()
-    if superseded:
-        yield f"{superseded} judgments that later ones superseded"
-    repeated = Judgment.objects.filter(
-        rater__project=project, current=True, comparison__purpose=Purpose.REPEAT
-    ).count()
-    if repeated:
-        yield f"{repeated} answers to repeated items, which compare people with themselves"
-    settled = Flag.objects.filter(
-        judgment__rater__project=project, judgment__current=True, settled_at__isnull=False
-    ).count()
-    if settled:
-        yield f"{settled} flags that reviewers have settled"
-    if project.rubrics.exists():
-        yield "the rubric: scores need one with the same criteria where they are imported"
-
-
-def _whole(project: Project) -> QuerySet[Comparison]:
-    judgments = Judgment.objects.filter(current=True).select_related("rater").order_by("pk")
-    scores = Score.objects.select_related("criterion").order_by("position", "criterion__position")
-    flags = Prefetch("flags", Flag.objects.filter(settled_at=None).order_by("pk"))
-    return (
-        Comparison.objects.filter(project=project)
-        .exclude(purpose=Purpose.REPEAT)
-        .order_by("pk")
-        .select_related("prompt", "gold_answer")
-        .prefetch_related(
-            "tags",
-            Prefetch("slots", Slot.objects.select_related("response").order_by("position")),
-            Prefetch("judgments", judgments.prefetch_related(Prefetch("scores", scores), "spans", flags)),
-        )
-    )
-
-
-def _record(comparison: Comparison) -> ComparisonRecord:
-    slots = list(comparison.slots.all())
-    keys = [slot.key for slot in slots]
-    known = getattr(comparison, "gold_answer", None)
-    return ComparisonRecord(
-        key=comparison.external_id,
-        prompt=comparison.prompt.messages,
-        responses=[ResponseRecord(slot.key, slot.response.source, slot.response.text) for slot in slots],
-        tags=[tag.name for tag in comparison.tags.all()],
-        reference=comparison.prompt.reference,
-        metadata=comparison.metadata,
-        purpose=Purpose.TRAIN if known else comparison.purpose,
-        gold=GoldRecord(dict(zip(keys, known.ranking, strict=True)), comparison.purpose, known.explanation)
-        if known
-        else None,
-        judgments=[_judgment(judgment, keys) for judgment in comparison.judgments.all()],
-    )
-
-
-def _judgment(judgment: Judgment, keys: list[str]) -> JudgmentRecord:
-    scores: dict[str, dict[str, int]] = {}
-    for score in judgment.scores.all():
-        scores.setdefault(keys[score.position], {})[score.criterion.name] = score.value
-    return JudgmentRecord(
-        rater=judgment.rater.name,
-        kind=judgment.rater.kind,
-        outcome=judgment.outcome,
-        ranking=dict(zip(keys, judgment.ranking, strict=False)),
-        strength=judgment.strength,
-        shown=[keys[position] for position in judgment.shown],
-        scores=scores,
-        rationale=judgment.rationale,
-        all_bad=judgment.all_bad,
-        spans=[
-            SpanRecord(keys[span.position], span.start, span.end, span.comment)
-            for span in judgment.spans.all()
-        ],
-        flags=[flag.kind for flag in judgment.flags.all()],
-        seconds=judgment.seconds,
-        at=judgment.at,
-        simulated=judgment.rater.simulated,
-        adjudicates=judgment.adjudicates,
-    )

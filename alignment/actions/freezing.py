@@ -4,6 +4,7 @@ from django.db import transaction
 from django.utils.translation import gettext_noop
 
 from alignment.actions.snapshots import check_freezing, freeze_snapshot
+from alignment.health.balance import AS_IT_IS
 from alignment.models import Freezing, Policy
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, queue_job
@@ -12,20 +13,28 @@ from feedback.people import Person
 
 
 def request_freezing(
-    *, project: Project, policy: Policy, by: Person, test_share: float = 0.2, seed: int = 0
+    *,
+    project: Project,
+    policy: Policy,
+    by: Person,
+    test_share: float = 0.2,
+    seed: int = 0,
+    balance: str = AS_IT_IS,
 ) -> Freezing:
     """Queue the freezing of the policy's labels; where the same waits or goes on already, that is the one.
 
     Refused where it can be seen now that it would fail.
     """
-    check_freezing(project, policy, test_share)
+    check_freezing(project, policy, test_share, balance)
     with transaction.atomic():
         Policy.objects.select_for_update().get(pk=policy.pk)
-        same = Freezing.objects.filter(policy=policy, test_share=test_share, seed=seed)
+        same = Freezing.objects.filter(policy=policy, test_share=test_share, seed=seed, balance=balance)
         if going_on := same.filter(job__state__in=UNFINISHED).first():
             return going_on
         job = queue_job(project=project, task="alignment.tasks.perform_freezing", queue="default", by=by)
-        freezing = Freezing.objects.create(policy=policy, test_share=test_share, seed=seed, job=job)
+        freezing = Freezing.objects.create(
+            policy=policy, test_share=test_share, seed=seed, balance=balance, job=job
+        )
         record(by=by, verb="ask to freeze", target=policy, project=project, freezing=freezing.pk)
     return freezing
 
@@ -39,6 +48,7 @@ def carry_out_freezing(lease: Lease) -> None:
         by=freezing.job.created_by,
         test_share=freezing.test_share,
         seed=freezing.seed,
+        balance=freezing.balance,
         report=lambda done, total: lease.report(
             done, total, gettext_noop("Reading the labels, prompt by prompt.")
         ),

@@ -1,28 +1,45 @@
 """Labels: a policy applied to the judgments that a project has now.
 
-The work is a job. It certifies the judges, decides on every comparison, and writes only what differs from the
-labels that stand there, in small batches: people at work are not kept waiting, and what was stopped goes on.
+The work is a job. A whole labelling learns: it certifies the judges, calibrates, and decides on every comparison. An
+update learns nothing: by what the last whole labelling learnt it decides again where judgments came since, so it takes
+as long as there are new judgments. Either writes only what differs from the labels that stand there.
 """
 
 from typing import Any
 
+import numpy as np
 from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from alignment.actions.basis_rows import basis_json, certificates_json, stored_basis
+from alignment.actions.label_rows import content_sha256_of, write_labels
+from alignment.actions.notices import tell_of_drift
+from alignment.actions.people import measure_people, standing_of
 from alignment.actions.reports import report_on
-from alignment.models import Label, Labelling, LabelSource, Policy
-from alignment.policy.certificates import Certificate, certify_judges
-from alignment.policy.decisions import LabelDecision, decide
+from alignment.facts import study_of
+from alignment.models import Labelling, Policy
+from alignment.policy.basis import learn
+from alignment.policy.decisions import decide
 from alignment.policy.document import PolicyDocument
-from alignment.queries import Judgments, load_adjudications, load_judgments
+from alignment.policy.labels import Labels
+from alignment.queries import (
+    Judgments,
+    load_adjudications,
+    load_judgments,
+    load_part,
+    settled_labelling,
+    touched_since,
+)
+from alignment.statistics.verdicts import Codes
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, queue_job
-from feedback.models import JobState
+from feedback.errors import Refused
+from feedback.models import Comparison, JobState, Judgment
 from feedback.people import Person
 
-BATCH = 500  # comparisons a transaction
-
-Content = tuple[str, tuple[int, ...], float | None, float, str, str, frozenset[int]]
+TASK = "alignment.tasks.perform_labelling"
 
 
 def apply_policy(*, policy: Policy, by: Person) -> Labelling:
@@ -30,139 +47,111 @@ def apply_policy(*, policy: Policy, by: Person) -> Labelling:
 
     Where one waits already, that is the one.
     """
+    return _queue(policy, None, by)
+
+
+def update_labels(*, policy: Policy, by: Person) -> Labelling:
+    """Queue the update of the policy's labels where judgments came since. Refused before it was applied."""
+    last = settled_labelling(policy.project, policy)
+    if last is None:
+        raise Refused(_("%(policy)s has not labelled anything yet: apply it first.") % {"policy": policy})
+    return _queue(policy, last.base or last, by)
+
+
+def _queue(policy: Policy, base: Labelling | None, by: Person) -> Labelling:
     with transaction.atomic():
         # Asked for twice at once, it is still one labelling.
         Policy.objects.select_for_update().get(pk=policy.pk)
-        waiting = Labelling.objects.filter(policy=policy, job__state=JobState.QUEUED).first()
+        waiting = Labelling.objects.filter(policy=policy, base=base, job__state=JobState.QUEUED).first()
         if waiting:
             return waiting
-        job = queue_job(
-            project=policy.project, task="alignment.tasks.perform_labelling", queue="default", by=by
-        )
-        labelling = Labelling.objects.create(policy=policy, job=job)
-        record(by=by, verb="apply", target=policy, project=policy.project, labelling=labelling.pk)
+        job = queue_job(project=policy.project, task=TASK, queue="default", by=by)
+        labelling = Labelling.objects.create(policy=policy, job=job, base=base)
+        verb = "update" if base else "apply"
+        record(by=by, verb=verb, target=policy, project=policy.project, labelling=labelling.pk)
     return labelling
 
 
 def carry_out_labelling(lease: Lease) -> None:
-    """The work of ``apply_policy``. The same judgments give the same labels, none of them written anew."""
-    labelling = Labelling.objects.select_related("policy__project", "job__created_by").get(
+    """The work of both. The same judgments give the same labels, none of them written anew."""
+    labelling = Labelling.objects.select_related("policy__project", "job__created_by", "base").get(
         job_id=lease.job_id
     )
-    policy = labelling.policy
+    if labelling.base:
+        _update(labelling, labelling.base, lease)
+    else:
+        _label(labelling, lease)
+
+
+def _label(labelling: Labelling, lease: Lease) -> None:
+    project = labelling.policy.project
+    document = PolicyDocument.from_dict(labelling.policy.document)
     lease.report(message=gettext_noop("Reading the judgments."))
-    judgments = load_judgments(policy.project)
+    until = _newest_judgment()
+    judgments = load_judgments(project)
     lease.report(message=gettext_noop("Measuring the agreement between raters."))
-    report = report_on(judgments, project=policy.project, by=labelling.job.created_by, alive=lease.report)
+    report = report_on(judgments, project=project, by=labelling.job.created_by, alive=lease.report)
     lease.report(message=gettext_noop("Certifying the judges."))
-    document = PolicyDocument.from_dict(policy.document)
-    certificates = certify_judges(document, judgments)
+    if _asks_of_people(document) and standing_of(project).outdated:
+        measure_people(project=project, alive=lease.report)
+    study = study_of(project, judgments, q=document.q)
+    learnt = learn(document, study, alive=lease.report)
     Labelling.objects.filter(pk=labelling.pk).update(
-        report=report, certificates=[_certificate(certificate, judgments) for certificate in certificates]
+        report=report,
+        certificates=certificates_json(learnt.basis, judgments),
+        basis=basis_json(learnt, judgments),
     )
+    tell_of_drift(project, learnt.basis, judgments)
     lease.report(message=gettext_noop("Deciding."))
-    decisions = decide(document, certificates, judgments, load_adjudications(policy.project))
-    changed = _write(labelling, decisions, lease)
+    labels = decide(document, learnt.basis, judgments, load_adjudications(project))
+    changed = write_labels(labelling, labels, _progress(lease))
+    Labelling.objects.filter(pk=labelling.pk).update(
+        judgments_until=until, labels_sha256=labels_sha256(labels, judgments)
+    )
+    lease.report(message=f"{len(labels):,} comparisons labelled, {changed:,} of them otherwise than before.")
+
+
+def _update(labelling: Labelling, base: Labelling, lease: Lease) -> None:
+    """Decide again, by what ``base`` learnt, on the comparisons that anything happened to since the last labelling."""
+    policy = labelling.policy
+    document = PolicyDocument.from_dict(policy.document)
+    lease.report(message=gettext_noop("Reading what was judged since."))
+    last = settled_labelling(policy.project, policy)
+    until = _newest_judgment()
+    touched = touched_since(policy.project, last or base)
+    judgments = load_part(policy.project, touched)
+    basis = stored_basis(base, judgments)
+    labels = decide(document, basis, judgments, load_adjudications(policy.project, touched))
+    Labelling.objects.filter(pk=labelling.pk).update(
+        report=base.report, certificates=base.certificates, basis=base.basis
+    )
+    changed = write_labels(labelling, labels, _progress(lease), touched)
+    Labelling.objects.filter(pk=labelling.pk).update(judgments_until=until)
     lease.report(
-        message=f"{len(decisions):,} comparisons labelled, {changed:,} of them otherwise than before."
+        message=f"{len(touched):,} comparisons looked at again, {changed:,} of their labels changed."
     )
 
 
-def _certificate(certificate: Certificate, judgments: Judgments) -> dict[str, Any]:
-    return {
-        "judge": judgments.names[certificate.judge],
-        "kind": judgments.raters[certificate.judge].kind,
-        "slice": certificate.slice,
-        "trusted": certificate.trusted,
-        "reason": certificate.reason,
-        "sentence": certificate.sentence,
-        "winning_rate": certificate.winning_rate,
-        "advantage_probability": certificate.advantage_probability.as_json(),
-        "agreement": certificate.agreement.as_json(),
-    }
+def labels_sha256(labels: Labels, judgments: Judgments) -> str:
+    """The hash of all labels, in the order of the comparisons' external ids, with their raters for sources."""
+    external = dict(zip(judgments.comparison_ids.tolist(), judgments.external_ids, strict=True))
+    missing = [pk for pk in labels.comparison_ids.tolist() if pk not in external]
+    external.update(Comparison.objects.filter(pk__in=missing).values_list("pk", "external_id"))
+    named = [external[pk] for pk in labels.comparison_ids.tolist()]
+    order: Codes = np.array(sorted(range(len(named)), key=named.__getitem__), dtype=np.int64)
+    return content_sha256_of(labels, order, judgments.names, [named[place] for place in order.tolist()])
 
 
-def _write(labelling: Labelling, decisions: list[LabelDecision], lease: Lease) -> int:
-    """Make the policy's labels say what ``decisions``, by ascending comparison, do; the number changed."""
-    changed, after = 0, 0
-    for start in range(0, len(decisions), BATCH):
-        batch = decisions[start : start + BATCH]
-        last = start + BATCH >= len(decisions)
-        until = None if last else batch[-1].comparison
-        with transaction.atomic():
-            lease.report(
-                done=start + len(batch), total=len(decisions), message=gettext_noop("Writing the labels.")
-            )
-            changed += _write_batch(labelling, batch, after, until)
-        after = batch[-1].comparison
-    return changed
+def _asks_of_people(document: PolicyDocument) -> bool:
+    return document.people_min_gold is not None or document.people_min_alpha is not None
 
 
-def _write_batch(labelling: Labelling, batch: list[LabelDecision], after: int, until: int | None) -> int:
-    """Replace the labels above comparison ``after`` up to ``until``, or to the end, where they differ."""
-    stored = Label.objects.filter(policy=labelling.policy, comparison_id__gt=after)
-    if until is not None:
-        stored = stored.filter(comparison_id__lte=until)
-    before = _contents(list(stored))
-    touched = [decision for decision in batch if before.pop(decision.comparison, None) != _content(decision)]
-    stored.filter(comparison_id__in=before).delete()  # nobody's judgment of these counts any more
-    labels = Label.objects.bulk_create(
-        [_label(labelling, decision) for decision in touched],
-        update_conflicts=True,
-        unique_fields=["policy", "comparison"],
-        update_fields=["labelling", "decision", "ranking", "confidence", "weight", "reason", "sentence"],
-    )
-    LabelSource.objects.filter(label__in=labels).delete()
-    LabelSource.objects.bulk_create(
-        LabelSource(label=label, judgment_id=judgment)
-        for label, decision in zip(labels, touched, strict=True)
-        for judgment in decision.sources
-    )
-    return len(touched) + len(before)
+def _newest_judgment() -> int:
+    return Judgment.objects.aggregate(newest=Max("pk"))["newest"] or 0
 
 
-def _contents(labels: list[Label]) -> dict[int, Content]:
-    """What each stored label says, by comparison."""
-    sources: dict[int, set[int]] = {label.pk: set() for label in labels}
-    for label_id, judgment_id in LabelSource.objects.filter(label__in=labels).values_list(
-        "label_id", "judgment_id"
-    ):
-        sources[label_id].add(judgment_id)
-    return {
-        label.comparison_id: (
-            label.decision,
-            label.ranking,
-            label.confidence,
-            label.weight,
-            label.reason,
-            label.sentence,
-            frozenset(sources[label.pk]),
-        )
-        for label in labels
-    }
+def _progress(lease: Lease) -> Any:
+    def report(done: int, total: int) -> None:
+        lease.report(done=done, total=total, message=gettext_noop("Writing the labels."))
 
-
-def _content(decision: LabelDecision) -> Content:
-    return (
-        decision.decision,
-        decision.ranking or (),
-        decision.confidence,
-        decision.weight,
-        decision.reason,
-        decision.sentence,
-        frozenset(decision.sources),
-    )
-
-
-def _label(labelling: Labelling, decision: LabelDecision) -> Label:
-    return Label(
-        policy=labelling.policy,
-        labelling=labelling,
-        comparison_id=decision.comparison,
-        decision=decision.decision,
-        ranking=decision.ranking or (),
-        confidence=decision.confidence,
-        weight=decision.weight,
-        reason=decision.reason,
-        sentence=decision.sentence,
-    )
+    return report

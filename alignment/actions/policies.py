@@ -1,6 +1,5 @@
 """Policies: versioned rules that turn judgments and agreement into labels. A change is a new version."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -49,7 +48,7 @@ def _next_version(project: Project, name: str, document: PolicyDocument, version
         project=project,
         name=name,
         version=version,
-        document=json.loads(document.to_json()),
+        document=document.as_dict(),
         sha256=document.sha256(),
         created_by=by,
     )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_noop
 from alignment.actions.measures import report_body
 from alignment.models import AgreementReport
 from alignment.queries import REPORT_TASK, Judgments, load_judgments
+from alignment.surroundings import load_surroundings
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
@@ -17,7 +18,7 @@ from feedback.models import Job, JobState, Project
 from feedback.people import Person
 
 # Part of the hash of a report's inputs: counted up when the same judgments come to be measured otherwise.
-MEASURES_VERSION = 2
+MEASURES_VERSION = 3
 
 
 def compute_report(*, project: Project, by: Person) -> AgreementReport:
@@ -37,9 +38,12 @@ def report_on(
             _("%(project)s has no judgments yet, so there is nothing to compare: import or collect some.")
             % {"project": project.name}
         )
-    inputs = content_sha256({"measures": MEASURES_VERSION, "judgments": judgments.sha256()})
+    around = load_surroundings(project, judgments, alive)
+    inputs = content_sha256(
+        {"measures": MEASURES_VERSION, "judgments": judgments.sha256(), "surroundings": around.sha256()}
+    )
     made = AgreementReport.objects.filter(project=project, inputs_sha256=inputs).first()
-    return made or _freeze(report_body(judgments, alive), inputs, project, by)
+    return made or _freeze(report_body(judgments, around, alive), inputs, project, by)
 
 
 def request_report(*, project: Project, by: Person) -> Job:

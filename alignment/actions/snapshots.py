@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,18 @@ from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Prefetch, QuerySet
+from django.db.models import Count
 from django.utils.translation import gettext as _
 
+from alignment.actions.snapshot_rows import (
+    EQUAL,
+    TIES,
+    Alive,
+    LabelledPrompt,
+    labelled_prompts,
+    plan_for,
+    rows_of,
+)
 from alignment.formats.dataset_card import card
 from alignment.formats.dataset_folder import (
     CARD,
@@ -31,18 +40,18 @@ from alignment.formats.dataset_folder import (
     write_splits,
     write_text,
 )
-from alignment.formats.preference import PreferenceRow, answer, strict_pairs
-from alignment.health.near_duplicates import NearDuplicates
-from alignment.health.splits import held_out
-from alignment.models import AgreementReport, Decision, Label, Labelling, LabelSource, Policy, Snapshot
+from alignment.formats.preference import PreferenceRow
+from alignment.health.balance import AS_IT_IS, BALANCES
+from alignment.health.plan import Plan
+from alignment.models import AgreementReport, Label, Labelling, LabelSource, Policy, Snapshot
 from feedback.actions.audit import record
 from feedback.errors import Refused
-from feedback.models import UNFINISHED, JobState, Project, Prompt, Purpose, Slot
+from feedback.models import UNFINISHED, JobState, Project, Prompt
 from feedback.people import Person
+from feedback.statements import refresh_statistics
 
-TIES = "comparisons that are ties throughout"
-EQUAL = "pairs of equal texts"
-_PAGE = 200  # prompts
+TRAIN, TEST = SPLITS
+THINNED = "comparisons of the most frequent tags, left out for balance"
 Report = Callable[[int, int], object]
 
 
@@ -53,6 +62,7 @@ def freeze_snapshot(
     by: Person,
     test_share: float = 0.2,
     seed: int = 0,
+    balance: str = AS_IT_IS,
     report: Report | None = None,
 ) -> Snapshot:
     """Freeze the labels that the policy uses now; the same ones again are the same snapshot.
@@ -60,21 +70,25 @@ def freeze_snapshot(
     ``test_share`` of the prompts, drawn with ``seed`` from each combination of tags, are held out as the test split;
     prompts that are nearly the same are held out together or not at all. Refused where there is nothing to freeze,
     a split is empty, the labels are being written, or the disk is full.
-    ``report`` hears now and then how many of how many prompts have been read.
+    ``balance`` is one of BALANCES and touches the training rows only. ``report`` hears now and then how many of how
+    many prompts have been read.
     """
-    labelling = check_freezing(project, policy, test_share)
+    labelling = check_freezing(project, policy, test_share, balance)
+    refresh_statistics(Label, LabelSource)
+    alive = _telling(project, report)
     try:
         with _scratch_folder() as folder:
             left_out: Counter[str] = Counter()
-            test = _held_out(policy, test_share, seed)
-            rows = _split_rows(_labels_by_prompt(policy, report), left_out, test)
+            plan = plan_for(policy, test_share, seed, balance, alive)
+            rows = _split_rows(labelled_prompts(policy), plan, left_out, alive)
             tallies = write_splits(folder, rows)
             _check_splits(tallies, policy, left_out)
             if _finished_labelling(policy) != labelling:
                 raise Refused(
                     _("%(policy)s was applied again in the meantime; freeze again.") % {"policy": policy}
                 )
-            manifest = _manifest(labelling, tallies, left_out, {"test_share": test_share, "seed": seed})
+            split = {"test_share": test_share, "seed": seed, "balance": balance}
+            manifest = _manifest(labelling, tallies, left_out, split)
             write_text(folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
             write_text(folder / CARD, card(manifest))
             _put_in_place(folder, manifest)
@@ -89,11 +103,17 @@ def freeze_snapshot(
     return _store(project, labelling, manifest, by)
 
 
-def check_freezing(project: Project, policy: Policy, test_share: float) -> Labelling:
+def check_freezing(project: Project, policy: Policy, test_share: float, balance: str = AS_IT_IS) -> Labelling:
     """The labelling that would be frozen; Refused, naming the field, where none can be."""
     if not 0 < test_share < 1:
         raise Refused(
             _("The share held out for testing must lie between 0 and 1, such as 0.2."), field="test_share"
+        )
+    if balance not in BALANCES:
+        raise Refused(
+            _("%(balance)r is no way to balance; use one of %(choices)s.")
+            % {"balance": balance, "choices": ", ".join(BALANCES)},
+            field="balance",
         )
     if policy.project_id != project.pk:
         raise Refused(_("%(policy)s is a policy of another project.") % {"policy": policy}, field="policy")
@@ -113,6 +133,17 @@ def verify_snapshot(*, snapshot: Snapshot) -> None:
 def snapshot_folder(snapshot: Snapshot) -> Path:
     """Where a snapshot's files are."""
     return Path(settings.SNAPSHOTS_ROOT) / snapshot.sha256
+
+
+def _telling(project: Project, report: Report | None) -> Alive:
+    """Reports, but for every hundredth prompt only."""
+    total = Prompt.objects.filter(project=project).count()
+
+    def alive(done: int) -> None:
+        if report and done % 100 == 0:
+            report(min(done, total), total)
+
+    return alive
 
 
 def _finished_labelling(policy: Policy) -> Labelling:
@@ -135,102 +166,17 @@ def _finished_labelling(policy: Policy) -> Labelling:
     return labelling
 
 
-def _held_out(policy: Policy, test_share: float, seed: int) -> set[str]:
-    """The hashes of the prompts in the test split, near duplicates together."""
-    tags: dict[str, tuple[str, ...]] = {}
-    near = NearDuplicates()
-    for page in _prompt_pages(policy):
-        found: dict[int, set[str]] = {}
-        labels = _used(policy).filter(comparison__prompt__in=page)
-        for prompt, name in labels.values_list("comparison__prompt", "comparison__tags__name"):
-            found.setdefault(prompt, set()).update([name] if name else [])
-        for each in page:
-            if each.pk in found:
-                tags[each.sha256] = tuple(sorted(found[each.pk]))
-                near.add(each.sha256, "\n".join(message["content"] for message in each.messages))
-    return held_out(tags, near.groups(), test_share=test_share, seed=seed)
-
-
-def _prompt_pages(policy: Policy) -> Iterator[list[Prompt]]:
-    """The project's prompts by their hashes: no long query, and the same order on every database."""
-    after = ""
-    prompts = Prompt.objects.filter(project=policy.project).order_by("sha256")
-    while page := list(prompts.filter(sha256__gt=after)[:_PAGE]):
-        after = page[-1].sha256
-        yield page
-
-
-def _used(policy: Policy) -> QuerySet[Label]:
-    """The labels that may be frozen."""
-    return Label.objects.filter(
-        policy=policy,
-        decision=Decision.USED,
-        comparison__purpose=Purpose.TRAIN,
-        comparison__retired_at=None,
-    )
-
-
 def _split_rows(
-    labelled: Iterator[tuple[Prompt, list[Label]]], left_out: Counter[str], test: set[str]
+    prompts: Iterable[LabelledPrompt], plan: Plan, left_out: Counter[str], alive: Alive
 ) -> Iterator[tuple[str, PreferenceRow]]:
-    for prompt, labels in labelled:
-        split = SPLITS[prompt.sha256 in test]
-        for label in labels:
-            for row in _rows(prompt, label, left_out):
-                yield split, row
-
-
-def _labels_by_prompt(policy: Policy, report: Report | None) -> Iterator[tuple[Prompt, list[Label]]]:
-    """The prompts by their hashes, each with its usable labels by their comparisons' ids."""
-    related = (
-        _used(policy)
-        .select_related("comparison")
-        .prefetch_related(
-            Prefetch("comparison__slots", Slot.objects.select_related("response").order_by("position")),
-            "comparison__tags",
-            Prefetch("sources", LabelSource.objects.select_related("judgment__rater")),
-        )
-    )
-    done, total = 0, Prompt.objects.filter(project=policy.project).count()
-    for page in _prompt_pages(policy):
-        if report:
-            report(done, total)
-        done += len(page)
-        found: dict[int, list[Label]] = {}
-        for label in related.filter(comparison__prompt__in=page):
-            found.setdefault(label.comparison.prompt_id, []).append(label)
-        for prompt in page:
-            # Sorted here and not by the database, whose order of letters depends on its locale.
-            labels = sorted(found.get(prompt.pk, ()), key=lambda label: label.comparison.external_id)
-            if labels:
-                yield prompt, labels
-
-
-def _rows(prompt: Prompt, label: Label, left_out: Counter[str]) -> Iterator[PreferenceRow]:
-    texts = [slot.response.text for slot in label.comparison.slots.all()]
-    pairs = strict_pairs(label.ranking)
-    left_out[TIES] += not pairs
-    judgments = sorted(
-        (source.judgment.rater.kind, source.judgment.rater.name, str(source.judgment.submission_id))
-        for source in label.sources.all()
-    )
-    for better, worse in pairs:
-        if texts[better] == texts[worse]:
-            left_out[EQUAL] += 1
-            continue
-        yield {
-            "prompt": [{"role": each["role"], "content": each["content"]} for each in prompt.messages],
-            "chosen": answer(texts[better]),
-            "rejected": answer(texts[worse]),
-            "weight": label.weight,
-            "confidence": label.confidence,
-            "comparison": label.comparison.external_id,
-            "prompt_sha256": prompt.sha256,
-            "tags": sorted(tag.name for tag in label.comparison.tags.all()),
-            "judgments": [
-                {"submission": each, "rater": name, "kind": kind} for kind, name, each in judgments
-            ],
-        }
+    for done, prompt in enumerate(prompts):
+        alive(done)
+        split = plan.split(prompt.sha256)
+        for labelled in prompt.comparisons:
+            times, weight = (1, 1.0) if split == TEST else plan.share(prompt.tags, labelled.external_id)
+            left_out[THINNED] += not times
+            for row in rows_of(prompt, labelled, left_out) if times else ():
+                yield from [(split, {**row, "weight": row["weight"] * weight})] * times
 
 
 def _check_splits(tallies: dict[str, SplitTally], policy: Policy, left_out: Counter[str]) -> None:
@@ -278,7 +224,7 @@ def _manifest(
         "split": split,
         "splits": {name: tally.as_json() for name, tally in tallies.items()},
         "left_out": {
-            **{name: left_out[name] for name in (TIES, EQUAL)},
+            **{name: left_out[name] for name in (TIES, EQUAL, THINNED)},
             **{name: decisions[name] for name in ("routed labels", "dropped labels")},
         },
         "raters": _raters(policy.project, tallies["train"].raters + tallies["test"].raters),

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from alignment.formats.dataset_folder import SPLITS
+from alignment.health.consent import terms_of
 
 _HEADER = "\n".join(
     [
@@ -19,7 +20,9 @@ _HEADER = "\n".join(
 )
 _COLUMNS = """## Columns
 
-`prompt`, `chosen` and `rejected` are lists of messages; `weight` and `confidence` are the label's. `comparison`,
+`prompt`, `chosen` and `rejected` are lists of messages; `weight`, `confidence` and `margin` (0 where nobody said how
+much better) are the label's; `score_chosen` and `score_rejected` the means of the rubric's scores, from 0 to 1.
+`reference` is the prompt's, `metadata` the comparison's, as JSON text. `comparison`,
 `prompt_sha256` and `judgments` (each by its submission id, its rater and the rater's kind) trace every row to what
 it rests on. Splits are by prompt: no prompt is in both.
 """
@@ -33,6 +36,7 @@ def card(manifest: Mapping[str, Any]) -> str:
         _splits(manifest),
         _COLUMNS,
         _raters(manifest),
+        _terms(manifest),
         _agreement(manifest),
     ]
     return "\n\n".join(section.strip("\n") for section in sections if section) + "\n"
@@ -62,6 +66,13 @@ def _raters(manifest: Mapping[str, Any]) -> str:
         kind = f"{rater['kind']}, simulated" if rater["simulated"] else rater["kind"]
         lines.append(f"| {_cell(rater['name'])} | {kind} | {rater['judgments']} |")
     return "\n".join(lines)
+
+
+def _terms(manifest: Mapping[str, Any]) -> str:
+    """What the tags say of licence and consent, such as ``licence:cc-by-4.0``."""
+    said = {tag: count for tag, count in manifest.get("tags", {}).items() if terms_of([tag], {})}
+    lines = [f"- {_cell(tag)}: {count} comparisons" for tag, count in said.items()]
+    return "\n".join(["## Licence and consent", "", *(lines or ["No tag names a licence or a consent."])])
 
 
 def _agreement(manifest: Mapping[str, Any]) -> str:

@@ -18,12 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alignment.formats.preference import SCHEMA, PreferenceRow
+from alignment.formats.target import background_parquet
 from feedback.hashing import canonical_json, content_sha256
 
 SPLITS = ("train", "test")
 MANIFEST = "manifest.json"
 CARD = "README.md"
-VERSION = "concord-snapshot-1"
+VERSION = "concord-snapshot-2"
 _BATCH = 1000
 
 
@@ -118,7 +119,8 @@ class _SplitFile:
 
     def __enter__(self) -> "_SplitFile":
         self._file = cast(BinaryIO, self._stack.enter_context(self._path.open("xb")))
-        self._writer = self._stack.enter_context(pq.ParquetWriter(self._file, SCHEMA, compression="zstd"))
+        self._stack.callback(self._flush_to_disk)
+        self._write = self._stack.enter_context(background_parquet(self._file, SCHEMA))
         return self
 
     def add(self, row: PreferenceRow) -> None:
@@ -128,13 +130,14 @@ class _SplitFile:
             self._flush()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with self._stack:
-            if kind is None:
-                self._flush()
-                self._writer.close()
-                self._file.flush()
-                os.fsync(self._file.fileno())
+        if kind is None:
+            self._flush()
+        self._stack.close()
+
+    def _flush_to_disk(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     def _flush(self) -> None:
-        self._writer.write_batch(pa.RecordBatch.from_pylist(self._waiting, SCHEMA))
+        self._write(pa.RecordBatch.from_pylist(self._waiting, SCHEMA))
         self._waiting = []

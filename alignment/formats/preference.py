@@ -1,10 +1,13 @@
 """Preference rows: what snapshots hold and DPO and reward training take, one better and one worse answer a
 row.
 
-Beside TRL's ``prompt``, ``chosen`` and ``rejected`` a row carries its label's weight and confidence, and
-what it can be traced by: the comparison, the prompt's hash and the judgments that the label rests on.
+Beside TRL's ``prompt``, ``chosen`` and ``rejected`` a row carries its label's weight, confidence and margin (0 where
+nobody said how much better: the reward trainer then asks for none), the mean scores of the two (0 to 1 on the rubric's
+scales, null without any), what graders read (the prompt's reference, the comparison's metadata as JSON text), and what
+it can be traced by: the comparison, the prompt's hash and the judgments that the label rests on.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, permutations
 from typing import Any
@@ -21,6 +24,11 @@ SCHEMA = pa.schema(
         ("rejected", MESSAGES),
         ("weight", pa.float64()),
         ("confidence", pa.float64()),
+        ("margin", pa.float64()),
+        ("score_chosen", pa.float64()),
+        ("score_rejected", pa.float64()),
+        ("reference", pa.string()),
+        ("metadata", pa.string()),
         ("comparison", pa.string()),
         ("prompt_sha256", pa.string()),
         ("tags", pa.list_(pa.string())),
@@ -54,6 +62,22 @@ def by_comparison(rows: Iterable[PreferenceRow]) -> Iterator[tuple[PreferenceRow
             for name, preferred in (("chosen", True), ("rejected", False)):
                 answers.setdefault(_text(row[name]), set()).add(preferred)
         yield pairs[0], answers
+
+
+def item(row: PreferenceRow) -> dict[str, Any]:
+    """What a grader reads of a row: its comparison's metadata by name, and the prompt's reference where it has one.
+
+    As ``judges.queries.grader_item`` gives it while the comparison is in the store.
+    """
+    reference = row.get("reference")
+    metadata = json.loads(row.get("metadata") or "{}")
+    metadata.pop("prompt", None)  # the prompt's own name
+    return {**metadata, **({} if reference is None else {"reference": reference})}
+
+
+def is_plain(messages: Sequence[Mapping[str, str]]) -> bool:
+    """Whether no tool speaks: elsewhere its turn names the call that it answers, which is not kept."""
+    return all(message["role"] != "tool" for message in messages)
 
 
 def _text(messages: Sequence[Mapping[str, str]]) -> str:

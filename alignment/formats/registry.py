@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -15,11 +16,18 @@ from alignment.formats import (
     concord,
     helpsteer,
     hh_rlhf,
+    instruction,
     label_studio,
+    llama_factory,
     open_assistant,
+    openai_chat,
     openai_preference,
+    openai_reinforcement,
+    openrlhf,
     pairs,
     preference,
+    prompt_completion,
+    prompt_only,
     sft,
     tldr,
     trl_kto,
@@ -34,6 +42,7 @@ from feedback.records import ComparisonRecord, Rejection
 AUTO = "auto"
 PAIRS = "pairs"
 CONCORD = "concord"
+FOLDER = "dataset-folder"  # a snapshot as it lies there, both splits with manifest and card
 SAMPLE = 100  # rows that are looked at to recognise a format
 
 Records = Iterator[ComparisonRecord | Rejection]
@@ -50,7 +59,8 @@ class Reader:
 class Writer:
     """How rows are written. ``source``: a snapshot's preference rows, or the whole project's comparisons.
 
-    ``schema`` is None where only JSON lines will do. ``not_held`` names what the format has no place for.
+    ``schema`` is None where only JSON lines will do. ``not_held`` names what the format has no place for. ``beside``
+    gives the files, by name, that belong beside one of this name, as JSON values.
     """
 
     source: Literal["snapshot", "project"]
@@ -58,6 +68,7 @@ class Writer:
     schema: pa.Schema | None
     not_held: tuple[str, ...] = ()
     parquet_row: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    beside: Callable[[str], dict[str, dict[str, Any]]] = lambda _file: {}
 
 
 def _unchanged(rows: Iterable[dict[str, Any]], _: Counter[str]) -> Iterator[dict[str, Any]]:
@@ -75,17 +86,46 @@ READERS: dict[str, Reader] = {
     tldr.NAME: Reader(tldr.recognise, tldr.read),
     argilla.NAME: Reader(argilla.recognise, argilla.read),
     label_studio.NAME: Reader(label_studio.recognise, label_studio.read),
+    openai_preference.NAME: Reader(openai_preference.recognise, openai_preference.read),
+    llama_factory.NAME: Reader(llama_factory.recognise, llama_factory.read),
     # The widest comes last: the first that recognises a row is taken.
     trl_preference.NAME: Reader(trl_preference.recognise, trl_preference.read),
 }
-_LINEAGE = ("weight", "confidence", "tags", "judgments")
+# What no format but our preference rows has a place for.
+_TRACE = ("confidence", "tags", "judgments")
+_LINEAGE = ("weight", *_TRACE)
+_BEST = ("margin", "scores", *_LINEAGE)  # of the best answer only
+_PROMPTS = ("answers", *_BEST)
 WRITERS: dict[str, Writer] = {
     CONCORD: Writer("project", _unchanged, concord.SCHEMA, parquet_row=concord.parquet_row),
     "preference": Writer("snapshot", _unchanged, preference.SCHEMA),
-    "openai-preference": Writer("snapshot", openai_preference.convert, None, _LINEAGE),
-    "trl-kto": Writer("snapshot", trl_kto.convert, trl_kto.SCHEMA, _LINEAGE),
-    "sft": Writer("snapshot", sft.convert, sft.SCHEMA, _LINEAGE),
+    "trl-kto": Writer("snapshot", trl_kto.convert, trl_kto.SCHEMA, _BEST),
+    "prompt-only": Writer("snapshot", prompt_only.convert, None, _PROMPTS),
+    "sft": Writer("snapshot", sft.convert, sft.SCHEMA, _BEST),
+    "prompt-completion": Writer("snapshot", prompt_completion.convert, prompt_completion.SCHEMA, _BEST),
+    "openai-chat": Writer("snapshot", openai_chat.convert, None, _BEST),
+    openai_preference.NAME: Writer("snapshot", openai_preference.convert, None, _BEST),
+    openai_reinforcement.NAME: Writer("snapshot", openai_reinforcement.convert, None, _PROMPTS),
+    "instruction": Writer("snapshot", instruction.convert, instruction.SCHEMA, _BEST),
+    llama_factory.NAME: Writer(
+        "snapshot",
+        llama_factory.convert,
+        llama_factory.SCHEMA,
+        _BEST,
+        beside=lambda file: {llama_factory.INFO: llama_factory.dataset_info(file)},
+    ),
+    "openrlhf": Writer("snapshot", openrlhf.convert, openrlhf.SCHEMA, ("scores", *_LINEAGE)),
 }
+SNAPSHOT_FORMATS = tuple(name for name, writer in WRITERS.items() if writer.source == "snapshot")
+
+
+def with_grader(grader: Mapping[str, Any]) -> Writer:
+    """How rows for reinforcement are written beside this grader, OpenAI's JSON."""
+    return replace(
+        WRITERS[openai_reinforcement.NAME],
+        convert=partial(openai_reinforcement.convert, grader=grader),
+        beside=lambda file: {openai_reinforcement.grader_file(file): dict(grader)},
+    )
 
 
 def open_records(path: Path, name: str = AUTO, mapping: Mapped | None = None) -> tuple[str, Records]:

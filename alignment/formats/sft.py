@@ -7,15 +7,12 @@ from typing import Any
 import pyarrow as pa
 
 from alignment.formats.concord import MESSAGES
-from alignment.formats.preference import PreferenceRow, answer, by_comparison
+from alignment.formats.preference import PreferenceRow, answer
+from alignment.formats.prompt_completion import best_answers
 
 SCHEMA = pa.schema([("messages", MESSAGES)])
 
 
 def convert(rows: Iterable[PreferenceRow], left_out: Counter[str]) -> Iterator[dict[str, Any]]:
-    for row, answers in by_comparison(rows):
-        for text, preferred in answers.items():
-            if False in preferred:
-                left_out["answers that were not the best"] += 1
-            else:
-                yield {"messages": [*row["prompt"], *answer(text)]}
+    for row, best in best_answers(rows, left_out):
+        yield {"messages": [*row["prompt"], *answer(best)]}

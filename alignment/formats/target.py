@@ -7,7 +7,10 @@ ever reads half of one and an earlier file stays until the new one is complete.
 import gzip
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -20,17 +23,19 @@ import zstandard
 
 from alignment.formats.source import FormatError
 
-ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet")
+ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".zip")
+ZIP = ".zip"  # JSON lines with what belongs beside them
 _PARQUET_BATCH = 1000
 
 
-def check_target(path: Path, *, parquet: bool) -> None:
-    """Raise FormatError unless rows can be written to ``path``, as Parquet only if ``parquet``."""
+def check_target(path: Path, *, parquet: bool = True, endings: tuple[str, ...] = ENDINGS) -> None:
+    """Raise FormatError unless a file with one of ``endings`` can be written to ``path``, as Parquet only if
+    ``parquet``."""
     if path.is_dir():
         raise FormatError(f"{path} is a folder; name a file in it.")
     if not path.parent.is_dir():
         raise FormatError(f"There is no folder {path.parent}; make it first.")
-    endings = ENDINGS if parquet else ENDINGS[:-1]
+    endings = tuple(ending for ending in endings if parquet or ending != ".parquet")
     if not path.name.endswith(endings):
         raise FormatError(
             f"{path.name} must end in one of {', '.join(endings)}, which says how it is written."
@@ -47,11 +52,31 @@ def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema 
 
 def write_parquet(file: BinaryIO, rows: Iterable[Mapping[str, Any]], schema: pa.Schema | None) -> int:
     count, iterator = 0, iter(rows)
-    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with background_parquet(file, schema) as write:
         while batch := list(islice(iterator, _PARQUET_BATCH)):
-            writer.write_batch(pa.RecordBatch.from_pylist(batch, schema))
+            write(pa.RecordBatch.from_pylist(batch, schema))
             count += len(batch)
     return count
+
+
+@contextmanager
+def background_parquet(
+    file: BinaryIO, schema: pa.Schema | None
+) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """What writes a row group to a new Parquet file. The one before is compressed on another core meanwhile."""
+    with ExitStack() as stack:
+        writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+        thread = stack.enter_context(ThreadPoolExecutor(1))
+        under_way: list[Future[None]] = []
+
+        def write(batch: pa.RecordBatch) -> None:
+            while under_way:
+                under_way.pop().result()
+            under_way.append(thread.submit(writer.write_batch, batch))
+
+        yield write
+        while under_way:
+            under_way.pop().result()
 
 
 def write_json_lines(file: BinaryIO, rows: Iterable[Mapping[str, Any]], compression: str = "") -> int:
@@ -62,12 +87,66 @@ def write_json_lines(file: BinaryIO, rows: Iterable[Mapping[str, Any]], compress
             file = cast(BinaryIO, stack.enter_context(gzip.GzipFile("", "wb", fileobj=file, mtime=0)))
         elif compression == ".zst":
             file = cast(
-                BinaryIO, stack.enter_context(zstandard.ZstdCompressor().stream_writer(file, closefd=False))
+                BinaryIO,
+                # Compressed on other cores, while rows are made on this one.
+                stack.enter_context(zstandard.ZstdCompressor(threads=2).stream_writer(file, closefd=False)),
             )
         for row in rows:
             file.write(json_line(row))
             count += 1
     return count
+
+
+@contextmanager
+def replacing_zip(path: Path) -> Iterator[zipfile.ZipFile]:
+    """A ZIP archive that takes the place of ``path``, as ``replacing`` does."""
+    with replacing(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        yield archive
+
+
+def add_rows(archive: zipfile.ZipFile, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
+    """Write the rows as JSON lines into the archive; returns how many."""
+    with archive.open(_entry(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as file:
+        return write_json_lines(cast(BinaryIO, file), rows)
+
+
+def add_json(archive: zipfile.ZipFile, name: str, value: Mapping[str, Any]) -> None:
+    archive.writestr(_entry(name, zipfile.ZIP_DEFLATED), _pretty(value))
+
+
+def add_file(archive: zipfile.ZipFile, name: str, path: Path) -> None:
+    """Copy a file, which is compressed already, into the archive."""
+    entry = _entry(name, zipfile.ZIP_STORED)
+    with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as copy:
+        shutil.copyfileobj(source, copy, 1 << 20)
+
+
+def write_beside(path: Path, value: Mapping[str, Any]) -> None:
+    """Write a JSON object to ``path``; into the one that is there already, whose other names stay.
+
+    Raises FormatError where something else is there.
+    """
+    there: object = {}
+    if path.exists():
+        try:
+            there = json.loads(path.read_text(encoding="utf-8-sig"))
+        except ValueError:
+            there = None
+    if not isinstance(there, dict):
+        raise FormatError(f"{path} is there and holds no JSON object; move it away.")
+    with replacing(path) as file:
+        file.write(_pretty({**there, **value}).encode())
+
+
+def _entry(name: str, compression: int) -> zipfile.ZipInfo:
+    """No time of today: the same rows make the same file."""
+    entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+    entry.compress_type = compression
+    return entry
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
 
 
 def json_line(row: Mapping[str, Any]) -> bytes:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from alignment.policy.document import PolicyDocument
-from alignment.policy.verdicts import ALL, Verdicts
+from alignment.policy.verdicts import ALL, Mask, RaterFacts, Verdicts
 from alignment.statistics.aggregation import majority_vote
 from alignment.statistics.agreement import raw_agreement
-from alignment.statistics.alt_test import FEW_PEOPLE, AltTest, alt_test
+from alignment.statistics.alt_test import FEW_PEOPLE, AltTest, alt_test, labels_needed
 from alignment.statistics.intervals import DEFAULT, Resampling
 from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import MISSING
+
+NOTHING_KNOWN = RaterFacts()
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Certificate:
-    """Whether a judge (its rater's index) is trusted on a slice, and why. ``reason`` is one of trusted,
-    too_few_people, too_few_items, low_winning_rate, agreement_undefined and low_agreement."""
+    """Whether a judge (its rater's index) is trusted on a slice, and why. ``reason`` is one of trusted, drifted,
+    unknown_attack_rate, attacked, unknown_consistency, inconsistent, too_few_people, too_few_items, low_winning_rate,
+    agreement_undefined and low_agreement. ``needed`` is how many more human labels the test takes until it passes or
+    surely fails, as things stand, None where no number is known; ``outlook`` is then pass or fail, "" where nobody is tested
+    yet."""
 
     judge: int
     slice: str
@@ -39,6 +45,8 @@ class Certificate:
     winning_rate: float | None
     advantage_probability: Statistic
     agreement: Statistic
+    needed: int | None = None
+    outlook: str = ""
 
 
 def gather(
@@ -53,9 +61,7 @@ def gather(
     person &= verdicts.mask(slice_name)[verdicts.comparison]
     seen, item = np.unique(verdicts.comparison[person], return_inverse=True)
     label, clusters = verdicts.verdict[person], verdicts.prompts[seen]
-    by_judge = verdicts.rater == judge
-    given = np.full(verdicts.count, MISSING, dtype=np.int64)
-    given[verdicts.comparison[by_judge]] = verdicts.verdict[by_judge]
+    given = verdicts.given_by(judge)
     test = alt_test(
         item,
         verdicts.rater[person],
@@ -72,9 +78,15 @@ def gather(
     return Evidence(judge, slice_name, test, agreement)
 
 
-def certify(document: PolicyDocument, evidence: Evidence) -> Certificate:
-    """Trusted where the test is decided and passed, and agreement with people is surely high enough."""
-    reason, sentence = _ruling(document, evidence.test, evidence.agreement)
+def certify(
+    document: PolicyDocument, evidence: Evidence, facts: RaterFacts = NOTHING_KNOWN
+) -> Certificate:
+    """Trusted where the judge is what it was and withstands what the policy asks, its test is decided and passed, and
+    its agreement with people is surely high enough. A fact that is asked for and not known certifies nothing."""
+    reason, sentence = _asked(document, evidence.slice, facts) or _ruling(
+        document, evidence.test, evidence.agreement
+    )
+    needed, outlook = _needed(document, evidence.test)
     return Certificate(
         judge=evidence.judge,
         slice=evidence.slice,
@@ -84,20 +96,59 @@ def certify(document: PolicyDocument, evidence: Evidence) -> Certificate:
         winning_rate=evidence.test.winning_rate,
         advantage_probability=evidence.test.advantage_probability,
         agreement=evidence.agreement,
+        needed=needed,
+        outlook=outlook,
     )
 
 
-def certify_judges(
-    document: PolicyDocument, verdicts: Verdicts, resampling: Resampling = DEFAULT
-) -> list[Certificate]:
-    """A certificate for each judge on ALL and on each slice where it gave a verdict."""
-    certificates = []
-    for judge in np.flatnonzero(~verdicts.people).tolist():
-        given = verdicts.comparison[(verdicts.rater == judge) & (verdicts.verdict != MISSING)]
-        for name in (ALL, *sorted(set(verdicts.slices) - {ALL})):
-            if verdicts.mask(name)[given].any():
-                certificates.append(certify(document, gather(document, verdicts, judge, name, resampling)))
-    return certificates
+def trusted_rows(certificates: Iterable[Certificate], verdicts: Verdicts) -> Mask:
+    """By judgment: does it come from a judge that is trusted there?
+
+    A judge counts on a comparison when it is trusted on every slice (tag) that the comparison belongs to. Its
+    certificate on a slice speaks for that slice; where it has none there, or the comparison has no tag, its certificate
+    on ALL speaks; without either it is not trusted.
+    """
+    known = {(certificate.judge, certificate.slice): certificate.trusted for certificate in certificates}
+    tags = {name: mask for name, mask in verdicts.slices.items() if name != ALL}
+    untagged = ~np.logical_or.reduce([np.zeros(verdicts.count, dtype=np.bool_), *tags.values()])
+    trusted = np.zeros(len(verdicts.rater), dtype=np.bool_)
+    for judge in {judge for judge, _ in known}:
+        overall = known.get((judge, ALL), False)
+        refused = untagged & ~np.bool_(overall)
+        for name, mask in tags.items():
+            if not known.get((judge, name), overall):
+                refused = refused | mask
+        rows = verdicts.rater == judge
+        trusted[rows] = ~refused[verdicts.comparison[rows]]
+    return trusted
+
+
+def _asked(document: PolicyDocument, slice_name: str, facts: RaterFacts) -> tuple[str, str] | None:
+    """What the policy asks of a judge besides agreement, where it falls short."""
+    if facts.drift:
+        return "drifted", f"Not trusted any more: {facts.drift}"
+    most, least = document.max_attack_rate, document.min_consistency
+    if most is not None:
+        if facts.attack_rate is None:
+            return "unknown_attack_rate", (
+                f"Not trusted: the policy lets attacks turn it in at most {most:.2f} of the pairs, and it was not attacked yet."
+            )
+        if facts.attack_rate > most:
+            return "attacked", (
+                f"Not trusted: attacks turned it in {facts.attack_rate:.2f} of the pairs, the policy allows {most:.2f}."
+            )
+    if least is not None:
+        same = facts.consistency.get(slice_name)
+        if same is None:
+            return "unknown_consistency", (
+                f"Not trusted: the policy asks that it say the same in both orders in {least:.2f}; "
+                "it was not asked in both."
+            )
+        if same < least:
+            return "inconsistent", (
+                f"Not trusted: it says the same in both orders in {same:.2f}, the policy asks {least:.2f}."
+            )
+    return None
 
 
 def _ruling(document: PolicyDocument, test: AltTest, agreement: Statistic) -> tuple[str, str]:
@@ -130,3 +181,10 @@ def _undecided(document: PolicyDocument, test: AltTest) -> tuple[str, str]:
         f"Not trusted yet: three people must each share {document.min_items} comparisons with the judge and "
         f"another person; the third still needs {test.missing}."
     )
+
+
+def _needed(document: PolicyDocument, test: AltTest) -> tuple[int | None, str]:
+    if test.winning_rate is None:
+        return test.missing, ""
+    needed = labels_needed(test, q=document.q)
+    return (needed.labels, needed.outcome) if needed else (None, "")

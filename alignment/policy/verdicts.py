@@ -1,14 +1,14 @@
-"""What the policy looks at: a project's judgments as columns, and the slices that its comparisons belong to."""
+"""What the policy looks at: judgments as columns, the slices of their comparisons, and what is known of raters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alignment.statistics.verdicts import Codes, Ranking, same_length
+from alignment.statistics.verdicts import MISSING, Codes, Ranking, same_length
 
 Mask = NDArray[np.bool_]
 
@@ -52,3 +52,48 @@ class Verdicts:
     def mask(self, slice_name: str) -> Mask:
         """The comparisons of a slice."""
         return np.ones(self.count, dtype=np.bool_) if slice_name == ALL else self.slices[slice_name]
+
+    def only(self, rows: Mask, slices: Mapping[str, Mask]) -> Verdicts:
+        """The judgments under the mask, on the same comparisons, with these slices."""
+        return replace(
+            self,
+            slices=slices,
+            judgment_ids=self.judgment_ids[rows],
+            comparison=self.comparison[rows],
+            rater=self.rater[rows],
+            verdict=self.verdict[rows],
+        )
+
+    def given_by(self, rater: int) -> Codes:
+        """One rater's verdict on every comparison, MISSING where there is none."""
+        rows = self.rater == rater
+        verdicts = np.full(self.count, MISSING, dtype=np.int64)
+        verdicts[self.comparison[rows]] = self.verdict[rows]
+        return verdicts
+
+
+@dataclass(frozen=True)
+class RaterFacts:
+    """What is known of one rater besides their verdicts; None is not known.
+
+    ``family`` is the maker of a judge's model, "" for one of its own. A person's accuracy on ``gold`` and ``alpha`` with
+    others; a judge's ``attack_rate``, the share of attacks that turned it, and its ``consistency`` between orders by
+    slice. ``drift`` is a sentence where the judge no longer is what it was: it has no certificate then.
+    """
+
+    family: str = ""
+    gold: float | None = None
+    alpha: float | None = None
+    attack_rate: float | None = None
+    consistency: Mapping[str, float] = field(default_factory=dict)
+    drift: str = ""
+
+
+class Ground:
+    """On what ground people were asked about a comparison.
+
+    OTHER: by the queue or a file; DRAWN: at random, out of all that nobody had judged; SLICE: at random within a slice, to
+    certify a judge; GAIN: because it was doubtful. GAIN is no fair sample of anything, SLICE of its slice alone.
+    """
+
+    OTHER, DRAWN, SLICE, GAIN = 0, 1, 2, 3

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from alignment.statistics.verdicts import (
     FIRST,
@@ -31,6 +31,7 @@ _PRIOR_LABELS = 4.0  # how many verdicts that assumption weighs
 _POOLED_LABELS = 5.0  # how many verdicts of average accuracy each rater starts with
 _TOLERANCE = 1e-7  # of the log-likelihood per label
 _MAX_ITERATIONS = 500
+_AS_LIKELY = 1e-9  # log chances this close are the same: what sets them apart is rounding
 
 
 def majority_vote(items: ArrayLike, labels: ArrayLike, n_items: int) -> Codes:
@@ -62,9 +63,16 @@ class OneCoin:
     given: Floats
     log_likelihood: float
 
-    def posterior(self, items: ArrayLike, raters: ArrayLike, labels: ArrayLike, n_items: int) -> Floats:
+    def posterior(
+        self,
+        items: ArrayLike,
+        raters: ArrayLike,
+        labels: ArrayLike,
+        n_items: int,
+        weights: Floats | None = None,
+    ) -> Floats:
         """The chance (n_items × 3) of each verdict to be true; the prior where an item has none."""
-        rows = _Rows.of(items, raters, labels, n_items)
+        rows = _Rows.of(items, raters, labels, n_items, weights)
         return _expect(rows, self.accuracy, self.prior, _log_errors(self.given))[0]
 
 
@@ -73,43 +81,56 @@ class _Rows(NamedTuple):
     raters: Codes
     cells: Codes  # item × 3 + label
     n_items: int
+    weights: Floats
 
     @classmethod
-    def of(cls, items: ArrayLike, raters: ArrayLike, labels: ArrayLike, n_items: int) -> _Rows:
+    def of(
+        cls, items: ArrayLike, raters: ArrayLike, labels: ArrayLike, n_items: int, weights: Floats | None
+    ) -> _Rows:
         item, rater = as_codes(items, "items"), as_codes(raters, "raters")
         label = as_codes(labels, "labels")
         same_length(items=item, raters=rater, labels=label)
         no_missing(label)
         if label.max(initial=0) > TIE:
             raise ValueError("labels must be FIRST, SECOND or TIE: split longer rankings into pairs")
-        return cls(item, rater, item * _VERDICTS + label, n_items)
+        weight = np.ones(len(item)) if weights is None else weights
+        same_length(items=item, weights=weight)
+        return cls(item, rater, item * _VERDICTS + label, n_items, weight)
 
     def informative(self) -> _Rows:
         """The rows of items with two verdicts or more: a lone verdict says nothing about its rater."""
         shared = np.bincount(self.items, minlength=self.n_items)[self.items] > 1
         kept, item = np.unique(self.items[shared], return_inverse=True)
         label = self.cells[shared] % _VERDICTS
-        return _Rows(item, self.raters[shared], item * _VERDICTS + label, len(kept))
+        return _Rows(item, self.raters[shared], item * _VERDICTS + label, len(kept), self.weights[shared])
 
-    def votes(self, weights: Floats | None = None) -> Floats:
-        """Sums of the rows' weights (n_items × 3), or counts."""
+    def votes(self, worth: Floats | None = None) -> Floats:
+        """Sums of the rows' weights (n_items × 3), each times what it is ``worth``."""
         shape = (self.n_items, _VERDICTS)
-        sums = np.bincount(self.cells, weights, minlength=shape[0] * shape[1])
-        return sums.astype(np.float64).reshape(shape)
+        given = self.weights if worth is None else self.weights * worth
+        return np.bincount(self.cells, given, minlength=shape[0] * shape[1]).reshape(shape)
 
 
-def fit_one_coin(items: ArrayLike, raters: ArrayLike, labels: ArrayLike, n_raters: int) -> OneCoin:
+def fit_one_coin(
+    items: ArrayLike,
+    raters: ArrayLike,
+    labels: ArrayLike,
+    n_raters: int,
+    weights: Floats | None = None,
+) -> OneCoin:
     """Accuracies by expectation maximisation started from the votes (Dawid and Skene 1979, one coin each).
 
     An accuracy is (right + 5 p) / (n + 5), with p the accuracy of all raters together, itself started from
-    .75: a rater with few verdicts is taken for an average one. Only items with two verdicts or more count.
+    .75: a rater with few verdicts is taken for an average one. Only items with two verdicts or more count. ``weights``
+    (rows) say how many verdicts each is worth, see ``dawid_skene.family_weights``.
     Stops when the observed log-likelihood per label moves by less than 1e-7.
     """
     given_items = as_codes(items, "items")
-    every = _Rows.of(given_items, raters, labels, int(given_items.max(initial=-1)) + 1)
+    every = _Rows.of(given_items, raters, labels, int(given_items.max(initial=-1)) + 1, weights)
     given = _symmetric(float((every.cells % _VERDICTS == TIE).sum()) + 1, len(every.cells) + 3)
     rows, log_errors = every.informative(), _log_errors(given)
-    posterior = rows.votes() / np.bincount(rows.items, minlength=rows.n_items)[:, None]
+    votes = rows.votes()
+    posterior = votes / votes.sum(axis=1, keepdims=True)
     likelihood = -np.inf
     for _ in range(_MAX_ITERATIONS):
         accuracy = _accuracy(rows, posterior, n_raters)
@@ -133,8 +154,8 @@ def _log_errors(given: Floats) -> Floats:
 
 
 def _accuracy(rows: _Rows, posterior: Floats, n_raters: int) -> Floats:
-    right = np.bincount(rows.raters, posterior.ravel()[rows.cells], minlength=n_raters)
-    labels = np.bincount(rows.raters, minlength=n_raters)
+    right = np.bincount(rows.raters, rows.weights * posterior.ravel()[rows.cells], minlength=n_raters)
+    labels = np.bincount(rows.raters, rows.weights, minlength=n_raters)
     pooled = (right.sum() + _PRIOR_LABELS * _UNKNOWN_ACCURACY) / (labels.sum() + _PRIOR_LABELS)
     smoothed: Floats = (right + _POOLED_LABELS * pooled) / (labels + _POOLED_LABELS)
     return smoothed
@@ -148,7 +169,7 @@ def _expect(rows: _Rows, accuracy: Floats, prior: Floats, log_errors: Floats) ->
     peak = score.max(axis=1, keepdims=True)
     likelihood = np.exp(score - peak)
     mass = likelihood.sum(axis=1, keepdims=True)
-    return likelihood / mass, float((peak + np.log(mass)).sum() + wrong[rows.raters].sum())
+    return likelihood / mass, float((peak + np.log(mass)).sum() + rows.weights @ wrong[rows.raters])
 
 
 class PairRows(NamedTuple):
@@ -192,27 +213,49 @@ def _pair_labels(ranking: Ranking) -> Codes:
 
 
 class Consensus(NamedTuple):
-    """Per item, the likeliest of the rankings given (a code, or MISSING) and its chance to be right."""
+    """Per item, the likeliest of the rankings given (a code, or MISSING) and its chance to be right.
+
+    ``tied`` where another of them is as likely, so that the code alone says which was taken.
+    """
 
     codes: Codes
     confidence: Floats
+    tied: NDArray[np.bool_]
 
 
 def consensus(
-    model: OneCoin, items: Codes, raters: Codes, codes: Codes, split: PairRows, n_items: int
+    model: OneCoin,
+    items: Codes,
+    raters: Codes,
+    codes: Codes,
+    split: PairRows,
+    n_items: int,
+    weights: Floats | None = None,
 ) -> Consensus:
     """The likeliest of each item's rankings, its confidence the product of its pairs' posteriors.
 
     For a pair that is the posterior of its verdict. For longer rankings the product takes the pairs as
     independent, which makes it cautious: errors on one response's pairs go together.
     """
-    posterior = model.posterior(split.pairs, raters[split.rows], split.labels, split.n_pairs)
+    weight = None if weights is None else weights[split.rows]
+    posterior = model.posterior(split.pairs, raters[split.rows], split.labels, split.n_pairs, weight)
     chance = np.log(np.maximum(posterior[split.pairs, split.labels], np.finfo(np.float64).tiny))
     score = np.bincount(split.rows, chance, minlength=len(codes))
-    best_first = np.lexsort((codes, -score, items))
-    found, start = np.unique(items[best_first], return_index=True)
-    winner = best_first[start]
-    result = Consensus(np.full(n_items, MISSING, dtype=np.int64), np.full(n_items, np.nan))
-    result.codes[found] = codes[winner]
-    result.confidence[found] = np.exp(score[winner])
+    return likeliest(items, codes, score, n_items)
+
+
+def likeliest(items: Codes, codes: Codes, score: Floats, n_items: int) -> Consensus:
+    """Of the rankings given to each item (rows), that of the highest ``score``, the log of its chance."""
+    result = Consensus(
+        np.full(n_items, MISSING, dtype=np.int64), np.full(n_items, np.nan), np.zeros(n_items, dtype=np.bool_)
+    )
+    best = np.full(n_items, -np.inf)
+    np.maximum.at(best, items, score)
+    close = score >= best[items] - _AS_LIKELY
+    lowest = np.full(n_items, np.iinfo(np.int64).max)
+    np.minimum.at(lowest, items[close], codes[close])
+    found = best > -np.inf
+    result.codes[found] = lowest[found]
+    result.confidence[found] = np.exp(best[found])
+    result.tied[items[close & (codes != lowest[items])]] = True
     return result

@@ -162,13 +162,17 @@ def _measure(table: Joint, functional: joint.Functional, resampling: Resampling)
 def compare_verdicts(
     first: ArrayLike, second: ArrayLike, clusters: ArrayLike, *, resampling: Resampling = DEFAULT
 ) -> dict[str, Statistic]:
-    """``agreement``, ``cohen_kappa`` and ``gwet_ac1`` of two raters' codes, from one drawing."""
+    """``agreement``, ``cohen_kappa``, ``gwet_ac1`` and nominal ``krippendorff_alpha`` of two raters' codes, from one
+    drawing; where all are verdicts on pairs, ``symmetric_kappa`` too."""
     table = _table(_paired(first, second, clusters))
     statistics: dict[str, Totals] = {
         "agreement": partial(joint.agreement, table),
         "cohen_kappa": partial(joint.cohen, table, weights="nominal"),
         "gwet_ac1": partial(joint.gwet, table, weights="nominal"),
+        "krippendorff_alpha": partial(alpha_of_two, table, level="nominal"),
     }
+    if len(table.levels) and table.levels.max() <= TIE:
+        statistics["symmetric_kappa"] = partial(joint.symmetric, table)
     return bootstrap_all(
         table.sample,
         statistics,

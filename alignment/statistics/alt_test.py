@@ -117,14 +117,63 @@ def alt_test(
     tested = n >= max(min_items, 2)
     if tested.sum() < max(1, min_people):
         return _undecided(met, n, epsilon, min_items, min_people)
+    p, rejected = _decided(counts, n, tested, epsilon, q)
+    rate, advantage = _measured(met, cells, tested, rejected, group, epsilon, q, resampling)
+    return AltTest(rate, advantage, _people(met.raters, counts, p, tested, rejected), epsilon)
+
+
+def alt_test_of_counts(
+    raters: Codes,
+    counts: Floats,
+    *,
+    epsilon: float = 0.2,
+    q: float = 0.05,
+    min_items: int = 30,
+    min_people: int = MIN_PEOPLE,
+    excluded: int = 0,
+) -> AltTest:
+    """The same test without intervals, from how often each person's d was −1, 0 and 1 (people × 3); see ``outcomes``."""
+    n = counts.sum(axis=1).astype(np.int64)
+    tested = n >= max(min_items, 2)
+    if tested.sum() < max(1, min_people):
+        return _without_result(raters, n, int(n.max(initial=0)), excluded, epsilon, min_items, min_people)
+    p, rejected = _decided(counts, n, tested, epsilon, q)
+    wins = ((n - counts[:, 2]) / np.maximum(n, 1))[tested]
+    people = int(tested.sum())
+    rate = Statistic(float(rejected[tested].mean()), None, None, people, "not resampled")
+    advantage = Statistic(float(wins.mean()), None, None, int(n.max()), "not resampled", excluded)
+    return AltTest(rate, advantage, _people(raters, counts, p, tested, rejected), epsilon)
+
+
+class Outcomes(NamedTuple):
+    """A row for each person and item: ``items``, ``people`` (indices into ``raters``), and ``d`` + 1, from 0 to 2."""
+
+    items: Codes
+    people: Codes
+    d: Codes
+    raters: Codes
+
+    def counts(self, rows: Mask) -> Floats:
+        """How often each person's d was −1, 0 and 1 on these rows (people × 3)."""
+        cells = 3 * self.people[rows] + self.d[rows]
+        return np.bincount(cells, minlength=3 * len(self.raters)).reshape(-1, 3).astype(np.float64)
+
+
+def outcomes(items: ArrayLike, raters: ArrayLike, labels: ArrayLike, judge: ArrayLike) -> Outcomes:
+    """What the test counts, row by row, so that it can be repeated on parts of the items."""
+    met = contest(items, raters, labels, judge)
+    return Outcomes(met.items, met.people, _cells(met) - 3 * met.people, met.raters)
+
+
+def _decided(counts: Floats, n: Codes, tested: Mask, epsilon: float, q: float) -> tuple[Floats, Mask]:
+    """p of each person, NaN where not tested, and whom the judge may replace."""
     p = np.full(len(n), np.nan)
     p[tested] = _p_values(counts[tested], epsilon)
     for person in np.flatnonzero(tested & (n < T_TEST_FROM)):
         p[person] = _signed_rank(counts[person], epsilon, p[person])
     rejected = tested.copy()
     rejected[tested] = benjamini_yekutieli(p[tested], q)
-    rate, advantage = _measured(met, cells, tested, rejected, group, epsilon, q, resampling)
-    return AltTest(rate, advantage, _people(met.raters, counts, p, tested, rejected), epsilon)
+    return p, rejected
 
 
 def _cells(met: Contest) -> Codes:
@@ -242,17 +291,23 @@ def _people(
 
 
 def _undecided(met: Contest, n: Codes, epsilon: float, min_items: int, min_people: int) -> AltTest:
+    used = int(np.count_nonzero(np.bincount(met.items))) if len(met.items) else 0
+    return _without_result(met.raters, n, used, met.excluded, epsilon, min_items, min_people)
+
+
+def _without_result(
+    raters: Codes, n: Codes, used: int, excluded: int, epsilon: float, min_items: int, min_people: int
+) -> AltTest:
     enough_people = len(n) >= min_people and len(n) > 0
     last = int(np.sort(n)[-min_people]) if enough_people else 0
     reason = FEW_ITEMS if enough_people else FEW_PEOPLE if min_people == MIN_PEOPLE else "too few people"
     people = tuple(
         AnnotatorTest(rater, size, None, False)
-        for rater, size in zip(met.raters.tolist(), n.tolist(), strict=True)
+        for rater, size in zip(raters.tolist(), n.tolist(), strict=True)
     )
-    used = int(np.count_nonzero(np.bincount(met.items))) if len(met.items) else 0
     return AltTest(
         Statistic.undefined(reason, 0),
-        Statistic.undefined(reason, used, met.excluded),
+        Statistic.undefined(reason, used, excluded),
         people,
         epsilon,
         reason,

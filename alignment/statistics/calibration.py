@@ -128,9 +128,10 @@ def fit_calibrator(confidence: ArrayLike, right: ArrayLike) -> Calibrator:
     chance, hit, _ = _rows(confidence, right, np.arange(len(np.asarray(right))))
     # The prior as rows of its own: a few confidences that come true just as often as they say.
     anchors = np.array([0.55, 0.7, 0.85, 0.95])
-    odds = _log_odds(np.concatenate([chance, anchors]))
-    outcome = np.concatenate([hit, anchors])
-    weights = np.concatenate([np.ones(len(hit)), np.full(len(anchors), 0.25)])
+    _, rows, count = np.unique(chance + 2 * hit, return_index=True, return_counts=True)  # many are alike
+    odds = _log_odds(np.concatenate([chance[rows], anchors]))
+    outcome = np.concatenate([hit[rows], anchors])
+    weights = np.concatenate([count.astype(np.float64), np.full(len(anchors), 0.25)])
     design = np.column_stack([np.ones(len(odds)), odds])
     fitted = fit_logistic(
         design, outcome, weights=weights, clusters=np.arange(len(odds)), penalty=1e-6 * np.eye(2)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from alignment.statistics.intervals import Sample, Table, cell_sample, one_hot
-from alignment.statistics.verdicts import Codes, Floats, coded
+from alignment.statistics.verdicts import TIE, Codes, Floats, coded
 
 Weights = Literal["nominal", "linear", "quadratic"]
 Functional = Callable[["Joint", Floats], Floats]
@@ -145,6 +145,14 @@ def _expected_quadratic(levels: Floats, one: Floats, two: Floats, n: Floats) -> 
 
 _ROUNDING = 1e-12
 _EXPECTED = {"nominal": _expected_nominal, "linear": _expected_linear, "quadratic": _expected_quadratic}
+
+
+def symmetric(table: Joint, counts: Floats) -> Floats:
+    """Symmetric kappa of verdicts on pairs: pe = (1 − t₁)(1 − t₂)/2 + t₁t₂, t the tie rates."""
+    n = counts.sum(axis=1)
+    ties, others = (counts @ (table.levels[side] == TIE) / n for side in (table.first, table.second))
+    expected = (1 - ties) * (1 - others) / 2 + ties * others
+    return chance_corrected(1 - counts @ table.same / n, 1 - expected)
 
 
 def gwet(table: Joint, counts: Floats, weights: Weights) -> Floats:

@@ -119,8 +119,8 @@ def _fit(
         design: Table | Floats = np.column_stack([models.toarray(), style])
     else:
         design = side_by_side(models, style)
-    penalty = np.zeros((design.shape[1],) * 2)
-    penalty[:n_models, :n_models] = ridge * np.eye(n_models) + 1  # the sum, which is free, is held at 0
+    penalty = ridge * np.eye(design.shape[1])
+    penalty[:n_models, :n_models] += 1  # the sum, which is free, is held at 0
     return fit_logistic(design, _CREDIT[verdict], weights=weights, clusters=group, penalty=penalty)
 
 

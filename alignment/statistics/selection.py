@@ -56,8 +56,10 @@ class Selection:
 
     @property
     def threshold(self) -> float | None:
-        """What a label's confidence must reach; None where nothing is proven."""
-        return self.chosen.threshold if self.chosen else None
+        """What a label's confidence must reach; None where nothing is proven, 0 where every label passed."""
+        if self.chosen is None:
+            return None
+        return 0.0 if self.chosen is self.steps[-1] else self.chosen.threshold
 
 
 def select_threshold(
@@ -94,6 +96,27 @@ def upper_bound(wrong: ArrayLike, n: ArrayLike, confidence: float) -> Floats:
 def fewest_items(max_error: float, confidence: float) -> int:
     """How many calibration items, none of them contradicted, prove ``max_error``: the least that can."""
     return int(np.ceil(np.log(1 - confidence) / np.log1p(-max_error) - 1e-9))
+
+
+def more_items(selection: Selection) -> int | None:
+    """How many more calibration items prove the tolerated error, if as many are contradicted as until now.
+
+    0 where something is proven; None where more are contradicted at every threshold than is tolerated.
+    """
+    if selection.chosen is not None:
+        return 0
+    if not selection.steps:
+        return max(0, fewest_items(selection.max_error, selection.confidence) - selection.n)
+    sizes = np.arange(1, 40 * fewest_items(selection.max_error, selection.confidence) + 40)
+    found = []
+    for step in selection.steps:
+        proven = special.bdtr(np.floor(step.error * sizes), sizes, selection.max_error) <= (
+            1 - selection.confidence
+        )
+        if step.error < selection.max_error and proven.any():
+            reaching = int(sizes[np.argmax(proven)])
+            found.append(max(1, int(np.ceil(reaching * selection.n / step.n)) - selection.n))
+    return min(found) if found else None
 
 
 def _checked(

@@ -46,7 +46,7 @@ def label(request: HttpRequest, slug: str, policy_pk: int, comparison_pk: int) -
     project = project_for(request.user, slug, Permission.REVIEW)
     policy = get_object_or_404(Policy, project=project, pk=policy_pk)
     found = get_object_or_404(
-        Label.objects.select_related("comparison__prompt", "labelling__report"),
+        Label.objects.select_related("comparison__prompt", "labelling__report", "labelling__base"),
         policy=policy,
         comparison_id=comparison_pk,
     )

@@ -1,117 +1,103 @@
 """Policies: one version with its certificates, a form for a new one, and applying, stopping and routing."""
 
+import csv
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from alignment.actions.labels import apply_policy
+from alignment.actions.labels import apply_policy, update_labels
 from alignment.actions.policies import create_policy
 from alignment.actions.routing import route_to_people
+from alignment.charts import curve_chart
 from alignment.models import Labelling, Policy
-from alignment.policy.document import PolicyDocument
-from alignment.queries import decision_counts, newest_labelling
+from alignment.policy.document import PolicyDocument, PolicyError
+from alignment.policy_form import PolicyForm, spelled_out
+from alignment.queries import decision_counts, newest_labelling, settled_labelling
+from alignment.whatif import current_labelling, what_if
 from feedback.actions.jobs import cancel_job, resume_job
 from feedback.errors import Refused
+from feedback.models import Project
 from feedback.parameters import whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
 
-DEFAULT = PolicyDocument()
-
-
-def _share(label: Any, initial: float, help_text: Any) -> forms.FloatField:
-    widget = forms.NumberInput(attrs={"step": "any", "min": 0, "max": 1})
-    return forms.FloatField(label=label, initial=initial, help_text=help_text, widget=widget)
-
-
-class PolicyForm(forms.Form):
-    name = forms.CharField(
-        max_length=100,
-        label=gettext_lazy("Name"),
-        initial="default",
-        help_text=gettext_lazy("The same name with other values makes a new version of it."),
-    )
-    epsilon = _share(
-        gettext_lazy("Margin ε"),
-        DEFAULT.epsilon,
-        gettext_lazy(
-            "What a judge may be worse than a person and still stand in for them, because it costs less: "
-            "0.2 where people are experts, 0.15 where they are skilled, 0.1 for a crowd."
-        ),
-    )
-    q = _share(
-        gettext_lazy("False discovery rate q"),
-        DEFAULT.q,
-        gettext_lazy("How often a judge may seem to match a person by chance alone."),
-    )
-    min_items = forms.IntegerField(
-        label=gettext_lazy("Fewest comparisons a person"),
-        min_value=2,
-        initial=DEFAULT.min_items,
-        help_text=gettext_lazy(
-            "A person counts in the test with this many comparisons shared with the judge and another person."
-        ),
-    )
-    min_winning_rate = _share(
-        gettext_lazy("Least winning rate"),
-        DEFAULT.min_winning_rate,
-        gettext_lazy("The share of people that a trusted judge could replace."),
-    )
-    min_agreement_low = _share(
-        gettext_lazy("Least agreement"),
-        DEFAULT.min_agreement_low,
-        gettext_lazy(
-            "Where the interval of the judge's agreement with the majority of people must begin at least."
-        ),
-    )
-    min_confidence = _share(
-        gettext_lazy("Least confidence"),
-        DEFAULT.min_confidence,
-        gettext_lazy("The chance that a label is right, below which its comparison goes to people."),
-    )
-    conflict = forms.ChoiceField(
-        label=gettext_lazy("Where trusted judges contradict the majority of people"),
-        choices=(
-            ("route", gettext_lazy("ask more people")),
-            ("people_win", gettext_lazy("people win")),
-            ("drop", gettext_lazy("drop it")),
-        ),
-        initial=DEFAULT.conflict,
-    )
-    ties = forms.ChoiceField(
-        label=gettext_lazy("Ties"),
-        choices=(("keep", gettext_lazy("keep")), ("drop", gettext_lazy("drop"))),
-        initial=DEFAULT.ties,
-    )
-    unjudged = forms.ChoiceField(
-        label=gettext_lazy("Where no verdict counts"),
-        choices=(("route", gettext_lazy("ask people")), ("drop", gettext_lazy("drop it"))),
-        initial=DEFAULT.unjudged,
-    )
+CURVE_HEAD = ("threshold", "coverage", "n", "error", "bound", "chosen")
 
 
 @require_http_methods(["GET", "POST"])
 def policy_new(request: HttpRequest, slug: str) -> HttpResponse:
-    """Make a policy, or find the one with these values, and apply it; ``from`` is a version to start from."""
+    """Edit a policy, ``from`` a version to start from, with what it would do beside it; save and apply it.
+
+    A request by htmx saves nothing: it asks only what the values would do.
+    """
     project = project_for(request.user, slug, Permission.ENGINEER)
     start = project.policies.filter(pk=whole_number(request, "from") or 0).first()
-    form = PolicyForm(request.POST or None, initial={"name": start.name, **start.document} if start else None)
-    if form.is_valid():
-        document = {name: value for name, value in form.cleaned_data.items() if name != "name"}
+    form = PolicyForm(project, request.POST or None, {"name": start.name, **start.document} if start else None)
+    if form.is_valid() and not request.htmx:  # type: ignore[attr-defined]  # set by django-htmx
         try:
             user = logged_in(request.user)
-            made = create_policy(project=project, name=form.cleaned_data["name"], document=document, by=user)
+            made = create_policy(
+                project=project, name=form.cleaned_data["name"], document=form.document, by=user
+            )
             apply_policy(policy=made, by=user)
             return redirect("alignment:labels", project.slug)
         except Refused as refusal:
-            form.add_error(refusal.field, refusal.sentence)
-    return render(request, "alignment/policy_new.html", {"project": project, "form": form})
+            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
+    shown = _what_if(project, form, start)
+    return render(
+        request, "alignment/policy_new.html", {"project": project, "form": form, "start": start, **shown}
+    )
+
+
+@require_GET
+def policy_curve(request: HttpRequest, slug: str) -> HttpResponse:
+    """Coverage against error, as CSV, of the policy whose fields are in the address."""
+    project = project_for(request.user, slug, Permission.ENGINEER)
+    form = PolicyForm(project, request.GET, None)
+    if not form.is_valid():
+        return HttpResponse(form.errors.as_text(), status=400, content_type="text/plain; charset=utf-8")
+    response = HttpResponse(content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{project.slug}-coverage-error.csv"'
+    writer = csv.writer(response)
+    writer.writerow(CURVE_HEAD)
+    found = _what_if(project, form, None)["what"]
+    writer.writerows(point for point in (found.curve if found else ()))
+    return response
+
+
+def _what_if(project: Project, form: PolicyForm, start: Policy | None) -> dict[str, Any]:
+    """What the form's values would do, or why that can not be said. A form that nobody sent has its start's values."""
+    given: dict[str, Any] = {}
+    if form.is_bound and not form.is_valid():
+        return {"what": None, "trouble": gettext("A field can not be used as it is; see there.")}
+    name = form.cleaned_data["name"] if form.is_bound else start.name if start else ""
+    given = form.document if form.is_bound else start.document if start else {}
+    try:
+        document = PolicyDocument.from_dict(given)
+    except PolicyError as error:
+        return {"what": None, "trouble": gettext("The policy can not be used: %(error)s.") % {"error": error}}
+    current = current_labelling(project, name)
+    found = what_if(project, document, current)
+    if not found.outlook.labels:
+        return {"what": None, "trouble": gettext("Nobody has judged anything yet, so there is nothing to decide.")}
+    return {
+        "what": found,
+        "current": current,
+        "document": json.dumps(document.as_dict(), indent=2, sort_keys=True),
+        "chart": curve_chart(found.curve, document.max_error),
+        "query": urlencode({"name": name or "default", **_query(document)}, doseq=True),
+    }
+
+
+def _query(document: PolicyDocument) -> dict[str, Any]:
+    return {name: value for name, value in document.as_dict().items() if value is not None}
 
 
 @require_GET
@@ -121,9 +107,11 @@ def policy(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "project": project,
         "policy": found,
-        "fields": _fields(found.document),
+        "fields": spelled_out(project, found.document),
+        "json": json.dumps(found.document, indent=2, sort_keys=True),
         "counts": decision_counts(found),
         "labelling": newest_labelling(project, found),
+        "settled": settled_labelling(project, found),
         "versions": project.policies.filter(name=found.name),
         "may_apply": Permission.ENGINEER in grants(request.user, project),
     }
@@ -135,6 +123,18 @@ def policy_apply(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = project_for(request.user, slug, Permission.ENGINEER)
     found = get_object_or_404(Policy, project=project, pk=pk)
     apply_policy(policy=found, by=logged_in(request.user))
+    return redirect("alignment:labels", project.slug)
+
+
+@require_POST
+def policy_update(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Decide again where judgments came since, by the certificates that there are."""
+    project = project_for(request.user, slug, Permission.ENGINEER)
+    found = get_object_or_404(Policy, project=project, pk=pk)
+    try:
+        update_labels(policy=found, by=logged_in(request.user))
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
     return redirect("alignment:labels", project.slug)
 
 
@@ -176,17 +176,3 @@ def _labelling_job(request: HttpRequest, slug: str, pk: int, action: Callable[..
     except Refused as refusal:
         messages.error(request, refusal.sentence)
     return redirect("alignment:labels", project.slug)
-
-
-def _fields(document: dict[str, Any]) -> list[tuple[str, Any, str]]:
-    """(label, value, what it means) of each of a policy's fields, in the order of the form."""
-    fields = {name: field for name, field in PolicyForm().fields.items() if name in document}
-    return [
-        (str(field.label), _in_words(field, document[name]), str(field.help_text))
-        for name, field in fields.items()
-    ]
-
-
-def _in_words(field: forms.Field, value: Any) -> Any:
-    choices: Any = getattr(field, "choices", ())
-    return dict(choices).get(value, value)

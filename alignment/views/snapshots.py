@@ -1,6 +1,6 @@
 """Snapshots: what was frozen, what it holds and was made by, its first rows and its files; freezing a new one."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -11,15 +11,20 @@ from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpRe
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
-from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods
+from django.utils.translation import gettext, gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from alignment.actions.exports import hand_out_split
+from alignment.actions.exports import export_to_send, hand_out_split
 from alignment.actions.freezing import request_freezing
+from alignment.actions.health import request_health
 from alignment.actions.snapshots import snapshot_folder
 from alignment.formats.dataset_folder import SPLITS, read_split
-from alignment.formats.target import json_line
-from alignment.models import Freezing, Policy, Snapshot
+from alignment.formats.registry import FOLDER, SNAPSHOT_FORMATS, WRITERS
+from alignment.formats.target import ENDINGS, json_line
+from alignment.health.balance import AS_IT_IS, RESAMPLE, WEIGHTS
+from alignment.models import Freezing, HealthCheck, Policy, Snapshot
+from alignment.views import difference, health
+from feedback.actions.jobs import cancel_job, resume_job
 from feedback.errors import Refused
 from feedback.models import JobState, Project
 from feedback.people import logged_in
@@ -43,6 +48,16 @@ class SnapshotForm(forms.Form):
         help_text=gettext_lazy("The share of the prompts; no prompt is in both splits."),
         widget=forms.NumberInput(attrs={"step": "any"}),
     )
+    balance = forms.ChoiceField(
+        label=gettext_lazy("Tags of unequal size"),
+        initial=AS_IT_IS,
+        choices=(
+            (AS_IT_IS, gettext_lazy("leave them as they are")),
+            (WEIGHTS, gettext_lazy("weight the rows, so that every combination of tags counts the same")),
+            (RESAMPLE, gettext_lazy("take rare ones several times and frequent ones less often")),
+        ),
+        help_text=gettext_lazy("In training only; the rows to test on stay as they are."),
+    )
     seed = forms.IntegerField(
         label=gettext_lazy("Seed"),
         initial=0,
@@ -59,15 +74,34 @@ class SnapshotForm(forms.Form):
         policies.queryset = applied.order_by("-pk")
 
 
+class ExportForm(forms.Form):
+    format = forms.ChoiceField(
+        label=gettext_lazy("Format"),
+        choices=[(name, name) for name in (*SNAPSHOT_FORMATS, FOLDER)],
+        help_text=gettext_lazy("What each has no place for is in the table below."),
+    )
+    split = forms.ChoiceField(
+        label=gettext_lazy("Split"),
+        choices=(("train", gettext_lazy("train")), ("test", gettext_lazy("test"))),
+    )
+    ending = forms.ChoiceField(
+        label=gettext_lazy("File"),
+        choices=[(ending, ending) for ending in ENDINGS],
+        help_text=gettext_lazy(
+            "A .zip has what belongs beside the rows, such as a grader, and a report of what was left out."
+        ),
+    )
+
+
 @require_http_methods(["GET", "POST"])
 def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
+    """Freeze, or with ``check`` have the health examined first."""
     posted = request.method == "POST"
     project = project_for(request.user, slug, Permission.ENGINEER if posted else Permission.REVIEW)
-    form = SnapshotForm(project, request.POST if posted else None)
+    form = SnapshotForm(project, request.POST if posted else None, initial=_wanted(request))
     if form.is_valid():
         try:
-            request_freezing(project=project, by=logged_in(request.user), **form.cleaned_data)
-            return redirect("alignment:snapshots", project.slug)
+            return _ask(request, project, form.cleaned_data)
         except Refused as refusal:
             form.add_error(refusal.field, refusal.sentence)
     freezing = Freezing.objects.filter(policy__project=project).select_related("job", "snapshot").first()
@@ -76,11 +110,48 @@ def snapshots(request: HttpRequest, slug: str) -> HttpResponse:
         "form": form,
         "freezing": freezing,
         "job": freezing.job if freezing else None,
+        "health": HealthCheck.objects.filter(policy__project=project).select_related("policy").first(),
         "may_freeze": Permission.ENGINEER in grants(request.user, project),
         "has_labels": form.fields["policy"].queryset.exists(),  # type: ignore[attr-defined]  # it chooses a model
         "rows": project.snapshots.select_related("policy", "created_by"),
     }
     return render(request, "alignment/snapshots.html", context)
+
+
+def _wanted(request: HttpRequest) -> dict[str, Any]:
+    """What a health report suggests for the form, by the address."""
+    names = ("policy", "test_share", "seed", "balance")
+    return {name: request.GET[name] for name in names if name in request.GET}
+
+
+def _ask(request: HttpRequest, project: Project, values: dict[str, Any]) -> HttpResponse:
+    user = logged_in(request.user)
+    if "check" in request.POST:
+        values.pop("balance")
+        health = request_health(project=project, by=user, **values)
+        return redirect("alignment:health", project.slug, health.pk)
+    request_freezing(project=project, by=user, **values)
+    return redirect("alignment:snapshots", project.slug)
+
+
+@require_POST
+def freezing_cancel(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    return _freezing_job(request, slug, pk, cancel_job)
+
+
+@require_POST
+def freezing_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    return _freezing_job(request, slug, pk, resume_job)
+
+
+def _freezing_job(request: HttpRequest, slug: str, pk: int, action: Callable[..., None]) -> HttpResponse:
+    project = project_for(request.user, slug, Permission.ENGINEER)
+    freezing = get_object_or_404(Freezing.objects.select_related("job"), policy__project=project, pk=pk)
+    try:
+        action(job=freezing.job, by=logged_in(request.user))
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
+    return redirect("alignment:snapshots", project.slug)
 
 
 @require_GET
@@ -96,6 +167,9 @@ def snapshot(request: HttpRequest, slug: str, sha256: str) -> HttpResponse:
         "splits": [(name, found.manifest["splits"][name]) for name in SPLITS],
         "left_out": [(what, count) for what, count in found.manifest["left_out"].items() if count],
         "rows": _first_rows(project, found),
+        "others": project.snapshots.exclude(pk=found.pk).select_related("policy"),
+        "formats": [(name, ", ".join(WRITERS[name].not_held)) for name in SNAPSHOT_FORMATS],
+        "export_form": ExportForm(),
         "may_download": Permission.ENGINEER in grants(request.user, project),
     }
     return render(request, "alignment/snapshot.html", context)
@@ -117,6 +191,24 @@ def snapshot_file(request: HttpRequest, slug: str, sha256: str, split: str, kind
     lines: Iterator[bytes] = map(json_line, read_split(file.parent, split))
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(lines, content_type="application/x-ndjson", headers=headers)
+
+
+@require_GET
+def snapshot_export(request: HttpRequest, slug: str, sha256: str) -> HttpResponseBase:
+    """One split in one of the formats."""
+    project = project_for(request.user, slug, Permission.ENGINEER)
+    found = get_object_or_404(Snapshot, project=project, sha256=sha256)
+    form = ExportForm(request.GET)
+    try:
+        if not form.is_valid():
+            raise Refused(gettext("Choose a format, a split and a kind of file that there are."))
+        file, summary = export_to_send(snapshot=found, by=logged_in(request.user), **form.cleaned_data)
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
+        return redirect("alignment:snapshot", project.slug, sha256)
+    response = FileResponse(file, as_attachment=True, filename=summary.path.name)
+    response["Left-Out"] = "; ".join(summary.left_out)
+    return response
 
 
 def _first_rows(project: Project, snapshot: Snapshot) -> list[dict[str, Any]] | None:
@@ -142,6 +234,14 @@ def _first_rows(project: Project, snapshot: Snapshot) -> list[dict[str, Any]] | 
 _FILE = "p/<slug:slug>/snapshots/<slug:sha256>"
 snapshot_urls: list[URLPattern] = [
     path("p/<slug:slug>/snapshots/", snapshots, name="snapshots"),
+    path("p/<slug:slug>/snapshots/freezings/<int:pk>/cancel/", freezing_cancel, name="freezing-cancel"),
+    path("p/<slug:slug>/snapshots/freezings/<int:pk>/resume/", freezing_resume, name="freezing-resume"),
+    path("p/<slug:slug>/snapshots/health/<int:pk>/", health.health, name="health"),
+    path("p/<slug:slug>/snapshots/health/<int:pk>/cancel/", health.health_cancel, name="health-cancel"),
+    path("p/<slug:slug>/snapshots/health/<int:pk>/<slug:kind>/", health.finding, name="health-rows"),
+    path("p/<slug:slug>/snapshots/health/<int:pk>/<slug:kind>.csv", health.finding_csv, name="health-csv"),
+    path(f"{_FILE}/export/", snapshot_export, name="snapshot-export"),
+    path(f"{_FILE}/difference/<slug:other>/", difference.snapshot_difference, name="snapshot-difference"),
     path(f"{_FILE}/", snapshot, name="snapshot"),
     *(
         path(

@@ -31,7 +31,8 @@ from judges.actions.rubrics import create_rubric
 from judges.actions.runs import start_judge_run
 from judges.core.rubric import CriterionText
 from judges.models import Judge, JudgeRun
-from trainer.actions.evaluations import finish_evaluation, start_evaluation
+from trainer.actions.evaluations import start_evaluation
+from trainer.actions.measuring import finish_evaluation
 from trainer.actions.runs import start_run
 from trainer.folders import model_folder
 from trainer.models import Evaluation, ModelVersion, Run
@@ -75,7 +76,8 @@ SMALL = Scale(
     evaluation_samples=3,
 )
 OVERLAP = 3
-POLICY = {"min_confidence": 0.9, "conflict": "people_win", "ties": "keep"}
+# People contradict each other here in more than one verdict of twenty, so judges may be contradicted in three.
+POLICY = {"min_confidence": 0.9, "max_error": 0.15, "conflict": "people_win", "ties": "keep"}
 
 
 @dataclass

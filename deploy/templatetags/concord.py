@@ -37,6 +37,7 @@ SECTIONS = (
     (_("Alignment"), _("Snapshots"), "alignment:snapshots", Permission.REVIEW),
     (_("Training"), _("Runs"), "trainer:runs", Permission.REVIEW),
     (_("Training"), _("Models"), "trainer:models", Permission.REVIEW),
+    (_("Training"), _("Rounds"), "trainer:rounds", Permission.REVIEW),
     (_("Project"), _("Queue"), "feedback:queue", Permission.ENGINEER),
     (_("Project"), _("Answers"), "feedback:answer-form", Permission.OWN),
     (_("Project"), _("Members"), "feedback:members", Permission.OWN),
@@ -138,9 +139,17 @@ def figure(value: float | int | None, digits: int = 2, percent: bool = False) ->
     if percent:
         text = f"{100 * value:.{max(digits - 2, 0)}f} %"
     else:
-        text = f"{value:,}" if isinstance(value, int) else f"{value:,.{digits}f}"
+        text = (
+            f"{value:,}" if isinstance(value, int) else f"{round(value, digits) + 0:,.{digits}f}"
+        )  # no "−0"
     point = pgettext("decimal separator", ".")
     return text.replace(",", "\u202f").replace("-", "\u2212").replace(".", point)
+
+
+@register.filter
+def percent(value: float | None, digits: int = 0) -> str | None:
+    """A share as percents with so many decimals; None stays None."""
+    return figure(value, digits=digits + 2, percent=True)
 
 
 @register.filter

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from feedback.actions.assignments import fill_slots
+from feedback.actions.copying import store_new
 from feedback.actions.judgment_rows import JudgmentReader, JudgmentRows, Placed, content_id
 from feedback.actions.review_items import weigh
 from feedback.models import Flag, Judgment, Outcome, Project, RaterKind, Score, Span
@@ -131,10 +132,10 @@ def _contents(comparisons: set[int]) -> dict[tuple[int, int], UUID]:
 
 
 def _save(arrived: list[_Arrived]) -> None:
-    Judgment.objects.bulk_create(each.row for each in arrived)
-    Score.objects.bulk_create(score for each in arrived for score in each.rows.scores)
-    Span.objects.bulk_create(span for each in arrived for span in each.rows.spans)
-    Flag.objects.bulk_create(flag for each in arrived for flag in each.rows.flags)
+    store_new(Judgment, (each.row for each in arrived))
+    store_new(Score, (score for each in arrived for score in each.rows.scores))
+    store_new(Span, (span for each in arrived for span in each.rows.spans))
+    store_new(Flag, (flag for each in arrived for flag in each.rows.flags))
     taken: dict[int, int] = {}
     for each in arrived:
         if each.is_persons and each.row.outcome != Outcome.SKIPPED and not each.row.adjudicates:

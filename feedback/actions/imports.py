@@ -7,21 +7,38 @@ reason; nothing that is stored is overwritten. Judgments are stored by
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from feedback.actions.audit import record as audit
+from feedback.actions.copying import store_new
 from feedback.actions.import_gold import reject_other_gold, store_gold
 from feedback.actions.import_judgments import JudgmentStore
 from feedback.actions.judgment_rows import Placed
 from feedback.actions.slices import Asked, RulesConflict, SliceRules
 from feedback.hashing import content_sha256
-from feedback.models import Comparison, Project, Prompt, Purpose, QueueItem, Response, Slot, Tag
+from feedback.models import (
+    Comparison,
+    Judgment,
+    Project,
+    Prompt,
+    Purpose,
+    QueueItem,
+    Response,
+    ReviewItem,
+    Slot,
+    Tag,
+)
 from feedback.people import Person
 from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
+from feedback.statements import refresh_statistics
 
 BATCH = 200  # records a transaction: people at work on SQLite wait for one batch at most
+LARGE_BATCH = 1000  # on PostgreSQL, where they do not wait
+GROWING = (Prompt, Response, Comparison, Slot, QueueItem, Judgment, ReviewItem, Comparison.tags.through)
+# New comparisons after which PostgreSQL is told to look at these tables; again at four times as many, and so on.
+FIRST_LOOK = 1000
 BATCH_CHARACTERS = 8_000_000  # of responses in a batch, so that long ones do not fill the memory
 
 
@@ -45,29 +62,37 @@ def store_records(
     project: Project,
     records: Iterable[ComparisonRecord | Rejection],
     by: Person,
+    overlap: int | None = None,
     reject: Callable[[Rejection], None] | None = None,
     progress: Callable[[int, ImportSummary], None] | None = None,
 ) -> ImportSummary:
     """Store the records in batches, each whole or not at all; what a reader rejected passes through.
 
+    ``overlap`` is how many people are asked about each new comparison, whatever the project and its slices ask.
     ``reject`` is told of each rejection in place of the summary, for more of them than memory holds;
     raising in it ends the import. ``progress`` is told the last line and the counts so far at the end of each
     batch, in its transaction, so that what it writes is stored with the batch. What was stored before a failure
     stays, and is in the audit trail.
     """
     summary = ImportSummary()
+    known = FIRST_LOOK
     rejected = _Counted(reject or summary.rejections.append)
-    store = _Store(project, summary, rejected)
+    store = _Store(project, summary, rejected, overlap)
     try:
         for batch in _batches(records, rejected):
             with transaction.atomic():
                 store.store(batch)
                 if progress:
                     progress(batch[-1].line, summary)
+            if summary.comparisons_new >= known:
+                refresh_statistics(*GROWING)
+                known = summary.comparisons_new * 4
     except Exception:
         if summary.changed:
             _audit(project, by, summary, rejected, complete=False)
         raise
+    if summary.comparisons_new >= FIRST_LOOK:
+        refresh_statistics(*GROWING)
     _audit(project, by, summary, rejected, complete=True)
     return summary
 
@@ -117,6 +142,7 @@ def _batches(
 ) -> Iterator[list[ComparisonRecord]]:
     batch: list[ComparisonRecord] = []
     characters = 0
+    most = LARGE_BATCH if connection.vendor == "postgresql" else BATCH
     for record in records:
         if isinstance(record, Rejection):
             reject(record)
@@ -125,7 +151,7 @@ def _batches(
         characters += sum(
             len(response.text) for response in record.responses if isinstance(response.text, str)
         )
-        if len(batch) >= BATCH or characters >= BATCH_CHARACTERS:
+        if len(batch) >= most or characters >= BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
     if batch:
@@ -135,10 +161,17 @@ def _batches(
 class _Store:
     """One import: the summary being filled, and the tags met so far."""
 
-    def __init__(self, project: Project, summary: ImportSummary, reject: Callable[[Rejection], None]) -> None:
+    def __init__(
+        self,
+        project: Project,
+        summary: ImportSummary,
+        reject: Callable[[Rejection], None],
+        overlap: int | None,
+    ) -> None:
         self.project = project
         self.summary = summary
         self.reject = reject
+        self.overlap = overlap
         self.tags: dict[str, Tag] = {}
         self.judgments = JudgmentStore(project, reject)
 
@@ -169,12 +202,15 @@ class _Store:
     def _asked(self, record: ComparisonRecord) -> Asked:
         """What a new comparison asks of people: nobody is asked about one that evaluates, or measures them."""
         asked = self.rules.asked(record.tags)
+        if self.overlap is not None:
+            asked = replace(asked, overlap=self.overlap)
         return asked if record.purpose == Purpose.TRAIN and not record.gold else Asked(overlap=0)
 
     def _prompts(self, incoming: list[_Incoming]) -> dict[str, int]:
         wanted = {each.prompt: each.record for each in incoming}
         known = self._prompt_ids(wanted)
-        Prompt.objects.bulk_create(
+        store_new(
+            Prompt,
             (
                 Prompt(
                     project=self.project,
@@ -235,35 +271,44 @@ class _Store:
             )
             for key, each in new.items()
         }
-        Comparison.objects.bulk_create(rows.values())
-        Slot.objects.bulk_create(
-            Slot(
-                comparison=rows[key],
-                response_id=responses[(rows[key].prompt_id, *identity)],
-                position=position,
-                key=response.key,
-            )
-            for key, each in new.items()
-            for position, (response, identity) in enumerate(
-                zip(each.record.responses, each.responses, strict=True)
-            )
+        store_new(Comparison, rows.values())
+        store_new(
+            Slot,
+            (
+                Slot(
+                    comparison=rows[key],
+                    response_id=responses[(rows[key].prompt_id, *identity)],
+                    position=position,
+                    key=response.key,
+                )
+                for key, each in new.items()
+                for position, (response, identity) in enumerate(
+                    zip(each.record.responses, each.responses, strict=True)
+                )
+            ),
         )
         store_gold((each.record, rows[key]) for key, each in new.items())
-        QueueItem.objects.bulk_create(
-            QueueItem(
-                comparison=rows[key],
-                project_id=self.project.pk,
-                pool_id=self.rules.pool(self._asked(each.record)),
-                slots_free=rows[key].overlap,
-                responses=len(each.record.responses),
-            )
-            for key, each in new.items()
-            if not each.record.gold
+        store_new(
+            QueueItem,
+            (
+                QueueItem(
+                    comparison=rows[key],
+                    project_id=self.project.pk,
+                    pool_id=self.rules.pool(self._asked(each.record)),
+                    slots_free=rows[key].overlap,
+                    responses=len(each.record.responses),
+                )
+                for key, each in new.items()
+                if not each.record.gold
+            ),
         )
-        Comparison.tags.through.objects.bulk_create(
-            Comparison.tags.through(comparison_id=rows[key].pk, tag_id=self._tag(tag).pk)
-            for key, each in new.items()
-            for tag in dict.fromkeys(each.record.tags)
+        store_new(
+            Comparison.tags.through,
+            (
+                Comparison.tags.through(comparison_id=rows[key].pk, tag_id=self._tag(tag).pk)
+                for key, each in new.items()
+                for tag in dict.fromkeys(each.record.tags)
+            ),
         )
         self.summary.comparisons_new += len(rows)
 
@@ -275,7 +320,8 @@ class _Store:
             for each in incoming
             for response, identity in zip(each.record.responses, each.responses, strict=True)
         }
-        Response.objects.bulk_create(
+        store_new(
+            Response,
             (
                 Response(prompt_id=prompt, source=source, sha256=sha256, text=text)
                 for (prompt, source, sha256), text in wanted.items()

@@ -12,19 +12,19 @@ from django.db import connection
 from feedback.models import MEASURING, Comparison, Judgment, Outcome, Return, ReviewItem
 from feedback.models.fields import IntTupleField
 from feedback.rankings import Ranking, agreement_in_thousandths
-from feedback.statements import places, rows, run
+from feedback.statements import places, rows, run_each
 
-_KEPT = ("verdicts", "agreement", "conflict", "let_stand", "flags", "returns", "open")
+_KEPT = ("verdicts", "agreement", "conflict", "let_stand", "asked", "flags", "returns", "open")
 _RANKING = IntTupleField()
 
 # Made where there is none yet, and locked either way.
 _LOCK = """
 INSERT INTO feedback_reviewitem
-  (comparison_id, project_id, verdicts, agreement, conflict, let_stand, flags, returns, "open")
-SELECT c.id, c.project_id, 0, 1000, false, false, 0, 0, false FROM feedback_comparison c
+  (comparison_id, project_id, verdicts, agreement, conflict, let_stand, asked, flags, returns, "open")
+SELECT c.id, c.project_id, 0, 1000, false, false, false, 0, 0, false FROM feedback_comparison c
 WHERE c.id IN ({ids}) ORDER BY c.id
 ON CONFLICT (comparison_id) DO UPDATE SET project_id = excluded.project_id
-RETURNING comparison_id, project_id, verdicts, agreement, conflict, let_stand, flags, returns, "open"
+RETURNING comparison_id, project_id, verdicts, agreement, conflict, let_stand, asked, flags, returns, "open"
 """
 # A row for each current judgment of a person, and one without a judgment for a comparison that has none.
 _SAID = """
@@ -39,8 +39,8 @@ LEFT JOIN (feedback_judgment j JOIN feedback_rater r ON r.id = j.rater_id AND r.
 WHERE c.id IN ({ids})
 """
 _KEEP = """
-UPDATE feedback_reviewitem SET verdicts = %s, agreement = %s, conflict = %s, let_stand = %s, flags = %s,
-  returns = %s, "open" = %s
+UPDATE feedback_reviewitem SET verdicts = %s, agreement = %s, conflict = %s, let_stand = %s, asked = %s,
+  flags = %s, returns = %s, "open" = %s
 WHERE comparison_id = %s
 """
 
@@ -100,10 +100,7 @@ def _lock(comparison_ids: Collection[int]) -> list[ReviewItem]:
 def _weigh(items: Collection[ReviewItem]) -> None:
     said = _said([item.pk for item in items])
     changed = [item for item in items if _weighed(item, said[item.pk])]
-    if len(changed) > 1:  # an import's
-        ReviewItem.objects.bulk_update(changed, _KEPT, batch_size=100)
-    for item in changed if len(changed) == 1 else ():
-        run(_KEEP, [*(getattr(item, name) for name in _KEPT), item.pk])
+    run_each(_KEEP, [[*(getattr(item, name) for name in _KEPT), item.pk] for item in changed])
 
 
 def _said(comparison_ids: Collection[int]) -> dict[int, _Said]:
@@ -129,6 +126,7 @@ def _weighed(item: ReviewItem, said: _Said) -> bool:
     item.verdicts, item.agreement = len(rankings), agreement
     item.conflict = agreement < 1000 and not said.decided and not item.let_stand
     item.flags, item.returns = said.flags, said.returns
-    wanted = item.conflict or item.flags > 0
+    item.asked = item.asked and not said.decided
+    wanted = item.conflict or item.asked or item.flags > 0
     item.open = wanted and not said.returns and not said.retired
     return before != [getattr(item, name) for name in _KEPT]

@@ -1,7 +1,8 @@
 """What reviewers do with a comparison: decide it, dismiss its flags, let a disagreement stand, send a judgment back.
 
-Each action carries ``seen``, the state of the comparison that the reviewer had before them
-(``feedback.queries.review.review_state``): where it has changed since, the action is refused and they are told.
+Anybody who may review can also ask for a review. Each other action carries ``seen``, the state of the comparison that the
+reviewer had before them (``feedback.queries.review.review_state``): where it has changed since, the action is refused and
+they are told.
 """
 
 from collections.abc import Iterator
@@ -87,13 +88,36 @@ def dismiss_flags(*, comparison: Comparison, reason: str, seen: str, by: User) -
 
 
 def let_stand(*, comparison: Comparison, reason: str, seen: str, by: User) -> None:
-    """Leave a disagreement as it is: people may differ here. It comes back if another answer changes it."""
+    """Leave a disagreement as it is: raters may differ here. It comes back if another answer changes it.
+
+    It also settles what somebody sent to review.
+    """
     reason = _needed(reason, _("Say why people may differ here."), "reason")
     with _reviewing(comparison, seen, by) as item:
-        if not item.conflict:
+        if not item.conflict and not item.asked:
             raise Refused(_("People do not disagree here any more."))
-        ReviewItem.objects.filter(pk=item.pk).update(let_stand=True)
+        ReviewItem.objects.filter(pk=item.pk).update(let_stand=True, asked=False)
         record(by=by, verb="let stand", target=comparison, project=comparison.project, reason=reason)
+
+
+def ask_for_review(*, comparison: Comparison, reason: str, by: User) -> bool:
+    """Put a comparison into the reviewers' queue, for instance because people and judges disagree; was it not there?
+
+    Refused: no reason, a comparison that measures people or is retired, or one that a reviewer has decided.
+    """
+    reason = _needed(reason, _("Say why a reviewer should look at it."), "reason")
+    if comparison.purpose in MEASURING or comparison.retired_at is not None:
+        raise Refused(_("This comparison measures people or is retired, so there is nothing to review."))
+    if adjudication_of(comparison.pk):
+        raise Refused(_("A reviewer has decided this comparison already."))
+    with transaction.atomic():
+        item = lock_item(comparison)
+        if item.asked:
+            return False
+        ReviewItem.objects.filter(pk=item.pk).update(asked=True, let_stand=False)
+        weigh([comparison.pk])
+        record(by=by, verb="ask for review", target=comparison, project=comparison.project, reason=reason)
+    return True
 
 
 def send_back(*, judgment: Judgment, comment: str, seen: str, by: User) -> Return:

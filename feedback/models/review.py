@@ -14,7 +14,8 @@ class ReviewItem(models.Model):
 
     ``agreement`` is the share, in thousandths, of the pairs of people and pairs of responses on which both people say
     the same; 1000 where fewer than two gave a verdict (``verdicts``). ``conflict`` is a disagreement that no reviewer
-    has decided or let stand. ``flags`` and ``returns`` count those still open. ``open`` is what waits for a reviewer.
+    has decided or let stand; ``asked`` is set where somebody sent the comparison here, until that is settled. ``flags``
+    and ``returns`` count those still open. ``open`` is what waits for a reviewer.
     Written by ``feedback.actions.review_items`` only.
     """
 
@@ -26,6 +27,7 @@ class ReviewItem(models.Model):
     agreement = models.PositiveSmallIntegerField(default=1000)
     conflict = models.BooleanField(default=False)
     let_stand = models.BooleanField(default=False)
+    asked = models.BooleanField(default=False)
     flags = models.PositiveSmallIntegerField(default=0)
     returns = models.PositiveSmallIntegerField(default=0)
     open = models.BooleanField(default=False)

@@ -31,7 +31,7 @@ MOST_COUNTED = 1000
 FEW = 500  # rows that are looked up one by one
 ANY = "any"
 WAITING, ANSWERED = "waiting", "answered"
-VERBS = ("adjudicate", "dismiss flags", "let stand", "send back", "doubt guidelines")
+VERBS = ("adjudicate", "dismiss flags", "let stand", "send back", "doubt guidelines", "ask for review")
 
 
 @dataclass(frozen=True)
@@ -256,8 +256,9 @@ def review_state(comparison_id: int) -> str:
     judgments = Judgment.objects.filter(comparison=comparison_id, current=True, rater__kind=RaterKind.HUMAN)
     flags = Flag.objects.filter(comparison=comparison_id, settled_at=None)
     returns = Return.objects.filter(judgment__comparison=comparison_id, answered_by=None)
-    item = ReviewItem.objects.filter(pk=comparison_id).values_list("let_stand", flat=True).first()
-    return content_sha256([_keys(judgments), _keys(flags), _keys(returns), bool(item)])[:16]
+    item = ReviewItem.objects.filter(pk=comparison_id).values_list("let_stand", "asked").first()
+    settled = list(item or (False, False))
+    return content_sha256([_keys(judgments), _keys(flags), _keys(returns), settled])[:16]
 
 
 def _keys(rows: QuerySet[Judgment] | QuerySet[Flag] | QuerySet[Return]) -> list[int]:

@@ -26,6 +26,7 @@ _DOINGS: dict[str, Promise] = {
     "dismiss flags": _("dismissed the flags"),
     "let stand": _("let the disagreement stand"),
     "send back": _("sent a judgment back"),
+    "ask for review": _("asked for a review"),
     "doubt guidelines": _("found the guidelines unclear"),
 }
 

@@ -44,7 +44,12 @@ WORDS = {
     "conflict": gettext_lazy("conflict"),
     "tie": gettext_lazy("tie"),
     "no_trusted_verdict": gettext_lazy("no trusted verdict"),
+    "not_proven": gettext_lazy("not proven"),
     "no_verdict": gettext_lazy("no verdict"),
+    # what a regression set did
+    "not_worse": gettext_lazy("not worse"),
+    "worse": gettext_lazy("worse"),
+    "undecided": gettext_lazy("undecided"),
     # purposes of a comparison, splits of a snapshot
     "gold": gettext_lazy("gold"),
     "attention": gettext_lazy("attention check"),
@@ -63,6 +68,15 @@ SENTENCES = (
     gettext_noop("only for comparisons of two responses"),
     gettext_noop("fewer than three people"),
     gettext_noop("too few items"),
+    gettext_noop("one cluster only"),
+    gettext_noop("too little variation to resample"),
+    gettext_noop("too little variation to fit"),
+    gettext_noop("each comparison was asked in one order"),
+    gettext_noop("the order shown is not known"),
+    gettext_noop("no stored call tells it"),
+    gettext_noop("it is not known who made its model"),
+    gettext_noop("lengths never differ"),
+    gettext_noop("no two models were compared"),
 )
 
 

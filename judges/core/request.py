@@ -12,8 +12,8 @@ class Request:
     """One call. ``shown`` holds canonical positions in the order shown; ``sample`` counts repetitions from 0.
 
     ``settings`` are the judge's, whatever its provider makes of them. ``mark`` is the call's own: it fences
-    the texts that ``messages`` quote. ``schema`` is the JSON schema of the only reply that counts. ``mode`` says
-    what is asked for, ``ids`` what the responses are called here, in the order shown.
+    the texts that ``messages`` quote. ``schema`` is the JSON schema of the only reply that counts; empty, any text
+    does. ``mode`` says what is asked for, ``ids`` what the responses are called here, in the order shown.
     """
 
     provider: str

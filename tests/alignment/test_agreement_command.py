@@ -32,6 +32,10 @@ def test_agreement_prints_a_table_for_people(pandalm):
     assert "422 first, 472 second, 105 tie, 0 none" in table
 
 
+def test_each_pair_is_printed_once_however_many_slices_there_are(judged):
+    assert run("agreement", "--project", judged.name).count("ana and ben:") == 1
+
+
 def test_label_carries_out_the_policy_in_a_file_and_prints_the_counts(judged, tmp_path):
     file = tmp_path / "policy.json"
     file.write_text('{"min_confidence": 0.9}')

@@ -12,7 +12,7 @@ from feedback.actions.imports import store_records
 from feedback.models import Job, JobState, QueueItem, Rater
 from tests.alignment.conftest import pair, said
 
-PAGES = ("agreement", "agreement-pairs", "labels")
+PAGES = ("agreement", "labels")
 
 
 def enter(client, make_user, project, role):
@@ -58,9 +58,11 @@ def test_another_projects_policy_is_not_found(engineer, make_user, policy, panda
     assert page(engineer, "labels", pandalm, policy=policy.pk).status_code == 404
 
 
-def test_the_page_shows_pandalms_published_figures(client, make_user, pandalm):
-    shown = page(enter(client, make_user, pandalm, "reviewer"), "agreement", pandalm)
-    text = shown.content.decode()
+def test_the_pages_show_pandalms_published_figures(client, make_user, pandalm):
+    enter(client, make_user, pandalm, "reviewer")
+    text = page(client, "agreement", pandalm).content.decode()
+    shown = page(client, "agreement-matrix", pandalm, measure="cohen_kappa")
+    text += shown.content.decode()
     kappas = {
         frozenset((row["a"]["name"], row["b"]["name"])): round(row["cohen_kappa"]["value"], 2)
         for row in shown.context["pairs"]
@@ -70,8 +72,6 @@ def test_the_page_shows_pandalms_published_figures(client, make_user, pandalm):
     for figure in ("0.85", "0.88", "0.86", "105", "422", "472"):
         assert f">{figure}<" in text
     assert "25 without a verdict" in text
-    assert AgreementReport.objects.count() == 1
-    page(client, "agreement", pandalm)
     assert AgreementReport.objects.count() == 1
 
 
@@ -109,20 +109,20 @@ def test_a_large_project_is_measured_by_a_worker(engineer, judged, monkeypatch):
 def test_a_project_without_judgments_says_how_they_come(client, make_user, project):
     text = page(enter(client, make_user, project, "reviewer"), "agreement", project).content.decode()
     assert "No judgments yet" in text
-    assert page(client, "agreement-pairs", project).status_code == 404
+    assert page(client, "agreement-csv", project, "pairs").status_code == 404
 
 
 @pytest.mark.parametrize("measure", ["cohen_kappa", "agreement", "nonsense"])
 def test_the_matrix_shows_the_measure_asked_for(engineer, judged, measure):
-    shown = page(engineer, "agreement", judged, measure=measure)
+    shown = page(engineer, "agreement-matrix", judged, measure=measure)
     assert shown.context["measure"] == (measure if measure != "nonsense" else "symmetric_kappa")
 
 
 def test_pairs_come_as_csv_without_formulas(engineer, judged):
     Rater.objects.filter(name="ana").update(name="=cmd()")
     page(engineer, "agreement", judged)
-    lines = page(engineer, "agreement-pairs", judged).content.decode().splitlines()
-    assert lines[0].startswith("a,b,slice,symmetric_kappa_value")
+    lines = page(engineer, "agreement-csv", judged, "pairs").content.decode().splitlines()
+    assert lines[0].startswith("a,b,slice,n,agreement_value")
     assert len(lines) == 1 + 10
     assert any(line.startswith("'=cmd(),") for line in lines)
 
@@ -131,30 +131,10 @@ def test_pairs_come_as_csv_without_formulas(engineer, judged):
 def test_no_name_in_the_csv_is_a_formula(engineer, judged, name):
     Rater.objects.filter(name="ana").update(name=name)
     page(engineer, "agreement", judged)
-    rows = list(csv.reader(page(engineer, "agreement-pairs", judged).content.decode().splitlines()))
+    rows = list(csv.reader(page(engineer, "agreement-csv", judged, "pairs").content.decode().splitlines()))
     names = {row[0] for row in rows} | {row[1] for row in rows}
     assert f"'{name}" in names
     assert name not in names
-
-
-def test_the_form_makes_a_policy_and_queues_its_labelling(engineer, judged):
-    form = engineer.get(reverse("alignment:policy-new", args=[judged.slug])).context["form"]
-    sent = {name: field.initial for name, field in form.fields.items()} | {"min_confidence": 0.9}
-    engineer.post(reverse("alignment:policy-new", args=[judged.slug]), sent)
-    policy = Policy.objects.get()
-    assert policy.document["min_confidence"] == 0.9
-    assert policy.created_by.get_username() == f"engineer-{judged.slug}"
-    assert "waits for a worker" in page(engineer, "labels", judged).content.decode()
-    perform_labelling(Job.objects.get().pk)
-    assert page(engineer, "labels", judged).context["counts"]["used"] > 0
-
-
-def test_a_value_out_of_range_is_said_at_its_field(engineer, judged):
-    form = engineer.get(reverse("alignment:policy-new", args=[judged.slug])).context["form"]
-    sent = {name: field.initial for name, field in form.fields.items()} | {"min_confidence": 0.2}
-    errors = engineer.post(reverse("alignment:policy-new", args=[judged.slug]), sent).context["form"].errors
-    assert "above 0.5" in errors["min_confidence"][0]
-    assert not Policy.objects.exists()
 
 
 def test_labels_are_filtered_by_decision_reason_and_tag(engineer, policy, label):

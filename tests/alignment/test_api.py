@@ -5,9 +5,14 @@ import json
 
 import pytest
 
+from alignment.actions.freezing import carry_out_freezing
+from alignment.actions.health import carry_out_health
 from alignment.actions.reports import compute_report
 from alignment.api.rows import ComparisonRowSerializer, JudgmentRowSerializer
 from alignment.formats.concord import SCHEMA
+from alignment.health.examination import KINDS
+from alignment.models import Freezing, HealthCheck
+from feedback.actions.jobs import perform_job
 from feedback.actions.projects import create_project, rater_of
 from feedback.models import Comparison, Judgment, Project, Rater, Role
 from feedback.records import JudgmentRecord
@@ -249,14 +254,29 @@ def test_labels_are_read_by_comparison_and_filtered(get, policy, label):
     assert get("labels", policy="unknown").json()["error"]["field"] == "policy"
 
 
-def test_a_snapshot_is_frozen_once_listed_and_downloaded(get, post, policy, label):
+@pytest.fixture
+def freeze(get, post, settings):
+    """Freeze through the API, with the worker's part done here; the snapshot as the API shows it."""
+    settings.SNAPSHOTS_ROOT.mkdir(parents=True, exist_ok=True)
+
+    def run(**body):
+        asked = post("snapshots", body)
+        assert asked.status_code == 202
+        perform_job(Freezing.objects.get(pk=asked.json()["id"]).job_id, carry_out_freezing)
+        freezing = get(f"freezings/{asked.json()['id']}").json()
+        assert freezing["job"]["state"] == "succeeded", freezing["job"]["message"]
+        return get(f"snapshots/{freezing['snapshot']}").json()
+
+    return run
+
+
+def test_a_snapshot_is_frozen_once_listed_and_downloaded(get, post, freeze, policy, label):
     assert post("snapshots", {}).status_code == 404
     label(policy)
-    frozen = post("snapshots", {"test_share": 0.3, "seed": 1}).json()
-    assert post("snapshots", {"policy": policy.name, "test_share": 0.3, "seed": 1}).json() == frozen
+    frozen = freeze(test_share=0.3, seed=1)
+    assert freeze(policy=policy.name, test_share=0.3, seed=1) == frozen
     (listed,) = get("snapshots").json()["results"]
     assert listed["sha256"] == frozen["sha256"]
-    assert get(f"snapshots/{frozen['sha256']}").json() == frozen
     download = get(f"snapshots/{frozen['sha256']}/export", format="preference", split="test")
     rows = [json.loads(line) for line in b"".join(download.streaming_content).splitlines()]
     assert len(rows) == frozen["test_rows"] == listed["test_rows"]
@@ -264,9 +284,40 @@ def test_a_snapshot_is_frozen_once_listed_and_downloaded(get, post, policy, labe
     assert download.headers["Content-Disposition"].startswith("attachment")
 
 
-def test_an_export_names_what_its_format_can_not_hold_and_leaves_no_file(get, post, policy, label, settings):
+def test_a_freezing_can_be_cancelled(get, post, policy, label):
     label(policy)
-    sha256 = post("snapshots", {}).json()["sha256"]
+    asked = post("snapshots", {}).json()
+    assert (asked["job"]["state"], asked["snapshot"], asked["balance"]) == ("queued", None, "none")
+    assert post("snapshots", {}).json()["id"] == asked["id"]
+    assert post(f"freezings/{asked['id']}/cancel", {}).json()["job"]["state"] == "cancelled"
+    assert "already ended" in post(f"freezings/{asked['id']}/cancel", {}).json()["error"]["message"]
+    assert get("snapshots").json()["results"] == []
+
+
+def test_health_is_checked_through_the_api(get, post, policy, label):
+    label(policy)
+    asked = post("health-checks", {"test_share": 0.3})
+    assert (asked.status_code, asked.json()["findings"]) == (202, [])
+    perform_job(HealthCheck.objects.get().job_id, carry_out_health)
+    findings = get(f"health-checks/{asked.json()['id']}").json()["findings"]
+    assert [finding["kind"] for finding in findings] == list(KINDS)
+    assert findings[0]["numbers"]["methods"][1]["method"] == "dpo"
+
+
+def test_two_snapshots_are_compared_through_the_api(get, freeze, policy, label):
+    label(policy)
+    one, two = freeze(seed=1)["sha256"], freeze(seed=2)["sha256"]
+    found = get(f"snapshots/{one}/difference/{two}").json()
+    assert found["counts"]["moved"] > 0
+    assert set(found["counts"]) <= {"moved", "same"}
+    assert found["policy"] == []
+
+
+def test_an_export_names_what_its_format_can_not_hold_and_leaves_no_file(
+    get, freeze, policy, label, settings
+):
+    label(policy)
+    sha256 = freeze()["sha256"]
     download = get(f"snapshots/{sha256}/export", format="trl-kto", ending=".jsonl.gz")
     content = b"".join(download.streaming_content)
     assert set(json.loads(gzip.decompress(content).splitlines()[0])) == {"prompt", "completion", "label"}
@@ -281,6 +332,7 @@ def test_an_export_names_what_its_format_can_not_hold_and_leaves_no_file(get, po
         ({"test_share": "nan"}, "test_share"),
         ({"test_share": []}, "test_share"),
         ({"seed": -1}, "seed"),
+        ({"balance": "x"}, "balance"),
         ({"seed": 10**30}, "seed"),
         ({"policy": "unknown"}, "policy"),
         ({"policy": "\x00"}, "policy"),
@@ -298,20 +350,20 @@ def test_a_bad_freeze_names_its_field(post, policy, label, body, field):
 @pytest.mark.parametrize(
     "query", [{"format": "concord"}, {"format": "x"}, {"split": "dev"}, {"ending": ".exe"}]
 )
-def test_a_bad_export_names_its_field(get, post, policy, label, query):
+def test_a_bad_export_names_its_field(get, freeze, policy, label, query):
     label(policy)
-    sha256 = post("snapshots", {}).json()["sha256"]
+    sha256 = freeze()["sha256"]
     response = get(f"snapshots/{sha256}/export", **query)
     assert response.status_code == 400
     assert response.json()["error"]["field"] == next(iter(query))
 
 
-def test_another_projects_snapshot_is_not_found(get, post, policy, label, make_user, make_client):
+def test_another_projects_snapshot_is_not_found(freeze, policy, label, make_user, make_client):
     label(policy)
-    sha256 = post("snapshots", {}).json()["sha256"]
+    sha256 = freeze()["sha256"]
     other = create_project(name="Other", by=None)
     client = make_client(make_user("olga", project=other, role=Role.OWNER))
-    for address in ("", "/export"):
+    for address in ("", "/export", f"/difference/{sha256}"):
         assert client.get(f"/api/v1/projects/{other.slug}/snapshots/{sha256}{address}").status_code == 404
 
 
@@ -319,10 +371,10 @@ def test_another_projects_snapshot_is_not_found(get, post, policy, label, make_u
     "address", ["comparisons", "judgments", "labels", "prompts", "responses", "snapshots"]
 )
 def test_a_page_costs_the_same_queries_whatever_its_length(
-    get, post, policy, label, address, django_assert_max_num_queries
+    get, freeze, policy, label, address, django_assert_max_num_queries
 ):
     label(policy)
-    post("snapshots", {})
+    freeze()
     with django_assert_max_num_queries(PAGE_QUERIES):
         answer = get(address, limit=200)
     assert answer.json()["results"]

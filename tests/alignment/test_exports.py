@@ -6,7 +6,8 @@ import resource
 import pytest
 from django.core.management import CommandError, call_command
 
-from alignment.actions.exports import export, project_records
+from alignment.actions.backups import project_records
+from alignment.actions.exports import export
 from alignment.actions.imports import import_file
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder
 from alignment.formats.concord import row_from
@@ -194,6 +195,6 @@ def test_the_command_says_what_it_wrote_and_what_not(snapshot, tmp_path, capsys)
     call_command("export", *options, "--snapshot", snapshot.sha256[:10])
     out = capsys.readouterr().out
     assert f"Wrote {snapshot.train_rows} rows to {path}." in out
-    assert "The file does not hold: weight, confidence, tags, judgments" in out
+    assert "The file does not hold: margin, scores, weight, confidence, tags, judgments" in out
     with pytest.raises(CommandError, match="'xml' is no format"):
         call_command("export", "--project", snapshot.project.name, "--format", "xml", "--output", str(path))

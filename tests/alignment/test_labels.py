@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError
 
-from alignment.actions import labels as labelling_work
+from alignment.actions import label_rows
 from alignment.actions.labels import apply_policy, carry_out_labelling
 from alignment.actions.policies import create_policy
 from alignment.models import Label, Labelling, LabelSource, Policy
@@ -112,7 +112,8 @@ def test_a_comparison_whose_judgments_are_taken_back_loses_its_label(policy, lab
 def test_small_batches_give_the_same_labels(policy, label, monkeypatch):
     label(policy)
     other = create_policy(project=policy.project, name="other", document={}, by=None)
-    monkeypatch.setattr(labelling_work, "BATCH", 7)
+    monkeypatch.setattr(label_rows, "BATCH", 7)
+    monkeypatch.setattr(label_rows, "BATCH_COPIED", 7)
     label(other)
 
     def says(policy):
@@ -122,8 +123,9 @@ def test_small_batches_give_the_same_labels(policy, label, monkeypatch):
 
 
 def test_a_labelling_cancelled_in_the_middle_is_resumed_to_the_same_labels(policy, label, monkeypatch):
-    monkeypatch.setattr(labelling_work, "BATCH", 50)
-    write_batch = labelling_work._write_batch
+    monkeypatch.setattr(label_rows, "BATCH", 50)
+    monkeypatch.setattr(label_rows, "BATCH_COPIED", 50)
+    write_batch = label_rows._write_batch
     labelling = apply_policy(policy=policy, by=None)
 
     def cancelled_after_one(*args):
@@ -132,7 +134,7 @@ def test_a_labelling_cancelled_in_the_middle_is_resumed_to_the_same_labels(polic
         return changed
 
     with monkeypatch.context() as patch:
-        patch.setattr(labelling_work, "_write_batch", cancelled_after_one)
+        patch.setattr(label_rows, "_write_batch", cancelled_after_one)
         perform_job(labelling.job_id, carry_out_labelling)
     labelling.job.refresh_from_db()
     assert labelling.job.state == JobState.CANCELLED

@@ -9,9 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alignment.policy.certificates import Certificate, certify, certify_judges, gather
-from alignment.policy.decisions import Adjudication, decide
+from alignment.policy.basis import learn
+from alignment.policy.certificates import Certificate, certify, gather
+from alignment.policy.decisions import Adjudication
+from alignment.policy.decisions import decide as decide_by
 from alignment.policy.document import PolicyDocument, PolicyError
+from alignment.policy.study import Study
 from alignment.policy.verdicts import ALL, Verdicts
 from alignment.statistics.intervals import Resampling
 from alignment.statistics.results import Statistic
@@ -45,6 +48,20 @@ def certificate(judge, trusted=True, slice_name=ALL):
     return Certificate(judge, slice_name, trusted, "", "", None, nothing, nothing)
 
 
+def certify_judges(document, verdicts, resampling=QUICK):
+    """What the judges' certificates are, as (judge, slice)."""
+    return list(learn(document, Study(verdicts, resampling=resampling)).basis.certificates)
+
+
+def decide(document, certificates, verdicts, adjudications=()):
+    """The labels under certificates that are given."""
+    learnt = learn(document, Study(verdicts, resampling=QUICK), certificates=certificates)
+    return list(decide_by(document, learnt.basis, verdicts, adjudications))
+
+
+# No guarantee is asked: what judges say alone counts from the same confidence on as what people say.
+FREE = PolicyDocument(max_error=None)
+
 # Twenty comparisons on which everybody agrees, so that all raters are known to be good.
 BASE = [(item, rater, A if item % 2 else B) for item in range(20) for rater in (*PEOPLE, GOOD)]
 
@@ -53,7 +70,7 @@ def decide_last(rows, document=None, trusted=(GOOD,), **kwargs):
     """The decision on comparison 20, after the twenty clear ones."""
     verdicts = verdicts_of([*BASE, *((20, rater, ranking) for rater, ranking in rows)], **kwargs)
     certificates = [certificate(judge) for judge in trusted]
-    return decide(document or PolicyDocument(), certificates, verdicts)[20]
+    return decide(document or FREE, certificates, verdicts)[20]
 
 
 class TestDocument:
@@ -71,7 +88,7 @@ class TestDocument:
         [
             ("{", "not valid JSON"),
             ("[]", "must be a JSON object"),
-            ('{"min_confidense": 1}', "min_confidense is not a field of a policy; the fields are epsilon"),
+            ('{"min_confidense": 1}', "min_confidense is not a field of a policy; the fields are slices"),
             ('{"epsilon": 1}', "epsilon must be a number at least 0 and below 1, not 1"),
             ('{"epsilon": true}', "epsilon must be a number"),
             ('{"q": 0}', "q must be a number above 0 and below 1, not 0"),
@@ -85,7 +102,7 @@ class TestDocument:
             ('{"min_items": 1}', "min_items must be a whole number of 2 or more, not 1"),
             ('{"min_items": 2.5}', "min_items must be a whole number"),
             ('{"min_items": true}', "min_items must be a whole number"),
-            ('{"conflict": "flip"}', "conflict must be one of people_win, route, drop, not 'flip'"),
+            ('{"conflict": "flip"}', "conflict must be one of people_win, adjudicate, route, drop, not 'flip'"),
             ('{"ties": null}', "ties must be one of keep, drop, not None"),
             ('{"unjudged": ["drop"]}', "unjudged must be one of route, drop"),
         ],
@@ -236,7 +253,7 @@ class TestDecisions:
 
     @pytest.mark.parametrize(("unjudged", "decision"), [("route", "routed"), ("drop", "dropped")])
     def test_no_verdict_follows_the_policy(self, unjudged, decision):
-        label = decide_last([(0, None), (GOOD, None)], PolicyDocument(unjudged=unjudged))
+        label = decide_last([(0, None), (GOOD, None)], PolicyDocument(max_error=None, unjudged=unjudged))
         assert (label.decision, label.reason, label.sources) == (decision, "no_verdict", ())
 
     def test_a_missing_verdict_is_not_a_tie(self):
@@ -260,7 +277,7 @@ class TestDecisions:
     )
     def test_judges_against_a_majority_of_people(self, conflict, decision, reason):
         rows = [(0, A), (1, A), (GOOD, B)]
-        label = decide_last(rows, PolicyDocument(conflict=conflict))
+        label = decide_last(rows, PolicyDocument(max_error=None, conflict=conflict))
         assert (label.decision, label.reason) == (decision, reason)
         assert label.ranking == (A if conflict == "people_win" else None)
         assert label.sources == ((180, 181) if conflict == "people_win" else (180, 181, 182))
@@ -279,9 +296,9 @@ class TestDecisions:
         rows = [(rater, BOTH) for rater in PEOPLE]
         kept = decide_last(rows)
         assert (kept.decision, kept.ranking) == ("used", BOTH)
-        dropped = decide_last(rows, PolicyDocument(ties="drop"))
+        dropped = decide_last(rows, PolicyDocument(max_error=None, ties="drop"))
         assert (dropped.decision, dropped.reason, dropped.ranking) == ("dropped", "tie", None)
-        assert decide_last([(0, A), (1, A)], PolicyDocument(ties="drop")).decision == "used"
+        assert decide_last([(0, A), (1, A)], PolicyDocument(max_error=None, ties="drop")).decision == "used"
 
     def test_longer_rankings_are_labelled_and_compared_as_a_whole(self):
         agreed = decide_last([(0, (1, 3, 2)), (1, (1, 3, 2)), (GOOD, (1, 3, 2))])
@@ -411,7 +428,7 @@ class TestAdjudications:
     def final(self, rows, ranking, document=None):
         verdicts = verdicts_of([*BASE, *((20, rater, said) for rater, said in rows)])
         decided = [Adjudication(comparison=20, judgment=900, ranking=ranking)]
-        return decide(document or PolicyDocument(), [certificate(GOOD)], verdicts, decided)
+        return decide(document or FREE, [certificate(GOOD)], verdicts, decided)
 
     def test_it_stands_against_everybody_and_rests_on_itself_alone(self):
         decisions = self.final([(0, A), (1, A), (2, A), (GOOD, A)], B)
@@ -428,14 +445,14 @@ class TestAdjudications:
 
     def test_a_conflict_and_too_little_confidence_are_settled_by_it(self):
         rows = [(0, A), (1, A), (GOOD, B)]
-        assert decide_last(rows, PolicyDocument(conflict="drop")).reason == "conflict"
-        assert self.final(rows, B, PolicyDocument(conflict="drop", min_confidence=0.999))[20].ranking == B
+        assert decide_last(rows, PolicyDocument(max_error=None, conflict="drop")).reason == "conflict"
+        assert self.final(rows, B, PolicyDocument(max_error=None, conflict="drop", min_confidence=0.999))[20].ranking == B
 
     @pytest.mark.parametrize(
         ("ties", "said"), [("keep", ("used", BOTH, 1.0)), ("drop", ("dropped", None, 0.0))]
     )
     def test_whether_a_tie_is_used_is_the_policys_to_say(self, ties, said):
-        last = self.final([(0, A)], BOTH, PolicyDocument(ties=ties))[20]
+        last = self.final([(0, A)], BOTH, PolicyDocument(max_error=None, ties=ties))[20]
         assert (last.decision, last.ranking, last.weight) == said
         assert last.sources == (900,)
 

@@ -5,6 +5,7 @@ import os
 import resource
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -18,14 +19,14 @@ from alignment.actions.labels import apply_policy
 from alignment.actions.policies import create_policy
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder, verify_snapshot
 from alignment.formats.dataset_folder import read_split
-from alignment.models import Freezing, Label, Labelling, Snapshot
+from alignment.models import Freezing, Label, Labelling, LabelSource, Snapshot
 from feedback.actions.bulk import change_comparisons
 from feedback.actions.imports import store_records
 from feedback.actions.jobs import JobCancelled, cancel_job, claim_job, perform_job
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
-from feedback.models import AuditEntry, JobState, Judgment
-from feedback.records import ComparisonRecord, ResponseRecord
+from feedback.models import AuditEntry, Criterion, JobState, Judgment, Rubric
+from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 from tests.alignment.conftest import said
 
 
@@ -355,7 +356,7 @@ def as_role(client, make_user, labelled):
 def test_an_engineer_freezes_on_the_page_and_downloads_both_kinds(as_role, labelled):
     client = as_role("engineer")
     url = reverse("alignment:snapshots", args=[labelled.project.slug])
-    fields = {"policy": labelled.pk, "test_share": "0.2", "seed": "0"}
+    fields = {"policy": labelled.pk, "test_share": "0.2", "seed": "0", "balance": "none"}
     assert "It waits for a worker." in client.post(url, fields, follow=True).content.decode()
     client.post(url, fields)  # a second click
     freezing = Freezing.objects.get()
@@ -376,7 +377,7 @@ def test_an_engineer_freezes_on_the_page_and_downloads_both_kinds(as_role, label
 def test_the_page_says_why_nothing_was_frozen(as_role, labelled):
     client = as_role("engineer")
     url = reverse("alignment:snapshots", args=[labelled.project.slug])
-    client.post(url, {"policy": labelled.pk, "test_share": "0.001", "seed": "0"})
+    client.post(url, {"policy": labelled.pk, "test_share": "0.001", "seed": "0", "balance": "none"})
     perform_job(Freezing.objects.get().job_id, carry_out_freezing)
     shown = client.get(url).content.decode()
     assert "No prompt falls into the test split" in shown
@@ -387,7 +388,7 @@ def test_what_can_be_seen_at_once_is_refused_beside_the_form(as_role, labelled):
     client = as_role("engineer")
     url = reverse("alignment:snapshots", args=[labelled.project.slug])
     apply_policy(policy=labelled, by=None)
-    answer = client.post(url, {"policy": labelled.pk, "test_share": "0.2", "seed": "0"})
+    answer = client.post(url, {"policy": labelled.pk, "test_share": "0.2", "seed": "0", "balance": "none"})
     assert "is being applied at this moment" in answer.content.decode()
     assert not Freezing.objects.exists()
 
@@ -460,3 +461,43 @@ def test_a_comparison_that_is_retired_leaves_the_next_snapshot_and_the_next_labe
     change_comparisons(project=labelled.project, verb="bring_back", value="", ids=[gone.pk], by=None)
     label(labelled)
     assert {row["comparison"] for row in all_rows(freeze())} == before
+
+
+def test_the_same_rows_have_the_same_hash_on_every_database(project, label):
+    """The hash is written down here: SQLite and PostgreSQL, which sort and keep JSON otherwise, both give it."""
+    rubric = Rubric.objects.create(project=project, name="r", sha256="0" * 64)
+    for name, weight in (("clarity", 1.0), ("tone", 0.3)):
+        Criterion.objects.create(rubric=rubric, name=name, weight=weight, scale_min=0, scale_max=7)
+    scores = {"a": {"clarity": 5, "tone": 3}, "b": {"tone": 1, "clarity": 2}}
+    records = [
+        ComparisonRecord(
+            key=key,
+            prompt=[{"role": "user", "content": f"Question {key}, “naïve”?"}],
+            reference="42" if place % 2 else None,
+            metadata={"zeta": 0.1, "Alpha": [1, None], "é": {"b": 1, "a": 2.5}},
+            responses=[ResponseRecord("a", "x", f"Yes {key}."), ResponseRecord("b", "y", f"No {key}.")],
+            tags=["Zebra", "apple", "Éclair"][: place % 4],
+            judgments=[
+                JudgmentRecord(
+                    name, ranking={"a": 1, "b": 2}, scores=scores, at=datetime(2026, 5, 1, tzinfo=UTC)
+                )
+                for name in ("ana", "Ben", "émile")
+            ],
+        )
+        for place, key in enumerate(("B", "a", "É", "b", "Z", "z", "_1", "1"))
+    ]
+    assert not store_records(project=project, records=records, by=None).rejections
+    policy = create_policy(project=project, name="p", document={}, by=None)
+    label(policy)
+    Label.objects.update(decision="used", ranking=(1, 2), confidence=0.875, weight=1.25, margin=0.5)
+    LabelSource.objects.all().delete()
+    LabelSource.objects.bulk_create(
+        LabelSource(label=each, judgment=judgment)
+        for each in Label.objects.all()
+        for judgment in Judgment.objects.filter(comparison=each.comparison)
+    )
+    manifest = freeze_snapshot(project=project, policy=policy, by=None, test_share=0.3).manifest
+    assert {name: manifest["splits"][name]["sha256"] for name in ("train", "test")} == {
+        "train": "25e0b3139c3dc4011a3144dfddb835741f3a19ba7797940b8bf860dd1091d546",
+        "test": "92aec91ba970241140e78946b1400d7294d6e812f8262f4df87f03a65c57b94c",
+    }

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench import agreement_data, agreement_store
+from tests.bench import agreement_data, agreement_store, data
 from tests.bench.report import ROOT, Row, publish
 
 LABELS = int(os.environ.get("BENCH_LABELS", "1000000"))
@@ -27,6 +27,7 @@ PEERS = {
     "fastchat": ["scikit-learn==1.9.1"],
     "alttest": ["scipy==1.17.1"],
 }
+ENVIRONMENTS = PEERS | {"adbc": ["adbc-driver-postgresql", "adbc-driver-manager", "pyarrow==26.0.1"]}
 FOLDER = ROOT / "var" / "bench" / "agreement"
 VENVS = ROOT / "var" / "bench" / "venvs"
 GOALS = {  # seconds that the issue asks for
@@ -51,9 +52,9 @@ def environment(peer: str) -> Path:
     folder = VENVS / peer
     done = folder / ".installed"
     if not done.exists():
-        print(f"  installing {', '.join(PEERS[peer])}", flush=True)
+        print(f"  installing {', '.join(ENVIRONMENTS[peer])}", flush=True)
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([folder / "bin" / "pip", "install", "-q", *PEERS[peer]], check=True)
+        subprocess.run([folder / "bin" / "pip", "install", "-q", *ENVIRONMENTS[peer]], check=True)
         done.touch()
     return folder / "bin" / "python"
 
@@ -121,6 +122,7 @@ def main() -> None:
     rows = rows_of(ours, peers)
     rows.append(Row("peak memory of all of ours", "MB", ours["megabytes"], goal=300))
     rows += agreement_store.measure(LABELS)
+    rows += data.measure()
     publish("agreement", rows)
 
 

@@ -81,7 +81,7 @@ def fill(judgments: int):
 
     from feedback.actions.imports import store_records
     from feedback.actions.projects import create_project
-    from feedback.models import Comparison, Judgment, Prompt, Rater
+    from feedback.models import Comparison, Judgment, Prompt, Rater, Response, Slot
     from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 
     project = create_project(name="Bench", by=None, overlap=3)
@@ -112,6 +112,19 @@ def fill(judgments: int):
             cursor, Comparison,
             {"id": "t.id + g", "external_id": "'copy ' || g", "prompt_id": "t.prompt_id + (g + 1) / 2"}, count,
         )  # fmt: skip
+        for side in range(2):
+            own = f"10 + g * 2 + {side}"
+            response = {
+                "id": f"t.id + {own}", "prompt_id": "t.prompt_id + (g + 1) / 2", "sha256": f"'r' || g * 2 + {side}",
+                "source": f"'model ' || (g * {7 + side} + {3 * side}) % 6",
+                "text": f"repeat('word ', 20 + g * {31 + 12 * side} % 200)",
+            }  # fmt: skip
+            copy(cursor, Response, response, count)
+            slot = {
+                "id": f"t.id + {own}", "comparison_id": "t.comparison_id + g", "position": str(side),
+                "response_id": f"t.response_id + {own}", "key": f"'{side}'",
+            }  # fmt: skip
+            copy(cursor, Slot, slot, count)
         for turn in range(5):
             rater = (
                 f"({array(people)})[1 + (g * 7 + {turn} * 5) % {PEOPLE}]"

@@ -134,7 +134,9 @@ def bodies(*, judge: int) -> list[dict[str, Any]]:
     provider, questions = provider_of(found), Questions.of(found)
     comparisons = found.project.comparisons.select_related("prompt").prefetch_related("slots__response")
     return [
-        provider._params(call.request) for row in comparisons.order_by("pk") for call in questions.calls(row)
+        provider._params(call.request)
+        for row in comparisons.order_by("pk").iterator(chunk_size=200)
+        for call in questions.calls(row)
     ]
 
 

@@ -87,8 +87,8 @@ def work(environment: dict[str, str], name: str, memory: list[float] | None = No
 def _watch(pid: int, memory: list[float]) -> None:
     try:
         process = psutil.Process(pid)
-        while True:
-            memory.append(process.memory_info().rss / 2**20)
+        while resident := process.memory_info().rss:  # 0 once it has ended and nobody has asked how
+            memory.append(resident / 2**20)
             time.sleep(0.5)
     except psutil.Error:
         return

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import psycopg
 
 from tests.bench.queue_call import ROOT, Store
+from tests.bench.queue_floor import floor
 from tests.bench.queue_http import Server, measure
 from tests.bench.report import Row, publish
 
@@ -67,6 +68,12 @@ class Bench:
         with self.store.beside(f"queue_people.{beside}"):
             return take()
 
+    def floor(self, a_second: float) -> None:
+        """What this machine allows at that rate, whatever the take does."""
+        times = floor(self.store.url, len(self.raters), a_second, SECONDS)
+        if times is not None:
+            self.times(f"  floor: five round trips by pgbench, {a_second:g}/s", times)
+
     def ahead(self, count: int) -> list[float]:
         """One person's takes who is so many comparisons ahead of everybody."""
         self.store.call("queue_store.go_ahead", self.raters[0], count)
@@ -89,6 +96,7 @@ def on_postgres(bench: Bench) -> None:
             continue
         bench.grow(size)
         bench.times("take, 64/s", bench.at_rate(64), goal=5)
+        bench.floor(64)
         if size == FULL:
             over_http(bench)
             at_full_size(bench)
@@ -99,6 +107,7 @@ def on_postgres(bench: Bench) -> None:
 
 def at_full_size(bench: Bench) -> None:
     bench.times("take, 600/s", bench.at_rate(600), goal=10)
+    bench.floor(600)
     bench.times("take, 64/s, leases expiring", bench.at_rate(64, lapse=2, beside="reaper"), goal=5)
     bench.times("take, 64/s, an export running", bench.at_rate(64, beside="export"), goal=5)
     bench.times("take, 64/s, priorities changing", bench.at_rate(64, beside="lead"), goal=5)

@@ -1,6 +1,6 @@
 """What the queue's benchmark works on: a project, people, and as many comparisons as wanted, made by the database.
 
-The comparisons are copies of one, its texts included: what they share costs no time to make and no disk.
+The comparisons are copies of one. The first of them have responses of their own, as those that people meet do.
 """
 
 from django.db import connection
@@ -66,10 +66,16 @@ def copy_comparisons(start: int, stop: int, slots: int, bare: bool) -> None:
 
     ``bare`` leaves out the indexes that no take reads: ten million rows of them would take the longest.
     """
-    from feedback.models import Comparison, QueueItem, Slot
+    from feedback.models import Comparison, QueueItem, Response, Slot
 
     own = {"id": "t.id + g", "external_id": "'copy ' || g"}
-    of_both = {"id": "t.id + 2 * g", "comparison_id": "t.comparison_id + g"}
+    of_both = {
+        "id": "t.id + 2 * g",
+        "comparison_id": "t.comparison_id + g",
+        "response_id": "t.response_id + 2 * g",
+    }
+    # No two answers are the same to whoever renders them.
+    of_each = {"id": "t.id + 2 * g", "text": "t.text || ' ' || g", "sha256": "substr(t.sha256, 1, 40) || g"}
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             # The copies are right; let none be checked.
@@ -77,6 +83,7 @@ def copy_comparisons(start: int, stop: int, slots: int, bare: bool) -> None:
             if bare:
                 drop_indexes(cursor, Comparison)
         copy(cursor, Comparison, "id", own, start, stop)
+        copy(cursor, Response, "id", of_each, start, min(stop, slots), rows=2)
         copy(cursor, Slot, "comparison_id", of_both, start, min(stop, slots))
         copy(cursor, QueueItem, "comparison_id", {"comparison_id": "t.comparison_id + g"}, start, stop)
         settle(cursor)
@@ -98,8 +105,11 @@ def drop_indexes(cursor, model) -> None:
         cursor.execute(f"DROP INDEX {name}")
 
 
-def copy(cursor, model, key: str, changes: dict[str, str], start: int, stop: int) -> None:
-    """The first comparison's rows of one table again, with other keys: whatever columns the table has."""
+def copy(cursor, model, key: str, changes: dict[str, str], start: int, stop: int, *, rows: int = 1) -> None:
+    """The first comparison's rows of one table again, with other keys: whatever columns the table has.
+
+    They are those with the first so many values of ``key``.
+    """
     if start >= stop:
         return
     table = model._meta.db_table
@@ -111,7 +121,7 @@ def copy(cursor, model, key: str, changes: dict[str, str], start: int, stop: int
     cursor.execute(
         f"INSERT INTO {table} ({names}) WITH RECURSIVE numbers(g) AS "
         f"(SELECT {start} UNION ALL SELECT g + 1 FROM numbers WHERE g < {stop - 1}) "
-        f"SELECT {values} FROM {table} t, numbers WHERE t.{key} = (SELECT min({key}) FROM {table})"
+        f"SELECT {values} FROM {table} t, numbers WHERE t.{key} < {rows} + (SELECT min({key}) FROM {table})"
     )
 
 

@@ -18,11 +18,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from alignment.actions.health import carry_out_health, request_health
 from alignment.actions.labels import apply_policy, carry_out_labelling
 from alignment.actions.people import measure_people
 from alignment.actions.policies import create_policy
 from alignment.actions.reports import compute_report
 from alignment.actions.snapshots import freeze_snapshot
+from alignment.agreement_tables import TABLES
 from alignment.models import FileImport, Label
 from feedback.actions.assignments import take
 from feedback.actions.gold import make_gold
@@ -63,8 +65,12 @@ from judges.tasks import perform_attack_run, perform_judge_run
 from trainer.actions.evaluations import start_evaluation
 from trainer.actions.runs import start_run
 from trainer.actions.scoring import start_scoring
+from trainer.actions.stages import set_stage
+from trainer.curves import Curves
 from trainer.folders import run_folder
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
+
+from .full_registry import check, check_result, more_of_a_result, push_of, rounds_of
 
 PEOPLE = ("ana", "ben", "cy")
 FIRST, SECOND, TIE = {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": 1, "b": 1}
@@ -269,16 +275,29 @@ def _alignment(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]
     perform_job(apply_policy(policy=policy, by=owner).job_id, carry_out_labelling)
     compute_report(project=project, by=owner)
     snapshot = freeze_snapshot(project=project, policy=policy, by=owner, test_share=0.25)
+    # The same labels with another split, to compare with; a health report done, and one that waits.
+    second = freeze_snapshot(project=project, policy=policy, by=owner, test_share=0.3, seed=1)
+    examined = request_health(project=project, policy=policy, by=owner, test_share=0.25)
+    perform_job(examined.job_id, carry_out_health)
+    waits = request_health(project=project, policy=policy, by=owner, test_share=0.3)
+    examined.refresh_from_db()
+    behind = next(finding["kind"] for finding in examined.findings if finding["count"])
     again = create_policy(project=project, name="people first", document={"min_items": 25}, by=owner)
     apply_policy(policy=again, by=owner)
     labels = Label.objects.filter(policy=policy)
     shown = [labels.filter(decision=decision).first() for decision in ("used", "routed", "dropped")]
     return {
+        "alignment:agreement-csv": [{"table": table} for table in TABLES],
         "alignment:label": [
             {"policy_pk": policy.pk, "comparison_pk": label.comparison_id} for label in shown if label
         ],
         "alignment:policy": [{"pk": policy.pk}, {"pk": again.pk}],
         "alignment:snapshot": [{"sha256": snapshot.sha256}],
+        "alignment:snapshot-difference": [{"sha256": snapshot.sha256, "other": second.sha256}],
+        "alignment:snapshot-export": [{"sha256": snapshot.sha256}],
+        "alignment:health": [{"pk": examined.pk}, {"pk": waits.pk}],
+        "alignment:health-rows": [{"pk": examined.pk, "kind": behind}],
+        "alignment:health-csv": [{"pk": examined.pk, "kind": behind}],
     } | {
         f"alignment:snapshot-{split}-{kind}": [{"sha256": snapshot.sha256}]
         for split in ("train", "test")
@@ -321,7 +340,7 @@ def _imports(project: Project, owner: User) -> dict[str, list[dict[str, Any]]]:
 
 def _training(project: Project, owner: User, model_folder: str) -> dict[str, list[dict[str, Any]]]:
     """Runs that wait, run, have failed and have succeeded; models of two of them; evaluations with and without."""
-    snapshot = project.snapshots.get()
+    snapshot = project.snapshots.last()
     base = ModelVersion.objects.create(
         project=project, name="base", kind=ModelKind.POLICY, path=model_folder, sha256="0" * 64
     )
@@ -351,14 +370,28 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     scoring = start_scoring(model_version=reward, by=owner)
     evaluations = [_evaluation(tuned, base, owner, seed) for seed in range(2)]
     Evaluation.objects.filter(pk=evaluations[0].pk).update(result=_result())
+    candidate = set_stage(model_version=tuned, stage="candidate", by=owner)
+    checks = [check(reward, snapshot, owner, result) for result in (None, check_result())]
+    push = push_of(tuned, owner)
+    rounds = rounds_of(project, owner, tuned)
     runs_shown = [{"pk": run.pk} for run in runs.values()]
     return {
         "trainer:run": runs_shown,
         "trainer:run-series": runs_shown[:1],
+        "trainer:run-csv": runs_shown[:1],
+        "trainer:run-compare": [{}, {"query": "&".join(f"run={run.pk}" for run in runs.values())}],
         "trainer:scoring-progress": [{"pk": scoring.pk}],
-        "trainer:run-new": [{}, {"query": "method=grpo"}],
+        "trainer:run-new": [{}, {"query": "method=grpo"}, {"query": f"like={runs_shown[0]['pk']}"}],
         "trainer:evaluation-new": [{"pk": tuned.pk}],
         "trainer:evaluation": [{"pk": evaluation.pk} for evaluation in evaluations],
+        "trainer:evaluation-csv": [{"pk": evaluations[0].pk}],
+        "trainer:model": [{"pk": version.pk} for version in (base, tuned, reward)],
+        "trainer:model-download": [{"pk": candidate.model_version_id}],
+        "trainer:models-compare": [{}, {"query": f"versions={tuned.pk}&versions={base.pk}&per_hour=2"}],
+        "trainer:reward-check": [{"pk": each.pk} for each in checks],
+        "trainer:reward-check-csv": [{"pk": checks[1].pk}],
+        "trainer:push-cancel": [{"pk": push.pk}],
+        "trainer:generation": [{"pk": each.generation_id} for each in rounds],
     }
 
 
@@ -376,10 +409,14 @@ def _events(run: Run) -> None:
         ("metric", 40, {"values": {"loss": 0.4, "accuracy": 0.8}}),
         ("warning", None, {"message": "Only 28 rows for a batch_size of 32."}),
         ("checkpoint", 20, {"path": "checkpoint-20"}),
+        ("samples", 20, {"samples": [{"prompt": "Why?", "text": "Because.", "step": 20}]}),
+        ("samples", 40, {"samples": [{"prompt": "Why?", "text": "Because of that.", "step": 40}]}),
+        ("alarm", 40, {"alarm": "overfitting", "evidence": "The held-out loss was 1 at step 20."}),
     ]
     for seq, (kind, step, data) in enumerate(told, start=1):
         RunEvent.objects.create(run=run, seq=seq, kind=kind, step=step, data=data, at=run.created_at)
-    Run.objects.filter(pk=run.pk).update(step=40, total_steps=100)
+    curves = Curves(lines={"loss": [(20, 0.7), (40, 0.4)]}, last={"loss": (40, 0.4)})
+    Run.objects.filter(pk=run.pk).update(step=40, total_steps=100, curves=curves.to_json())
     run_folder(run).mkdir(parents=True, exist_ok=True)
     (run_folder(run) / "runner.log").write_text("A line of the log.\n" * 40)
 
@@ -398,4 +435,4 @@ def _result() -> dict[str, Any]:
         "win_rate": {"value": 0.72, "low": 0.61, "high": 0.83, "n": 96},
         "coverage": {"value": 1.0, "low": 0.9, "high": 1.0, "n": 96},
     }
-    return shares | {"judge": "careful v1"} | dict.fromkeys(counts, 3)
+    return shares | {"judge": "careful v1"} | dict.fromkeys(counts, 3) | more_of_a_result()

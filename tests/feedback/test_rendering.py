@@ -3,6 +3,7 @@
 from html.parser import HTMLParser
 
 import pytest
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,6 +82,14 @@ def test_an_image_is_named_and_not_loaded():
     html = render_text("![a cat](https://evil.example/cat.png)")
     assert "a cat" in html
     assert "evil.example" not in html
+
+
+def test_a_text_rendered_before_is_in_the_language_of_whoever_reads_it_now():
+    text = "![a cat](https://evil.example/cat.png)"
+    english = render_text(text)
+    with override("fr"):
+        assert "non chargée" in render_text(text)
+    assert render_text(text) == english
 
 
 def test_links_open_outside_and_tell_nothing():

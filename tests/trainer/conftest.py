@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -115,7 +117,9 @@ def running_jobs(transactional_db: None) -> Iterator[Callable[[int], subprocess.
             subprocess.Popen(
                 [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
                 cwd=ROOT,
-                env=os.environ | {"DATABASE_URL": _database_url(), "CONCORD_VAR": str(settings.VAR)},
+                env=os.environ
+                | {"DATABASE_URL": _database_url(), "CONCORD_VAR": str(settings.VAR)}
+                | {"LAUNCHERS": json.dumps(settings.LAUNCHERS)},
                 start_new_session=True,
             )
         )
@@ -133,3 +137,22 @@ def _database_url() -> str:
         return f"sqlite:///{database['NAME']}"
     secret = f"{database['USER']}:{database['PASSWORD']}"
     return f"postgres://{secret}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+
+
+@pytest.fixture
+def tuned_model(project: Project, tiny_model: Path, tmp_path: Path) -> ModelVersion:
+    """A copy of it, as the model that is judged."""
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "tuned"))
+    return register_base(project=project, folder=folder, by=None, beat=lambda: None)
+
+
+@pytest.fixture
+def reward_model(project: Project, tiny_model: Path, tmp_path: Path) -> ModelVersion:
+    """The tiny model with a random head, registered as a reward model."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = tmp_path / "reward"
+    model = AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=1)
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
+    return register_base(project=project, folder=folder, by=None, beat=lambda: None)

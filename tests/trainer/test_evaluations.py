@@ -1,9 +1,7 @@
 """Evaluations: who may meet whom, how two models' responses become judged pairs, and what the verdicts amount to."""
 
 import json
-import shutil
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -17,27 +15,16 @@ from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
 from judges.actions.runs import carry_out_judge_run, start_judge_run
 from judges.models import Judge
-from trainer.actions.evaluations import (
-    advance_evaluations,
-    carry_out_evaluation,
-    finish_evaluation,
-    held_out_prompts,
-    start_evaluation,
-)
-from trainer.actions.model_versions import register_base
+from trainer.actions.evaluations import carry_out_evaluation, start_evaluation
+from trainer.actions.measuring import advance_evaluations, finish_evaluation
 from trainer.folders import evaluation_folder, model_folder
+from trainer.held_out import held_out_prompts
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import majority, pairs_of
 from trainer.queries import trusted_judges
 from trainer.spec import RunSpec
 
 PROMPTS = [[{"role": "user", "content": f"Question {index}?"}] for index in range(4)]
-
-
-@pytest.fixture
-def tuned_model(project, tiny_model, tmp_path) -> ModelVersion:
-    folder = Path(shutil.copytree(tiny_model, tmp_path / "tuned"))
-    return register_base(project=project, folder=folder, by=None, beat=lambda: None)
 
 
 @pytest.fixture

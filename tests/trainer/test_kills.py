@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 
 import psutil
 import pytest
@@ -17,6 +18,7 @@ from feedback.models import JobState
 from trainer.actions.runs import carry_out_run, read_leftover_events, start_run
 from trainer.events import read_events
 from trainer.folders import run_folder
+from trainer.launchers.registry import launcher_named
 from trainer.models import Run
 from trainer.stories import last_checkpoint, tell
 
@@ -147,7 +149,33 @@ def test_a_killed_worker_leaves_an_orphan_that_stops_and_a_run_that_resumes(run,
     finish_resumed(run, checkpoint)
 
 
-def test_a_resumed_run_waits_for_the_runner_of_the_dead_worker(run, running_jobs):
+def test_a_runs_place_is_free_when_its_runner_has_ended_and_not_before(
+    run, running_jobs, project, snapshot, policy_model
+):
+    """The worker is killed; its runner, in a long step, still has the card."""
+    other = start_run(project=project, method="reward", base=policy_model, snapshot=snapshot, by=None, seed=1)
+    with training(run, running_jobs, step=1) as worker:
+        orphan = runner_of(worker)
+        orphan.suspend()
+        worker.kill()
+    perform_job(other.job_id, carry_out_run)
+    other.job.refresh_from_db()
+    assert other.job.state == JobState.QUEUED
+    assert tell(other).happened == "It waits for a free place: other runs hold every card."
+
+    orphan.resume()
+    psutil.wait_procs([orphan], timeout=60)
+    assert launcher_named("local").start(bad_spec(run_folder(other))).poll() is None
+
+
+def bad_spec(folder: Path) -> Path:
+    """A spec that every runner refuses at once."""
+    (folder / "spec.json").write_text("{}")
+    return folder / "spec.json"
+
+
+def test_a_resumed_run_waits_for_the_runner_of_the_dead_worker(run, running_jobs, settings):
+    settings.LAUNCHERS = {"local": {"slots": ["cpu", "cpu"]}}
     with training(run, running_jobs, step=7) as worker:
         orphan = runner_of(worker)
         orphan.suspend()  # as if it were in a long step

@@ -10,6 +10,7 @@ from feedback.models import JobState
 from judges.actions.judges import create_judge
 from judges.actions.rubrics import create_rubric
 from trainer.actions.runs import start_run
+from trainer.curves import Curves
 from trainer.folders import run_folder
 from trainer.methods import PARAMETERS
 from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
@@ -81,18 +82,20 @@ PAGES = {
     "runs": "reviewer",
     "run": "reviewer",
     "run-series": "reviewer",
+    "run-csv": "reviewer",
+    "run-compare": "reviewer",
     "models": "reviewer",
     "evaluation": "reviewer",
     "run-new": "engineer",
     "evaluation-new": "engineer",
 }
-BUTTONS = ("run-cancel", "run-resume", "evaluation-cancel", "evaluation-resume")
+BUTTONS = ("run-cancel", "run-pause", "run-resume", "evaluation-cancel", "evaluation-resume")
 
 
 def address(name: str, run: Run, tuned: ModelVersion, evaluation: Evaluation) -> str:
     keys = {"run": run.pk, "evaluation": evaluation.pk}
     arguments = [run.project.slug]
-    if name not in ("runs", "models", "run-new"):
+    if name not in ("runs", "models", "run-new", "run-compare"):
         arguments.append(tuned.pk if name == "evaluation-new" else keys[name.split("-")[0]])
     return reverse(f"trainer:{name}", args=arguments)
 
@@ -201,22 +204,32 @@ def test_the_run_page_shows_rows_warnings_checkpoints_and_the_log(client, engine
     assert page.count("x" * 100) < 200
 
 
-def test_the_series_are_numbers_on_a_common_axis(client, engineer, run):
+def test_the_series_are_numbers_and_only_what_is_new_is_sent_again(client, engineer, run):
+    curves = Curves()
     for step in (1, 2, 3):
-        measured(run, step, loss=1 / step, accuracy=0.5)
-    RunEvent.objects.create(
-        run=run, seq=9, kind="evaluation", step=3, data={"values": {"loss": 0.4}}, at=run.created_at
-    )
+        curves.add(step, {"loss": 1 / step, "odd_value": 0.5})
+    curves.add(3, {"held-out loss": 0.4})
+    Run.objects.filter(pk=run.pk).update(curves=curves.to_json())
     client.force_login(engineer)
+    url = reverse("trainer:run-series", args=[run.project.slug, run.pk])
 
-    answer = json.loads(client.get(reverse("trainer:run-series", args=[run.project.slug, run.pk])).content)
+    answer = json.loads(client.get(url).content)
+    again = json.loads(client.get(url, {"after": 3, "width": 1, "cuts": 0}).content)
+    other = json.loads(client.get(url, {"after": 3, "width": 2, "cuts": 0}).content)
 
     assert answer["live"] is True
-    loss, accuracy = answer["charts"]
-    assert loss["title"] == "Loss"
-    assert loss["steps"] == [1, 2, 3]
-    assert loss["lines"][1] == {"name": "held-out loss", "values": [None, None, 0.4]}
-    assert accuracy["lines"] == [{"name": "accuracy", "values": [0.5, 0.5, 0.5]}]
+    assert answer["charts"] == [
+        {"title": "Loss", "lines": ["loss", "held-out loss"]},
+        {"title": "odd value", "lines": ["odd_value"]},
+    ]
+    assert answer["lines"]["loss"] == [[1, 2, 3], [1, 1 / 2, 1 / 3]]
+    assert again["lines"] == {
+        "loss": [[3], [1 / 3]],
+        "odd_value": [[3], [0.5]],
+        "held-out loss": [[3], [0.4]],
+    }
+    assert (again["from"], other["from"]) == (3, 0)
+    assert other["lines"] == answer["lines"]
 
 
 def test_the_form_shows_every_parameter_and_starts_a_run(client, engineer, project, snapshot, policy_model):

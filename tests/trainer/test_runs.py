@@ -15,10 +15,11 @@ from trainer.actions.events import store_events
 from trainer.actions.following import Progress
 from trainer.actions.model_versions import register_base
 from trainer.actions.runs import carry_out_run, read_leftover_events, start_run
+from trainer.curves import Curves
 from trainer.events import EventWriter
 from trainer.folders import model_folder, run_folder
-from trainer.models import ModelKind, ModelVersion, Run, RunEvent
-from trainer.queries import base_named, charts, checkpoints, rows_used, runs_of
+from trainer.models import ModelKind, ModelVersion, Run
+from trainer.queries import base_named, checkpoints, rows_used, runs_of
 from trainer.stories import tell
 
 FAST = {"max_steps": 4, "save_steps": 2, "logging_steps": 1, "max_length": 128, "learning_rate": 2e-3}
@@ -195,7 +196,10 @@ def test_a_reward_run_leaves_rows_a_model_and_its_lineage(project, snapshot, tin
         "identical": 0,
     }
     assert [each.step for each in checkpoints(run)] == [4, 2]
-    assert [chart.title for chart in charts(run)] == ["Loss", "Accuracy", "Reward"]
+    lines = Curves.from_json(run.curves).lines
+    assert {"loss", "accuracy", "margin", "grad_norm", "held-out loss"} <= set(lines)
+    assert [step for step, _ in lines["loss"]] == [1, 2, 3, 4]
+    assert run.seconds > 0
     version = run.model_version
     assert (version.name, version.kind, version.path) == ("rm", "reward", f"{run.pk}/final")
     assert set(version.metrics["accuracy"]) == {"value", "low", "high", "n"}
@@ -310,28 +314,22 @@ def test_a_resumed_run_repeats_steps_and_the_later_value_is_drawn(logged_run):
     write(logged_run, 2, 3, resumed=1)
     store_events(logged_run, Progress())
 
-    loss = charts(logged_run)[0].series[0]
-    assert loss.steps == [1, 2, 3]
-    assert loss.values == [1, 1 / 3, 1 / 4]
+    logged_run.refresh_from_db()
+    curves = Curves.from_json(logged_run.curves)
+    assert curves.lines == {"loss": [(1, 1), (2, 1 / 3), (3, 1 / 4)]}
+    assert curves.cuts == 1
 
 
-def test_a_long_run_is_drawn_with_a_thousand_points_and_its_last(logged_run):
-    RunEvent.objects.bulk_create(
-        RunEvent(
-            run=logged_run,
-            seq=seq,
-            kind="metric",
-            step=seq,
-            data={"values": {"loss": float(seq)}},
-            at=logged_run.created_at,
-        )
-        for seq in range(1, 5001)
-    )
+def test_the_curves_and_the_offset_in_the_log_are_stored_together(logged_run):
+    write(logged_run, 1, 2)
+    store_events(logged_run, Progress())
+    write(logged_run, 4, resumed=3)
+    again = Run.objects.get(pk=logged_run.pk)
+    store_events(again, Progress(step=again.step))
 
-    loss = charts(logged_run)[0].series[0]
-
-    assert len(loss.steps) == 1000
-    assert (loss.steps[0], loss.steps[-1]) == (1, 5000)
+    again.refresh_from_db()
+    assert [step for step, _ in Curves.from_json(again.curves).lines["loss"]] == [1, 2, 4]
+    assert again.events_offset == (run_folder(again) / "events.jsonl").stat().st_size
 
 
 def test_what_a_runner_wrote_after_its_worker_died_is_read_later(logged_run):

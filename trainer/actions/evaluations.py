@@ -1,50 +1,46 @@
-"""Evaluations: a model version and its base answer the same held-out prompts; judges compare them.
+"""Evaluations: a model version and its base answer the same held-out prompts; judges and people compare them.
 
-The work samples the responses with the runner, stores the pairs as comparisons that never train anything, and
-asks the judges. When these have answered, the win rate is computed from their verdicts.
+The work samples the responses with the runner, stores the pairs as comparisons that never train anything, has them
+scored and graded, and asks the judges and people. What comes of it is measured by ``measuring``.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from alignment.actions.snapshots import snapshot_folder
 from alignment.models import Snapshot
-from alignment.statistics.intervals import cluster_share
-from alignment.statistics.verdicts import MISSING
-from alignment.statistics.win_rate import win_rate
 from feedback.actions.audit import record
 from feedback.actions.imports import store_records
 from feedback.actions.jobs import Lease, queue_job
+from feedback.actions.slots import MOST_PEOPLE, ask_people
 from feedback.errors import Refused
-from feedback.hashing import canonical_json, content_sha256
-from feedback.models import UNFINISHED, JobState, Purpose
+from feedback.hashing import content_sha256
+from feedback.models import UNFINISHED, Purpose, Tag
 from feedback.people import Person
-from feedback.records import ComparisonRecord, Message, ResponseRecord
+from feedback.records import ComparisonRecord, ResponseRecord
 from judges.actions.runs import start_judge_run
 from judges.models import Judge
 from judges.queries import unfinished_run
-from trainer.actions.events import note_progress
+from trainer.actions.evaluation_scores import Texts, score_and_grade
+from trainer.actions.events import progress_in
 from trainer.actions.following import Progress, carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder
 from trainer.actions.runs import checked_spec
-from trainer.events import read_events
 from trainer.folders import evaluation_folder, model_folder
+from trainer.held_out import Conversation, Item, held_out_items, tagged_items, together
 from trainer.launchers.registry import launcher_named
 from trainer.models import Evaluation, ModelKind, ModelVersion
-from trainer.pairs import pairs_of
+from trainer.pairs import drawn_for_people
+from trainer.responses import read_texts
 from trainer.spec import RunSpec
 
-Conversation = Sequence[Message]
 TOO_LONG = "the prompt is too long"
 MODEL_SILENT = "the model gave no text"
 BASE_SILENT = "the base gave no text"
@@ -59,27 +55,32 @@ def start_evaluation(
     by: Person,
     snapshot: Snapshot | None = None,
     prompts: Sequence[Conversation] | None = None,
+    regression_tag: Tag | None = None,
+    reward_models: Sequence[ModelVersion] = (),
+    people_pairs: int = 0,
+    people_each: int = 1,
     samples: int = 1,
     parameters: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Queue the comparison of a model with its base on ``prompts``, or on a snapshot's held-out prompts.
 
-    Without either, the snapshot is the one that the model was trained on. Each prompt is answered ``samples``
-    times by both, with the ``parameters`` of the runner's ``generate``. Refused names the field at fault.
+    Without either, the snapshot is the one that the model was trained on. The prompts of the ``regression_tag`` are
+    added. Each prompt is answered ``samples`` times by both, with the ``parameters`` of the runner's ``generate``.
+    Of all pairs a random ``people_pairs`` go to ``people_each`` people. Refused names the field at fault.
     """
     _check_models(model_version, base)
-    _check_judges(model_version, judges)
-    trained_on = model_version.run.snapshot if model_version.run else None
-    source = None if prompts is not None else snapshot or trained_on
-    given = prompts if prompts is not None else held_out_prompts(source)
-    if not given:
-        raise Refused(_("An evaluation needs at least one prompt; give some."), field="prompts")
+    _check_judges(model_version, judges, reward_models, people_pairs, people_each)
+    source, items = _items(model_version, snapshot, prompts, regression_tag)
     evaluation = Evaluation(
         model_version=model_version,
         base=base,
         snapshot=source,
-        prompts=[[dict(message) for message in prompt] for prompt in given],
+        prompts=[[dict(message) for message in item.prompt] for item in items],
+        items=[item.known() for item in items],
+        regression_tag=regression_tag,
+        people_pairs=people_pairs,
+        people_each=people_each,
         parameters={**(parameters or {}), "samples": samples},
         seed=seed,
         created_by=by,
@@ -92,8 +93,25 @@ def start_evaluation(
         )
         evaluation.save()
         evaluation.judges.set(judges)
+        evaluation.reward_models.set(reward_models)
         record(by=by, verb="start evaluation", target=evaluation, project=model_version.project)
     return evaluation
+
+
+def _items(
+    version: ModelVersion,
+    snapshot: Snapshot | None,
+    prompts: Sequence[Conversation] | None,
+    regression_tag: Tag | None,
+) -> tuple[Snapshot | None, list[Item]]:
+    """What both models answer, and the snapshot that it is held out from, if it is."""
+    trained_on = version.run.snapshot if version.run else None
+    source = None if prompts is not None else snapshot or trained_on
+    given = [Item(prompt) for prompt in prompts] if prompts is not None else held_out_items(source)
+    items = together(given, tagged_items(regression_tag) if regression_tag else ())
+    if not items:
+        raise Refused(_("An evaluation needs at least one prompt; give some."), field="prompts")
+    return source, items
 
 
 def _refuse_a_second(evaluation: Evaluation) -> None:
@@ -112,32 +130,18 @@ def _refuse_a_second(evaluation: Evaluation) -> None:
         )
 
 
-def held_out_prompts(snapshot: Snapshot | None) -> list[Conversation]:
-    """The prompts of a snapshot's test split, each once. Refused where there are none."""
-    if snapshot is None:
-        raise Refused(
-            _("The model was not trained on a snapshot; give the prompts to evaluate on."), field="prompts"
-        )
-    path = snapshot_folder(snapshot) / "test.parquet"
-    if not snapshot.test_rows or not path.is_file():
-        raise Refused(
-            _("The %(snapshot)s has no held-out rows at %(path)s; freeze one with a test split.")
-            % {"snapshot": snapshot, "path": path},
-            field="snapshot",
-        )
-    prompts = pq.read_table(path, columns=["prompt"]).column("prompt").to_pylist()
-    return list({canonical_json(prompt): prompt for prompt in prompts}.values())
-
-
 def carry_out_evaluation(lease: Lease) -> None:
-    """Sample, store and ask; started again it goes on from what is there."""
+    """Sample, store, score and ask; started again it goes on from what is there."""
     evaluation = Evaluation.objects.select_related("model_version__project", "base").get(job_id=lease.job_id)
     _write_prompts(evaluation)
     ours = _responses(evaluation, evaluation.model_version, lease, part=0)
     theirs = _responses(evaluation, evaluation.base, lease, part=1)
     lease.report(message=gettext_noop("Storing the comparisons."))
     _store_pairs(evaluation, ours, theirs)
+    score_and_grade(evaluation, (ours, theirs), lease)
+    _ask_people(evaluation)
     ask_judges(evaluation)
+    lease.report(message="")
 
 
 def ask_judges(evaluation: Evaluation) -> None:
@@ -150,49 +154,15 @@ def ask_judges(evaluation: Evaluation) -> None:
                 evaluation.judge_runs.add(run)
 
 
-def advance_evaluations() -> None:
-    """For the sweep: ask judges that were busy, and compute the result where all have answered."""
-    for evaluation in Evaluation.objects.filter(result__isnull=True, job__state=JobState.SUCCEEDED):
-        ask_judges(evaluation)
-        if judges_have_answered(evaluation):
-            finish_evaluation(evaluation=evaluation, by=None)
-
-
-def judges_have_answered(evaluation: Evaluation) -> bool:
-    """Whether the run of every judge has succeeded."""
-    succeeded = evaluation.judge_runs.filter(job__state=JobState.SUCCEEDED)
-    return succeeded.count() == evaluation.judges.count()
-
-
-def finish_evaluation(*, evaluation: Evaluation, by: Person) -> Evaluation:
-    """Compute the result from the verdicts there are: the win rate, ties counting half, and its coverage.
-
-    The interval resamples prompts. Refused where the comparisons are not there yet.
-    """
-    pairs = list(pairs_of(evaluation))
-    if not pairs:
-        raise Refused(
-            _("There is no comparison to evaluate yet; wait until the responses have been sampled.")
-        )
-    verdicts = np.array([pair.verdict for pair in pairs])
-    prompts = np.array([pair.prompt.pk for pair in pairs])
-    outcomes = Counter(pair.outcome for pair in pairs)
-    evaluation.result = {
-        "win_rate": win_rate(verdicts, prompts).as_json(),
-        "coverage": cluster_share((verdicts != MISSING).astype(float), prompts).as_json(),
-        "judge": ", ".join(sorted(str(judge) for judge in evaluation.judges.all())),
-        "pairs": len(pairs),
-        "wins": outcomes["win"],
-        "ties": outcomes["tie"],
-        "losses": outcomes["loss"],
-        "identical": sum(pair.model_text == pair.base_text for pair in pairs),
-        "without_verdict": outcomes["none"],
-        "split": outcomes["split"],
-    }
-    with transaction.atomic():
-        evaluation.save(update_fields=["result"])
-        record(by=by, verb="finish evaluation", target=evaluation, project=evaluation.model_version.project)
-    return evaluation
+def _ask_people(evaluation: Evaluation) -> None:
+    """Send the pairs that were drawn to the annotators' queue; identical responses need nobody."""
+    drawn = evaluation.comparisons.filter(pk__in=drawn_for_people(evaluation))
+    different = [
+        comparison.pk
+        for comparison in drawn.prefetch_related("slots__response")
+        if len({slot.response.sha256 for slot in comparison.slots.all()}) > 1
+    ]
+    ask_people(different, overlap=evaluation.people_each)
 
 
 def _check_models(model_version: ModelVersion, base: ModelVersion) -> None:
@@ -209,17 +179,34 @@ def _check_models(model_version: ModelVersion, base: ModelVersion) -> None:
         check_model_folder(model_folder(version))
 
 
-def _check_judges(model_version: ModelVersion, judges: Sequence[Judge]) -> None:
-    if not judges:
+def _check_judges(
+    version: ModelVersion,
+    judges: Sequence[Judge],
+    reward_models: Sequence[ModelVersion],
+    people_pairs: int,
+    people_each: int,
+) -> None:
+    if not judges and not reward_models and not people_pairs:
         raise Refused(
             _("An evaluation needs a judge; choose one that agreement has shown to be trusted."),
             field="judges",
         )
     for judge in judges:
-        if judge.project_id != model_version.project_id:
+        if judge.project_id != version.project_id:
             raise Refused(
                 _("The judge %(judge)s belongs to another project.") % {"judge": judge}, field="judges"
             )
+    for model in reward_models:
+        if model.project_id != version.project_id or model.kind != ModelKind.REWARD:
+            raise Refused(
+                _("%(model)s is no reward model of this project.") % {"model": model.name},
+                field="reward_models",
+            )
+        check_model_folder(model_folder(model))
+    if people_pairs < 0 or not 1 <= people_each <= MOST_PEOPLE:
+        raise Refused(
+            _("Ask from 1 to %(most)s people about each pair.") % {"most": MOST_PEOPLE}, field="people_each"
+        )
 
 
 def _spec(evaluation: Evaluation, version: ModelVersion) -> RunSpec:
@@ -240,28 +227,23 @@ def _write_prompts(evaluation: Evaluation) -> None:
     part.replace(folder / "prompts.parquet")
 
 
-def _responses(
-    evaluation: Evaluation, version: ModelVersion, lease: Lease, part: int
-) -> dict[tuple[int, int], str | None]:
+def _responses(evaluation: Evaluation, version: ModelVersion, lease: Lease, part: int) -> Texts:
     """The model's texts by prompt and sample; None where the prompt was too long. ``part`` is 0 or 1."""
     folder = evaluation_folder(evaluation) / ("base" if part else "model")
     write_spec(folder, _spec(evaluation, version))
     lease.report(message=f"Sampling the responses of {version.name}.")
-    result = carry_out_spec(
+    carry_out_spec(
         folder=folder,
         launcher=launcher_named("local"),
         lease=lease,
         read=lambda: _progress(folder, part),
     )
-    lines = (folder / result["output"]).read_text().splitlines()
-    rows = [json.loads(line) for line in lines]
-    return {(row["prompt_index"], row["sample"]): row["text"] for row in rows}
+    return read_texts(folder)
 
 
 def _progress(folder: Path, part: int) -> Progress:
     """Batches done of both models' batches."""
-    progress = Progress()
-    note_progress(progress, read_events(folder / "events.jsonl")[0])
+    progress = progress_in(folder)
     if progress.total is not None:
         progress.step, progress.total = part * progress.total + progress.step, 2 * progress.total
     return progress
@@ -269,8 +251,8 @@ def _progress(folder: Path, part: int) -> Progress:
 
 def _store_pairs(
     evaluation: Evaluation,
-    ours: dict[tuple[int, int], str | None],
-    theirs: dict[tuple[int, int], str | None],
+    ours: Texts,
+    theirs: Texts,
 ) -> None:
     """One comparison a prompt and sample, and a count of those that can not be one."""
     project = evaluation.model_version.project
@@ -291,8 +273,8 @@ def _store_pairs(
 
 def _records(
     evaluation: Evaluation,
-    ours: dict[tuple[int, int], str | None],
-    theirs: dict[tuple[int, int], str | None],
+    ours: Texts,
+    theirs: Texts,
     left_out: Counter[str],
 ) -> Iterator[ComparisonRecord]:
     for (index, sample), text in sorted(ours.items()):
@@ -314,6 +296,7 @@ def _record(evaluation: Evaluation, index: int, key: str, text: str, other: str)
         prompt=evaluation.prompts[index],
         responses=[ResponseRecord(name, *side) for name, side in zip("ab", sides, strict=True)],
         purpose=Purpose.EVALUATE,
+        **evaluation.items[index],
     )
 
 

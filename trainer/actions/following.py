@@ -9,28 +9,41 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from feedback.actions.jobs import JobCancelled, JobInterrupted, Lease
+from django.utils import timezone
+
+from feedback.actions.jobs import JobCancelled, JobInterrupted, JobWaits, Lease
 from feedback.errors import Refused
-from trainer.launchers.launcher import Handle, Launcher
+from trainer.launchers.far import LOST
+from trainer.launchers.launcher import Handle, Launcher, LauncherAway, NoFreeSlot
 from trainer.runner.checkpoints import last_complete
-from trainer.runner.execution import BUSY, CANCELLED, FINISHED
+from trainer.runner.execution import BUSY, CANCELLED, FINISHED, STOPPED_ITSELF
 from trainer.spec import RunSpec
 
 HEARTBEAT_SECONDS = 1.0
+POLL_SECONDS = 0.05
+# A runner that was asked to stop finishes its step and writes a checkpoint; one that takes longer than this hangs.
+HANGS_AFTER_SECONDS = 600.0
+WAIT_FOR_A_SLOT = timedelta(seconds=5)
+WAIT_FOR_A_MACHINE = timedelta(seconds=30)
 # How long a resumed run waits for the runner of the attempt before it, which stops after the step it is in.
 BUSY_SECONDS = 20.0
 
 
 @dataclass
 class Progress:
-    """What the event log says so far. ``said`` is the sentence of the last failure or stop."""
+    """What the event log says so far. ``said`` is the sentence of the last failure or stop.
+
+    ``stop`` is the evidence of a silence on which the run is to stop, found by who reads the log.
+    """
 
     step: int = 0
     total: int | None = None
     said: str = ""
+    stop: str = ""
 
 
 def write_spec(folder: Path, spec: RunSpec) -> None:
@@ -51,8 +64,8 @@ def carry_out_spec(
     """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
-        handle = launcher.start(folder / "spec.json")
-        asked = _follow(handle, lease, read)
+        handle = _started(launcher, folder)
+        asked = _follow(handle, launcher, lease, read)
         status = handle.poll()
         if status != BUSY or asked or time.monotonic() > deadline:
             break
@@ -65,18 +78,50 @@ def carry_out_spec(
     return result
 
 
-def _follow(handle: Handle, lease: Lease, read: Callable[[], Progress]) -> bool:
-    """Until the runner ends; whether a cancel was passed on to it."""
-    asked = False
+def _started(launcher: Launcher, folder: Path) -> Handle:
+    """A runner at work. Without a free place, or where the machine is away, the job waits in the queue."""
     try:
-        while not _ends_within(handle, HEARTBEAT_SECONDS):
-            progress = read()
-            if lease.renew(done=progress.step, total=progress.total) and not asked:
-                handle.cancel()
-                asked = True
+        return launcher.start(folder / "spec.json")
+    except NoFreeSlot as full:
+        raise JobWaits(timezone.now() + WAIT_FOR_A_SLOT, str(full)) from full
+    except LauncherAway as away:
+        raise JobWaits(timezone.now() + WAIT_FOR_A_MACHINE, str(away)) from away
+
+
+def _follow(handle: Handle, launcher: Launcher, lease: Lease, read: Callable[[], Progress]) -> bool:
+    """Until the runner ends; whether a stop was passed on to it. A runner that hangs on the way out is killed.
+
+    A machine that does not answer may come back, and the run with it: that is said, and asked again.
+    """
+    asked_at: float | None = None
+    away = False
+    try:
+        while True:
+            try:
+                if _ends_within(handle, HEARTBEAT_SECONDS):
+                    break
+                progress = read()
+                wanted = lease.renew(progress.step, progress.total, "" if away else None) or progress.stop
+                away = False
+                asked_at = _stop(handle, asked_at) if wanted else asked_at
+            except LauncherAway as silence:
+                lease.renew(message=str(silence))
+                away = True
+                time.sleep(HEARTBEAT_SECONDS)
     finally:
+        if not launcher.outlives:
+            handle.cancel()
+    return asked_at is not None and lease.renew()
+
+
+def _stop(handle: Handle, asked_at: float | None) -> float:
+    """Ask the runner to stop, once; end it where it has not for long. When it was asked."""
+    if asked_at is None:
         handle.cancel()
-    return asked
+        return time.monotonic()
+    if time.monotonic() > asked_at + HANGS_AFTER_SECONDS:
+        handle.kill()
+    return asked_at
 
 
 def _ends_within(handle: Handle, seconds: float) -> bool:
@@ -84,11 +129,15 @@ def _ends_within(handle: Handle, seconds: float) -> bool:
     while handle.poll() is None:
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.05)
+        time.sleep(POLL_SECONDS)
     return True
 
 
 def _why_it_ended(status: int | None, progress: Progress, folder: Path) -> Exception:
+    if progress.stop:
+        return JobInterrupted(
+            f"It was stopped{_where(progress)}, as it had stalled. {progress.stop} {_way_on(folder, 'I')}"
+        )
     killed_by = _killing_signal(status)
     if killed_by is not None:
         return JobInterrupted(
@@ -97,6 +146,14 @@ def _why_it_ended(status: int | None, progress: Progress, folder: Path) -> Excep
     if status == CANCELLED:
         return JobInterrupted(
             f"The runner was stopped from outside{_where(progress)} ({progress.said}); {_way_on(folder)}"
+        )
+    if status == STOPPED_ITSELF:
+        return JobInterrupted(
+            f"It stopped by itself{_where(progress)}: {progress.said.rstrip('.')}. {_way_on(folder, 'I')}"
+        )
+    if status == LOST:
+        return JobInterrupted(
+            f"The machine that ran it no longer knows of it{_where(progress)}; {_way_on(folder)}"
         )
     if status == BUSY:
         return JobInterrupted(
@@ -124,10 +181,11 @@ def _where(progress: Progress) -> str:
     return f" at step {progress.step} of {progress.total}"
 
 
-def _way_on(folder: Path) -> str:
+def _way_on(folder: Path, i: str = "i") -> str:
+    """Where a resume goes on; ``i`` is the sentence's first letter."""
     step, checkpoint = last_complete(folder)
     if any(folder.glob("*.jsonl.part")):
         return "what it wrote is kept. Resume continues from there."
     if checkpoint is None:
-        return "it had no checkpoint yet. Resume starts it again from the beginning."
-    return f"its last checkpoint is step {step}. Resume continues from there."
+        return f"{i}t had no checkpoint yet. Resume starts it again from the beginning."
+    return f"{i}ts last checkpoint is step {step}. Resume continues from there."

@@ -14,6 +14,7 @@ from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
 from trainer.folders import model_folder, run_folder
+from trainer.licences import licence_in
 from trainer.models import ModelKind, ModelVersion, Run
 
 _BLOCK = 16 * 1024 * 1024
@@ -27,7 +28,7 @@ def check_model_folder(folder: Path) -> None:
             % {"folder": folder},
             field="base",
         )
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").is_file() and not is_adapter(folder):
         raise Refused(
             _("The folder %(folder)s holds no model: there is no config.json in it.") % {"folder": folder},
             field="base",
@@ -38,6 +39,11 @@ def check_model_folder(folder: Path) -> None:
             % {"folder": folder},
             field="base",
         )
+
+
+def is_adapter(folder: Path) -> bool:
+    """Whether the folder holds a LoRA adapter, which is loaded onto the base that it names."""
+    return (folder / "adapter_config.json").is_file()
 
 
 def register_base(*, project: Project, folder: Path, by: Person, beat: Callable[[], object]) -> ModelVersion:
@@ -58,6 +64,7 @@ def register_base(*, project: Project, folder: Path, by: Person, beat: Callable[
             kind=_kind_of(folder),
             path=str(folder),
             sha256=sha256,
+            licence=licence_in(folder),
         )
         record(by=by, verb="register base model", target=version, project=project, sha256=sha256)
     return version
@@ -75,11 +82,12 @@ def register_result(*, run: Run, beat: Callable[[], object]) -> ModelVersion:
         version = ModelVersion.objects.create(
             project=run.project,
             name=run.name,
-            kind=ModelKind.REWARD if run.method == "reward" else ModelKind.POLICY,
+            kind=_kind_made(run),
             run=run,
             base=run.base,
             path=str(folder.relative_to(settings.RUNS_ROOT)),
             sha256=sha256,
+            licence=run.base.licence if run.base else "",
             metrics={name: result[name] for name in ("accuracy", "evaluation", "steps") if result.get(name)},
         )
         record(by=run.created_by, verb="register model", target=version, project=run.project, sha256=sha256)
@@ -118,8 +126,18 @@ def _file_sha256(path: Path, beat: Callable[[], object]) -> str:
     return digest.hexdigest()
 
 
+def _kind_made(run: Run) -> str:
+    """What a run makes: merging changes no model's kind."""
+    if run.method == "merge" and run.base:
+        return run.base.kind
+    return ModelKind.REWARD if run.method == "reward" else ModelKind.POLICY
+
+
 def _kind_of(folder: Path) -> ModelKind:
-    """Read from the architecture that the model's own configuration names."""
+    """Read from the architecture that the model's own configuration names, or an adapter's task."""
+    if is_adapter(folder):
+        task = json.loads((folder / "adapter_config.json").read_text()).get("task_type")
+        return ModelKind.REWARD if task == "SEQ_CLS" else ModelKind.POLICY
     try:
         architectures = json.loads((folder / "config.json").read_text()).get("architectures") or [""]
     except ValueError as error:

@@ -1,7 +1,7 @@
 """Runs: set up and checked before anything starts, carried out under a lease, their models registered."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,18 +14,22 @@ from django.utils.translation import gettext as _
 from alignment.actions.snapshots import snapshot_folder, verify_snapshot
 from alignment.models import Snapshot
 from feedback.actions.audit import record
-from feedback.actions.jobs import Lease, queue_job
+from feedback.actions.jobs import Lease, queue_job, resume_job
 from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import Person
-from trainer.actions.events import store_events
+from trainer.actions.checks import refuse_over_budget
+from trainer.actions.events import store_events, tell_of_alarm
 from trainer.actions.following import Progress, carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder, check_weights, register_base, register_result
+from trainer.budget import cap_seconds
 from trainer.folders import model_folder, run_folder
-from trainer.launchers.registry import launcher_named
+from trainer.launchers.registry import launcher_named, settings_of
 from trainer.methods import SNAPSHOT_METHODS, TRAINING_METHODS
 from trainer.models import ModelKind, ModelVersion, Run
+from trainer.queries import newest_moments
 from trainer.spec import RunSpec, SpecError, digest_dataset
+from trainer.stories import silence
 
 LEFTOVERS_FOR = timedelta(days=1)
 
@@ -41,30 +45,43 @@ def start_run(
     parameters: Mapping[str, Any] | None = None,
     name: str = "",
     seed: int = 0,
+    launcher: str = "local",
+    stop_on: Sequence[str] = (),
+    budget: Mapping[str, float | None] | None = None,
+    confirm: bool = False,
 ) -> Run:
     """Queue a training run on a snapshot, or on a dataset outside the store for management code.
 
     Everything that can be checked is checked here: Refused names the field at fault. A base given as a folder
     becomes a model version when a worker takes the run up. Without a name it is called after its method.
-    Where the very same run waits or trains already, this one is refused.
+    Where the very same run waits or trains already, this one is refused; so is one that may take more than its
+    ``budget``, until somebody says ``confirm``.
     """
-    _check_method(method, base, snapshot)
-    rows = _rows(project, snapshot, dataset)
-    spec = checked_spec(
+    spec = training_spec(
+        project=project,
         method=method,
-        model=str(_base_folder(project, base)),
-        dataset=str(rows),
-        dataset_sha256=digest_dataset(rows),
+        base=base,
+        snapshot=snapshot,
+        dataset=dataset,
+        parameters=parameters,
         seed=seed,
-        parameters=parameters or {},
+        launcher=launcher,
+        stop_on=stop_on,
+        budget=budget,
     )
+    if not confirm:
+        refuse_over_budget(spec, settings_of(launcher))
     name = name.strip() or _next_name(project, method)
     _check_name(project, name)
     try:
         with transaction.atomic():
             _refuse_a_second(project, spec)
             job = queue_job(
-                project=project, task="trainer.tasks.perform_run", queue="gpu", by=by, max_attempts=1
+                project=project,
+                task="trainer.tasks.perform_run",
+                queue="gpu",
+                by=by,
+                max_attempts=_attempts(launcher),
             )
             run = Run.objects.create(
                 project=project,
@@ -75,12 +92,61 @@ def start_run(
                 base=base if isinstance(base, ModelVersion) else None,
                 spec=json.loads(spec.to_json()),
                 spec_sha256=spec.sha256(),
+                launcher=launcher,
                 created_by=by,
             )
             record(by=by, verb="start run", target=run, project=project, spec_sha256=run.spec_sha256)
     except IntegrityError as error:
         raise _name_taken(name) from error
     return run
+
+
+def training_spec(
+    *,
+    project: Project,
+    method: str,
+    base: ModelVersion | Path,
+    snapshot: Snapshot | None,
+    dataset: Path | None,
+    parameters: Mapping[str, Any] | None,
+    seed: int,
+    launcher: str,
+    stop_on: Sequence[str],
+    budget: Mapping[str, float | None] | None,
+) -> RunSpec:
+    """The whole spec of a training run, checked; Refused names the field at fault. The price is the launcher's."""
+    _check_method(method, base, snapshot)
+    rows = _rows(project, snapshot, dataset)
+    return checked_spec(
+        method=method,
+        model=str(_base_folder(project, base)),
+        dataset=str(rows),
+        dataset_sha256=digest_dataset(rows),
+        seed=seed,
+        parameters=parameters or {},
+        stop_on=stop_on,
+        budget={**(budget or {}), "hour_price": settings_of(launcher).hour_price},
+    )
+
+
+def resume_run(*, run: Run, by: Person, hours: float | None = None, cost: float | None = None) -> None:
+    """Go on from the last checkpoint, with a larger budget where one is given. Refused where none is left."""
+    budget = {**run.spec["budget"], **{k: v for k, v in {"hours": hours, "cost": cost}.items() if v}}
+    spec = checked_spec(**{**run.spec, "budget": budget})
+    if budget_is_spent(run, budget):
+        raise Refused(_("Its budget is spent; give it more hours or money to go on."), field="hours")
+    with transaction.atomic():
+        if spec.budget != run.spec["budget"]:
+            run.spec, run.spec_sha256 = json.loads(spec.to_json()), spec.sha256()
+            run.save(update_fields=["spec", "spec_sha256"])
+            record(by=by, verb="raise budget", target=run, project=run.project, **dict(spec.budget))
+        resume_job(job=run.job, by=by)
+
+
+def budget_is_spent(run: Run, budget: Mapping[str, Any]) -> bool:
+    """Whether a runner would stop at its first step."""
+    cap = cap_seconds(budget)
+    return cap is not None and run.seconds >= cap
 
 
 def carry_out_run(lease: Lease) -> None:
@@ -120,6 +186,10 @@ def checked_spec(**fields: Any) -> RunSpec:
 
 def _stored_progress(run: Run, progress: Progress) -> Progress:
     store_events(run, progress)
+    silent = silence(run, newest_moments(run))
+    if silent:
+        tell_of_alarm(run, "stalled", silent)
+        progress.stop = silent if "stalled" in run.spec["stop_on"] else ""
     return progress
 
 
@@ -132,6 +202,11 @@ def _settle_base(run: Run, spec: RunSpec, lease: Lease) -> None:
         project=run.project, folder=Path(spec.model), by=run.created_by, beat=lease.report
     )
     run.save(update_fields=["base"])
+
+
+def _attempts(launcher: str) -> int:
+    """A runner that outlives its worker is taken up again by the next one; another needs a person's resume."""
+    return 100 if launcher_named(launcher).outlives else 1
 
 
 def _check_method(method: str, base: ModelVersion | Path, snapshot: Snapshot | None) -> None:

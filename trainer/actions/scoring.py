@@ -25,11 +25,10 @@ from feedback.answers import Verdict
 from feedback.errors import Refused
 from feedback.models import UNFINISHED, Comparison, Judgment, Outcome, Purpose, Rater, RaterKind, Tag
 from feedback.people import Person
-from trainer.actions.events import note_progress
-from trainer.actions.following import Progress, carry_out_spec, write_spec
+from trainer.actions.events import progress_in
+from trainer.actions.following import carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder, check_weights
 from trainer.actions.runs import checked_spec
-from trainer.events import read_events
 from trainer.folders import model_folder, scoring_folder
 from trainer.launchers.registry import launcher_named
 from trainer.models import ModelKind, ModelVersion, Scoring
@@ -104,7 +103,7 @@ def carry_out_scoring(lease: Lease) -> None:
     )
     lease.report(message=f"Scoring with {scoring.model_version.name}.")
     launcher = launcher_named("local")
-    result = carry_out_spec(folder=folder, launcher=launcher, lease=lease, read=lambda: _progress(folder))
+    result = carry_out_spec(folder=folder, launcher=launcher, lease=lease, read=lambda: progress_in(folder))
     lease.report(message=gettext_noop("Storing the verdicts."))
     _store(scoring, folder, folder / result["output"], lease)
 
@@ -179,12 +178,6 @@ def _rows(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
         for comparison in comparisons
         for slot in comparison.slots.all()
     ]
-
-
-def _progress(folder: Path) -> Progress:
-    progress = Progress()
-    note_progress(progress, read_events(folder / "events.jsonl")[0])
-    return progress
 
 
 def _store(scoring: Scoring, folder: Path, output: Path, lease: Lease) -> None:

@@ -9,12 +9,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alignment.queries import snapshot_named
-from feedback.actions.jobs import cancel_job, resume_job
+from feedback.actions.jobs import cancel_job, pause_job
 from feedback.api.endpoint import Endpoint, PageQuery, RequestFields, checked, keyset_page, page_of
 from feedback.models import Job, JobState, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from trainer.actions.runs import start_run
+from trainer.actions.runs import resume_run, start_run
+from trainer.alarms import ALARMS
 from trainer.methods import TRAINING_METHODS
 from trainer.models import Run, RunEvent
 from trainer.queries import base_named, runs_of
@@ -49,6 +50,8 @@ class RunSerializer(serializers.ModelSerializer[Run]):
             "job",
             "step",
             "total_steps",
+            "seconds",
+            "launcher",
             "snapshot",
             "base",
             "model_version",
@@ -70,6 +73,11 @@ class EventQuery(PageQuery):
     kind = serializers.CharField(max_length=20, required=False)
 
 
+class BudgetFields(RequestFields):
+    hours = serializers.FloatField(min_value=0, required=False, allow_null=True)
+    cost = serializers.FloatField(min_value=0, required=False, allow_null=True)
+
+
 class RunFields(RequestFields):
     method = serializers.ChoiceField(choices=TRAINING_METHODS)
     base = serializers.CharField(
@@ -81,6 +89,19 @@ class RunFields(RequestFields):
     )
     seed = serializers.IntegerField(min_value=0, max_value=2**32 - 1, default=0)
     name = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    launcher = serializers.CharField(max_length=20, default="local")
+    stop_on = serializers.ListField(
+        child=serializers.ChoiceField(choices=list(ALARMS)), default=list, help_text="Alarms that stop it."
+    )
+    budget = BudgetFields(required=False)
+    confirm = serializers.BooleanField(
+        default=False, help_text="Start it although it is estimated to pass its budget."
+    )
+
+
+class ResumeFields(RequestFields):
+    hours = serializers.FloatField(min_value=0, required=False)
+    cost = serializers.FloatField(min_value=0, required=False)
 
 
 class Runs(Endpoint):
@@ -131,12 +152,24 @@ class CancelRun(Endpoint):
         return Response(RunSerializer(_run(project, pk)).data)
 
 
-class ResumeRun(Endpoint):
-    @extend_schema(operation_id="resume_run", request=None, responses=RunSerializer)
+class PauseRun(Endpoint):
+    @extend_schema(operation_id="pause_run", request=None, responses=RunSerializer)
     def post(self, request: Request, slug: str, pk: int) -> Response:
-        """Go on from the last checkpoint of a run that failed, was cancelled or was interrupted."""
+        """Ask the run to stop for a while; it saves a checkpoint first, and a resume goes on from there."""
         project = project_for(request.user, slug, Permission.ENGINEER)
-        resume_job(job=_run(project, pk).job, by=logged_in(request.user))
+        pause_job(job=_run(project, pk).job, by=logged_in(request.user))
+        return Response(RunSerializer(_run(project, pk)).data)
+
+
+class ResumeRun(Endpoint):
+    @extend_schema(operation_id="resume_run", request=ResumeFields, responses=RunSerializer)
+    def post(self, request: Request, slug: str, pk: int) -> Response:
+        """Go on from the last checkpoint of a run that failed, was cancelled or was interrupted.
+
+        `hours` and `cost` raise its budget.
+        """
+        project = project_for(request.user, slug, Permission.ENGINEER)
+        resume_run(run=_run(project, pk), by=logged_in(request.user), **checked(ResumeFields, request.data))
         return Response(RunSerializer(_run(project, pk)).data)
 
 

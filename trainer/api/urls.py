@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from trainer.api.runs import CancelRun, OneRun, ResumeRun, RunEvents, Runs
+from trainer.api.checks import Checks, OneCheck
+from trainer.api.runs import CancelRun, OneRun, PauseRun, ResumeRun, RunEvents, Runs
 
 urlpatterns = [
     path("projects/<slug:slug>/runs", Runs.as_view()),
+    path("projects/<slug:slug>/runs/checks", Checks.as_view()),
+    path("projects/<slug:slug>/runs/checks/<int:pk>", OneCheck.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>", OneRun.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/events", RunEvents.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/cancel", CancelRun.as_view()),
+    path("projects/<slug:slug>/runs/<int:pk>/pause", PauseRun.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/resume", ResumeRun.as_view()),
 ]

@@ -1,14 +1,24 @@
-"""Runs the runner as a process of this machine: in a group of its own, without the server's secrets."""
+"""Runs the runner as a process of this machine: in a group of its own, without the server's secrets.
 
+A slot is a lock file. The runner inherits the locked file, so the slot is free again when the runner has ended,
+however it ended, and not before: two runs never share a card by accident, whoever of this side dies.
+"""
+
+import fcntl
 import os
 import signal
 import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from trainer.launchers.launcher import Handle
+from django.conf import settings
+from django.utils.translation import gettext_noop
+
+from trainer.launchers.launcher import Handle, NoFreeSlot
+from trainer.launchers.settings import LauncherSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 # What a runner is told of the server's environment. Everything else stays here: it may hold secrets.
@@ -27,21 +37,31 @@ PASSED_ON = frozenset(
     }
 )
 PASSED_ON_PREFIXES = ("LC_", "CUDA_", "NVIDIA_", "NCCL_", "PYTORCH_", "TORCH_", "TRITON_")
+CPU = "cpu"
 
 
+@dataclass(frozen=True)
 class LocalLauncher:
+    settings: LauncherSettings
+    outlives = False  # the runner saves a checkpoint and stops when its parent dies
+
     def start(self, spec_path: Path) -> Handle:
         """Start a runner; what it prints before it has its own log open goes to runner.log as well."""
-        with (spec_path.parent / "runner.log").open("ab") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "trainer.runner", str(spec_path)],
-                cwd=ROOT,
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        slot, lock = _free_slot(self.settings.slots or own_slots())
+        try:
+            with (spec_path.parent / "runner.log").open("ab") as log:
+                process = subprocess.Popen(
+                    [*_command(slot), str(spec_path)],
+                    cwd=ROOT,
+                    env=_environment(slot),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    pass_fds=(lock,),
+                )
+        finally:
+            os.close(lock)  # the runner's own copy keeps the slot
         return _Process(process)
 
 
@@ -53,15 +73,61 @@ class _Process:
         return self.process.poll()
 
     def cancel(self) -> None:
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
         if self.process.poll() is None:
             with suppress(ProcessLookupError):
-                os.killpg(self.process.pid, signal.SIGTERM)
+                os.killpg(self.process.pid, number)
 
 
-def _environment() -> dict[str, str]:
+def own_slots() -> tuple[str, ...]:
+    """One run a card, by NVIDIA's driver; without a card one run at a time."""
+    return tuple(str(number) for number in range(len(cards_gib()))) or (CPU,)
+
+
+@cache
+def cards_gib() -> tuple[float, ...]:
+    """The memory of each card of this machine in GiB; none without NVIDIA's driver."""
+    asked = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+    try:
+        said = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout
+        return tuple(float(line) / 1024 for line in said.splitlines() if line.strip())
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return ()
+
+
+def _free_slot(slots: tuple[str, ...]) -> tuple[str, int]:
+    """A slot that nobody holds, with the descriptor of its locked file. Raises NoFreeSlot."""
+    folder = Path(settings.VAR) / "slots"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, slot in enumerate(slots):
+        lock = os.open(folder / f"{number}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        return slot, lock
+    raise NoFreeSlot(gettext_noop("It waits for a free place: other runs hold every card."))
+
+
+def _command(slot: str) -> list[str]:
+    cards = slot.count(",") + 1
+    if slot == CPU or cards == 1:
+        return [sys.executable, "-m", "trainer.runner"]
+    spread = ["--standalone", f"--nproc-per-node={cards}"]
+    return [sys.executable, "-m", "torch.distributed.run", *spread, "-m", "trainer.runner"]
+
+
+def _environment(slot: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
         if name in PASSED_ON or name.startswith(PASSED_ON_PREFIXES)
     }
+    kept["CUDA_VISIBLE_DEVICES"] = "" if slot == CPU else slot
     return {**kept, "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRL_EXPERIMENTAL_SILENCE": "1"}

@@ -4,7 +4,8 @@
     tensorboard/
 
 Exit status: 0 finished (at once, when it had finished before), 1 failed, 75 another runner has the folder,
-143 cancelled. Starting again after anything but a finish resumes. No Django, and torch only inside a method.
+76 stopped by itself (an alarm that it was to stop on, or its budget), 143 cancelled.
+Starting again after anything but a finish resumes. No Django, and torch only inside a method.
 """
 
 from __future__ import annotations
@@ -28,11 +29,13 @@ from trainer.runner.checkpoints import last_complete
 from trainer.runner.failures import RunnerError, explain
 from trainer.runner.stopping import Cancelled, StopWatch
 from trainer.runner.tracking import Tracking
+from trainer.runner.watched import WatchedEvents
 from trainer.spec import RunSpec, SpecError
 
 FINISHED = 0
 FAILED = 1
 BUSY = 75  # EX_TEMPFAIL of sysexits.h
+STOPPED_ITSELF = 76
 CANCELLED = 143  # 128 + SIGTERM, as a shell reports it
 
 
@@ -79,7 +82,7 @@ def execute(spec_path: Path) -> int:
             stop = StopWatch(folder)
             stack.enter_context(stop.watching())
             console = stack.enter_context(_libraries_print_to(folder / "runner.log"))
-            events = stack.enter_context(EventWriter(folder / "events.jsonl"))
+            events = stack.enter_context(WatchedEvents(folder / "events.jsonl", stop))
             return _report_outcome(spec_path, folder, events, stop, console)
     except OSError as error:
         return _refuse(f"Nothing can be written in {folder}: {explain(error)}", FAILED)
@@ -91,7 +94,7 @@ def _refuse(sentence: str, status: int) -> int:
 
 
 def _report_outcome(
-    spec_path: Path, folder: Path, events: EventWriter, stop: StopWatch, console: TextIO
+    spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatch, console: TextIO
 ) -> int:
     try:
         result = _finish(spec_path, folder, events, stop)
@@ -100,7 +103,7 @@ def _report_outcome(
         events.write(
             "cancelled", step=cancelled.step, checkpoint=cancelled.checkpoint, reason=cancelled.reason
         )
-        return CANCELLED
+        return STOPPED_ITSELF if stop.by_itself else CANCELLED
     except Exception as error:  # whatever it is, the run has to say so
         sentence = explain(error)
         console.write(f"{sentence}\n")
@@ -114,13 +117,14 @@ def _report_outcome(
     return FINISHED
 
 
-def _finish(spec_path: Path, folder: Path, events: EventWriter, stop: StopWatch) -> dict[str, Any]:
+def _finish(spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatch) -> dict[str, Any]:
     """The result of the run: read where it has finished before, worked out otherwise."""
     spec = _read_spec(spec_path)
     result_path = folder / "result.json"
     if result_path.is_file():
         return _finished_before(result_path, spec)
     started = time.monotonic()
+    events.obey(spec)
     _prepare_environment(spec)
     method = importlib.import_module(f"trainer.runner.{spec.method}")
     with closing(Tracking(spec, folder)) if spec.method in TRAINING_METHODS else nullcontext() as tracking:

@@ -1,9 +1,10 @@
-"""When a run has to stop early: a CANCEL file beside the spec, SIGTERM, or the death of who started it."""
+"""When a run has to stop early: a CANCEL file, SIGTERM, the death of who started it, an alarm, or its budget."""
 
 from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,21 @@ class StopWatch:
         self._cancel_file = folder / "CANCEL"
         self._parent = os.getppid()
         self._signal: str | None = None
+        self._deadline: float | None = None
+        self._own: str | None = None
+
+    @property
+    def by_itself(self) -> bool:
+        """Whether an alarm or the budget stops the run, and nobody from outside."""
+        return self._signal is None and self._own is not None
+
+    def allow(self, seconds: float) -> None:
+        """From now on for so long, the rest of the budget."""
+        self._deadline = time.monotonic() + seconds
+
+    def ask(self, reason: str) -> None:
+        """The run itself has found a reason to stop."""
+        self._own = self._own or reason
 
     def reason(self) -> str | None:
         """Why the run has to stop, or None."""
@@ -38,7 +54,9 @@ class StopWatch:
             return "a CANCEL file was found"
         if os.getppid() != self._parent:
             return "the process that started the run has died"
-        return None
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            self.ask("its budget is spent")
+        return self._own
 
     def check(self, step: int = 0, checkpoint: str | None = None) -> None:
         """Raise Cancelled when the run has to stop."""

@@ -1,7 +1,7 @@
 """Stopping and resuming what an engineer started: the same answer for runs and evaluations."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -18,10 +18,19 @@ class HasJob(Protocol):
     job: Job
 
 
+Found = TypeVar("Found", bound=HasJob)
+
+
 def job_view(
-    change: Callable[..., None], find: Callable[[Project, int], HasJob], page: str
+    change: Callable[..., None],
+    find: Callable[[Project, int], Found],
+    page: str,
+    about: Callable[[Found], tuple[int, ...]] | None = None,
 ) -> Callable[..., HttpResponse]:
-    """The view that changes the job of what ``find`` finds, by an engineer, and leads back to its ``page``."""
+    """The view that changes the job of what ``find`` finds, by an engineer, and leads back to its ``page``.
+
+    ``about`` gives the numbers that the page is called with, where that is not the number of what was found.
+    """
 
     @require_POST
     def handle(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
@@ -30,6 +39,6 @@ def job_view(
             change(job=found.job, by=logged_in(request.user))
         except Refused as refusal:
             messages.error(request, refusal.sentence)
-        return redirect(page, slug, pk)
+        return redirect(page, slug, *(about(found) if about else (pk,)))
 
     return handle

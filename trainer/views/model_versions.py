@@ -1,31 +1,32 @@
-"""Model versions with what is known of them, and evaluating one of them against another."""
+"""The registry: model versions with where they came from and where they stand, and what can be done with one."""
 
-from django.http import HttpRequest, HttpResponse
+import os
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.utils.text import slugify
+from django.views.decorators.http import require_GET, require_POST
 
 from feedback.actions.jobs import cancel_job, resume_job
 from feedback.errors import Refused
-from feedback.models import RESUMABLE, UNFINISHED, JobState, Project
+from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from trainer.actions.evaluations import start_evaluation
-from trainer.forms import EvaluationForm, ScoringForm
-from trainer.models import Evaluation, ModelKind, ModelVersion
-from trainer.pairs import pairs_of
-from trainer.queries import evaluations_of, model_versions_of
+from trainer.actions.merging import start_merge
+from trainer.actions.model_versions import check_model_folder, is_adapter
+from trainer.actions.pushing import start_push
+from trainer.actions.stages import set_stage
+from trainer.archives import entries_of, tar_of, tar_size
+from trainer.costs import cost_of
+from trainer.folders import model_folder
+from trainer.forms import ScoringForm
+from trainer.lineage import lineage_of
+from trainer.models import ModelVersion, Push, Stage
+from trainer.queries import model_versions_of, stage_of
+from trainer.registry_forms import ApprovalForm, CheckForm, PushForm
+from trainer.serving import serve_commands
 from trainer.views.jobs import job_view
-
-EXAMPLES = 20
-OUTCOMES = (
-    ("", _("all")),
-    ("win", _("won")),
-    ("tie", _("tied")),
-    ("loss", _("lost")),
-    ("none", _("without a verdict")),
-    ("split", _("without a majority")),
-)
 
 
 @require_GET
@@ -40,48 +41,139 @@ def model_list(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "trainer/models.html", context)
 
 
-@require_http_methods(["GET", "POST"])
-def evaluation_new(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+@require_GET
+def model(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """One version: lineage, cost, stage, and the ways out of here."""
+    project = project_for(request.user, slug, Permission.REVIEW)
+    return _page(request, project, _version(project, pk))
+
+
+@require_POST
+def model_stage(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """An engineer makes it a candidate, or takes it back; taking back an approval is an owner's."""
     project = project_for(request.user, slug, Permission.ENGINEER)
-    versions = ModelVersion.objects.select_related("project", "run")
-    version = get_object_or_404(versions, project=project, pk=pk, kind=ModelKind.POLICY)
-    form = EvaluationForm(version, request.POST or None)
+    version = _version(project, pk)
+    if stage_of(version) == Stage.APPROVED:
+        project_for(request.user, slug, Permission.OWN)
+    stage = Stage.CANDIDATE if request.POST.get("stage") == Stage.CANDIDATE else Stage.NONE
+    try:
+        set_stage(
+            model_version=version,
+            stage=stage,
+            by=logged_in(request.user),
+            reason=request.POST.get("reason", ""),
+        )
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
+    return redirect("trainer:model", slug, pk)
+
+
+@require_POST
+def model_approve(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = project_for(request.user, slug, Permission.OWN)
+    version = _version(project, pk)
+    form = ApprovalForm(version, request.POST)
     if form.is_valid():
         try:
-            evaluation = start_evaluation(**form.values(), by=logged_in(request.user))
-            return redirect("trainer:evaluation", project.slug, evaluation.pk)
+            set_stage(
+                model_version=version,
+                stage=Stage.APPROVED,
+                by=logged_in(request.user),
+                **form.cleaned_data,
+            )
+            return redirect("trainer:model", slug, pk)
         except Refused as refusal:
             form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
-    context = {"project": project, "version": version, "form": form}
-    return render(request, "trainer/evaluation_new.html", context)
+    return _page(request, project, version, approval=form)
 
 
 @require_GET
-def evaluation(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
-    """One evaluation; ``outcome`` filters its examples."""
-    project = project_for(request.user, slug, Permission.REVIEW)
-    found = _evaluation(project, pk)
-    wanted = request.GET.get("outcome", "")
-    pairs = [pair for pair in pairs_of(found) if wanted in ("", pair.outcome)]
-    may_train = Permission.ENGINEER in grants(request.user, project)
+def model_download(request: HttpRequest, slug: str, pk: int) -> HttpResponseBase:
+    """The files, a model card and the lineage, as a tar that is made while it is sent."""
+    project = project_for(request.user, slug, Permission.ENGINEER)
+    version = _version(project, pk)
+    try:
+        check_model_folder(model_folder(version))
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
+        return redirect("trainer:model", slug, pk)
+    name = slugify(version.name) or f"model-{version.pk}"
+    entries = entries_of(version)
+    response = StreamingHttpResponse(tar_of(entries, name), content_type="application/x-tar")
+    response["Content-Disposition"] = f'attachment; filename="{name}.tar"'
+    response["Content-Length"] = tar_size(entries, name)
+    return response
+
+
+@require_POST
+def model_merge(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    version = _version(project_for(request.user, slug, Permission.ENGINEER), pk)
+    try:
+        run = start_merge(model_version=version, by=logged_in(request.user))
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
+        return redirect("trainer:model", slug, pk)
+    return redirect("trainer:run", slug, run.pk)
+
+
+@require_POST
+def model_push(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    project = project_for(request.user, slug, Permission.ENGINEER)
+    version = _version(project, pk)
+    form = PushForm(request.POST)
+    if form.is_valid():
+        try:
+            start_push(model_version=version, by=logged_in(request.user), **form.cleaned_data)
+            return redirect("trainer:model", slug, pk)
+        except Refused as refusal:
+            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
+    return _page(request, project, version, push=form)
+
+
+def _page(
+    request: HttpRequest,
+    project: Project,
+    version: ModelVersion,
+    *,
+    approval: ApprovalForm | None = None,
+    push: PushForm | None = None,
+) -> HttpResponse:
+    granted = grants(request.user, project)
+    may_train = Permission.ENGINEER in granted
+    pushes = list(version.pushes.select_related("job"))
     context = {
         "project": project,
-        "evaluation": found,
-        "judge_runs": found.judge_runs.select_related("judge", "job"),
-        "live": found.result is None and found.job.state in (*UNFINISHED, JobState.SUCCEEDED),
-        "may_cancel": may_train and found.job.state in UNFINISHED,
-        "may_resume": may_train and found.job.state in RESUMABLE,
-        "outcomes": OUTCOMES,
-        "wanted": wanted,
-        "pairs": pairs[:EXAMPLES],
-        "pairs_in_all": len(pairs),
+        "version": version,
+        "lineage": lineage_of(version),
+        "cost": cost_of(version),
+        "stages": version.stages.select_related("evaluation__base", "created_by"),
+        "evaluations": version.evaluations.select_related("base", "job").defer("prompts", "items"),
+        "checks": version.checks.select_related("snapshot", "job"),
+        "derived": version.derived.all(),
+        "serve": serve_commands(version) if may_train else None,
+        "adapter": is_adapter(model_folder(version)),
+        "may_train": may_train,
+        "may_approve": Permission.OWN in granted,
+        "approval": approval or ApprovalForm(version),
+        "push_form": push or PushForm(),
+        "check_form": CheckForm(project=project),
+        "form": ScoringForm(project=project),
+        "pushes": pushes,
+        "pushing": any(each.job.state in UNFINISHED for each in pushes),
+        "resumable": RESUMABLE,
+        "hub": os.environ.get("HF_ENDPOINT", "https://huggingface.co"),
     }
-    return render(request, "trainer/evaluation.html", context)
+    return render(request, "trainer/model.html", context)
 
 
-def _evaluation(project: Project, pk: int) -> Evaluation:
-    return get_object_or_404(evaluations_of(project), pk=pk)
+def _version(project: Project, pk: int) -> "ModelVersion":
+    return get_object_or_404(model_versions_of(project), pk=pk)
 
 
-evaluation_cancel = job_view(cancel_job, _evaluation, "trainer:evaluation")
-evaluation_resume = job_view(resume_job, _evaluation, "trainer:evaluation")
+def _push(project: Project, pk: int) -> Push:
+    found = Push.objects.filter(model_version__project=project)
+    return get_object_or_404(found.select_related("job", "model_version"), pk=pk)
+
+
+push_cancel = job_view(cancel_job, _push, "trainer:model", lambda push: (push.model_version_id,))
+push_resume = job_view(resume_job, _push, "trainer:model", lambda push: (push.model_version_id,))

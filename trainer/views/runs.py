@@ -1,22 +1,41 @@
-"""Runs: the list, one run with its live charts, a new one, and stopping and resuming."""
+"""Runs: the list, one run with its live charts, several over each other, and stopping and resuming."""
 
+import csv
+from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.views.decorators.http import require_GET, require_POST
 
-from feedback.actions.jobs import cancel_job, resume_job
+from feedback.actions.jobs import cancel_job, pause_job
 from feedback.errors import Refused
-from feedback.models import RESUMABLE, UNFINISHED, Project
+from feedback.models import RESUMABLE, UNFINISHED, JobState, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from trainer.actions.runs import start_run
-from trainer.forms import RunForm
-from trainer.methods import SNAPSHOT_METHODS
-from trainer.models import ModelVersion, Run
-from trainer.queries import charts, checkpoints, last_loss, log_tail, rows_used, runs_of, warnings
-from trainer.stories import lasted, tell
+from trainer.actions.runs import budget_is_spent, resume_run
+from trainer.budget import cost_of
+from trainer.charts import charts_of
+from trainer.comparing import MOST, snapshot_differences, spec_differences
+from trainer.curves import Curves
+from trainer.forms import BudgetForm
+from trainer.models import Run
+from trainer.queries import (
+    alarms_of,
+    checkpoints,
+    last_loss,
+    log_tail,
+    newest_moments,
+    rows_used,
+    runs_of,
+    samples,
+    seconds_left,
+    warnings,
+)
+from trainer.stories import duration, lasted, shown_alarms, silence, tell
 from trainer.views.jobs import job_view
 
 PAGE = 50
@@ -24,14 +43,18 @@ PAGE = 50
 
 @require_GET
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:
+    """``before`` is the key of a run: the page of those that are older."""
     project = project_for(request.user, slug, Permission.REVIEW)
-    found = list(runs_of(project)[:PAGE])
+    before = request.GET.get("before", "")
+    runs = runs_of(project)
+    found = list((runs.filter(pk__lt=int(before)) if before.isdecimal() else runs)[: PAGE + 1])
+    alarms = alarms_of(found[:PAGE])
     context = {
         "project": project,
-        "rows": [{"run": run, "loss": _loss(run), "lasted": lasted(run.job)} for run in found],
-        "live": any(run.job.state in UNFINISHED for run in found),
+        "rows": [_row(run, alarms) for run in found[:PAGE]],
+        "live": any(run.job.state in UNFINISHED for run in found[:PAGE]),
         "may_train": Permission.ENGINEER in grants(request.user, project),
-        "most": PAGE,
+        "older": found[PAGE - 1].pk if len(found) > PAGE else None,
     }
     return render(request, "trainer/runs.html", context)
 
@@ -41,6 +64,7 @@ def run_detail(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     project = project_for(request.user, slug, Permission.REVIEW)
     run = _run(project, pk)
     may_train = Permission.ENGINEER in grants(request.user, project)
+    stopping = run.job.cancel_requested
     context = {
         "project": project,
         "run": run,
@@ -48,8 +72,10 @@ def run_detail(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "lasted": lasted(run.job),
         "loss": _loss(run),
         "live": run.job.state in UNFINISHED,
-        "may_cancel": may_train and run.job.state in UNFINISHED and not run.job.cancel_requested,
+        "may_train": may_train,
+        "may_stop": may_train and run.job.state in UNFINISHED and not stopping,
         "may_resume": may_train and run.job.state in RESUMABLE,
+        "spent": budget_is_spent(run, run.spec.get("budget") or {}),
         **_details(run),
     }
     return render(request, "trainer/run.html", context)
@@ -57,34 +83,58 @@ def run_detail(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 @require_GET
 def run_series(request: HttpRequest, slug: str, pk: int) -> JsonResponse:
-    """The charts as numbers; asked for every two seconds while ``live``."""
+    """The curves as numbers; asked for every two seconds while ``live``.
+
+    ``after``, ``width`` and ``cuts`` say what the page has drawn: the answer then holds the points ``from`` the
+    bucket of that step on, or all of them where the buckets have changed since.
+    """
     run = _run(project_for(request.user, slug, Permission.REVIEW), pk)
+    curves = Curves.from_json(run.curves)
+    asked = [request.GET.get(name, "") for name in ("after", "width", "cuts")]
+    same = asked[1:] == [str(curves.width), str(curves.cuts)] and asked[0].isdecimal()
+    after = int(asked[0]) if same else 0
     return JsonResponse(
-        {"live": run.job.state in UNFINISHED, "charts": [chart.as_json() for chart in charts(run)]}
+        {
+            "live": run.job.state in UNFINISHED,
+            "width": curves.width,
+            "cuts": curves.cuts,
+            "from": after // curves.width * curves.width,
+            "charts": charts_of(curves.lines),
+            "lines": {
+                name: list(zip(*points, strict=True)) or [[], []]
+                for name, points in curves.since(after).items()
+            },
+        }
     )
 
 
-@require_http_methods(["GET", "POST"])
-def run_new(request: HttpRequest, slug: str) -> HttpResponse:
-    """The form of one method; ``method`` is a URL parameter."""
-    project = project_for(request.user, slug, Permission.ENGINEER)
-    wanted = request.GET.get("method")
-    method = wanted if wanted in SNAPSHOT_METHODS else "dpo"
-    form = RunForm(project, method, request.POST or None)
-    if form.is_valid():
-        try:
-            run = start_run(**form.values(), by=logged_in(request.user))
-            return redirect("trainer:run", project.slug, run.pk)
-        except Refused as refusal:
-            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
+@require_GET
+def run_csv(request: HttpRequest, slug: str, pk: int) -> StreamingHttpResponse:
+    """Every point as it was reported, one a line: step, name, value."""
+    run = _run(project_for(request.user, slug, Permission.REVIEW), pk)
+    response = StreamingHttpResponse(_csv_lines(run), content_type="text/csv")
+    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.csv"'
+    return response
+
+
+@require_GET
+def run_compare(request: HttpRequest, slug: str) -> HttpResponse:
+    """Several runs over each other, by the URL parameters ``run``; without any, the newest two."""
+    project = project_for(request.user, slug, Permission.REVIEW)
+    keys = [int(key) for key in request.GET.getlist("run") if key.isdecimal()][:MOST]
+    found = {run.pk: run for run in runs_of(project).filter(pk__in=keys)} if keys else {}
+    if len(found) < len(set(keys)):
+        raise Http404("One of these runs is not in this project.")
+    chosen = [found[key] for key in dict.fromkeys(keys)] or list(runs_of(project)[:2])
     context = {
         "project": project,
-        "form": form,
-        "method": method,
-        "bases": ModelVersion.objects.filter(project=project),
-        "has_snapshots": project.snapshots.exists(),
+        "runs": chosen,
+        "others": runs_of(project).exclude(pk__in=[run.pk for run in chosen])[:PAGE],
+        "spec": spec_differences(chosen),
+        "snapshots": snapshot_differences(chosen),
+        "may_add": len(chosen) < MOST,
     }
-    return render(request, "trainer/run_new.html", context)
+    return render(request, "trainer/run_compare.html", context)
 
 
 def _run(project: Project, pk: int) -> Run:
@@ -92,10 +142,43 @@ def _run(project: Project, pk: int) -> Run:
 
 
 run_cancel = job_view(cancel_job, _run, "trainer:run")
-run_resume = job_view(resume_job, _run, "trainer:run")
+run_pause = job_view(pause_job, _run, "trainer:run")
+
+
+@require_POST
+def run_resume(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """Go on, with a larger budget where the form gives one."""
+    run = _run(project_for(request.user, slug, Permission.ENGINEER), pk)
+    form = BudgetForm(request.POST)
+    try:
+        if not form.is_valid():
+            raise Refused(gettext("Give hours and money as numbers above 0."))
+        resume_run(run=run, by=logged_in(request.user), **form.cleaned_data)
+    except Refused as refusal:
+        messages.error(request, refusal.sentence)
+    return redirect("trainer:run", slug, pk)
+
+
+def _row(run: Run, alarms: dict[int, Any]) -> dict[str, Any]:
+    return {
+        "run": run,
+        "loss": _loss(run),
+        "lasted": lasted(run.job),
+        "alarms": shown_alarms(
+            alarms.get(run.pk, []), silence(run, newest_moments(run)) if _works(run) else ""
+        ),
+    }
+
+
+def _works(run: Run) -> bool:
+    return run.job.state == JobState.RUNNING
 
 
 def _details(run: Run) -> dict[str, Any]:
+    silent = silence(run, newest_moments(run)) if _works(run) else ""
+    left = seconds_left(run) if _works(run) else None
+    budget = run.spec.get("budget") or {}
+    price = budget.get("hour_price") or 0.0
     return {
         "parameters": [(name, _shown(value)) for name, value in sorted(run.spec["parameters"].items())],
         "rows": [(split, counts) for split, counts in rows_used(run).items()],
@@ -103,6 +186,12 @@ def _details(run: Run) -> dict[str, Any]:
         "checkpoints": checkpoints(run),
         "log": log_tail(run),
         "version": getattr(run, "model_version", None),
+        "alarms": shown_alarms(alarms_of([run]).get(run.pk, []), silent),
+        "samples": samples(run),
+        "left": "" if left is None else duration(left),
+        "worked": duration(run.seconds),
+        "cost": cost_of(run.seconds, price) if price else None,
+        "budget": {name: budget[name] for name in ("hours", "cost") if budget.get(name)},
     }
 
 
@@ -113,3 +202,21 @@ def _loss(run: Run) -> str:
 
 def _shown(value: Any) -> str:
     return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+
+
+class _Echo:
+    """Gives back what a csv writer writes."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _csv_lines(run: Run) -> Iterator[str]:
+    writer = csv.writer(_Echo())
+    yield writer.writerow(("step", "name", "value", "at"))
+    events = run.events.filter(kind__in=("metric", "evaluation")).order_by("seq")
+    for kind, step, data, at in events.values_list("kind", "step", "data", "at").iterator(2000):
+        prefix = "held-out " if kind == "evaluation" else ""
+        moment = timezone.localtime(at).isoformat()
+        for name, value in data["values"].items():
+            yield writer.writerow((step, prefix + name, "" if value is None else value, moment))

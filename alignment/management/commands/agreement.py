@@ -7,6 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from alignment.actions.reports import compute_report
+from alignment.policy.verdicts import ALL
 from feedback.errors import Refused
 from feedback.queries.projects import project_named
 
@@ -51,7 +52,7 @@ def _lines(body: Json) -> Iterator[str]:
     for group, measured in body["groups"].items():
         yield f"Krippendorff's alpha, {group}: {words(measured['krippendorff_alpha'])}"
     yield "\nPairs of raters: agreement; Cohen's kappa; symmetric kappa"
-    for pair in body["pairs"]:
+    for pair in (pair for pair in body["pairs"] if pair["slice"] == ALL):
         measures = "; ".join(words(pair[name]) for name in ("agreement", "cohen_kappa", "symmetric_kappa"))
         yield f"  {pair['a']} and {pair['b']}: {measures}"
     yield "\nJudges against people: winning rate; advantage probability; agreement with the majority"

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from alignment.actions.exports import export
 from alignment.formats.dataset_folder import SPLITS
-from alignment.formats.registry import WRITERS
+from alignment.formats.registry import FOLDER, WRITERS
 from alignment.queries import snapshot_named
 from feedback.errors import Refused
 from feedback.queries.projects import project_named
@@ -19,13 +19,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--project", required=True, help="The project's name.")
-        parser.add_argument("--format", required=True, help=f"One of {', '.join(WRITERS)}.")
+        parser.add_argument("--format", required=True, help=f"One of {', '.join((*WRITERS, FOLDER))}.")
         parser.add_argument(
             "--output",
             required=True,
             type=Path,
             metavar="FILE",
-            help="FILE.jsonl, .jsonl.gz, .jsonl.zst or .parquet",
+            help="FILE.jsonl, .jsonl.gz, .jsonl.zst, .parquet, or .zip with what belongs beside the rows",
         )
         parser.add_argument(
             "--snapshot", metavar="SHA", help="The beginning of its hash (by default the newest)."
@@ -47,5 +47,7 @@ class Command(BaseCommand):
         except Refused as error:
             raise CommandError(error.sentence) from error
         self.stdout.write(f"Wrote {summary.rows} rows to {summary.path}.")
+        if summary.beside:
+            self.stdout.write(f"With it came {', '.join(summary.beside)}.")
         if summary.left_out:
             self.stdout.write(f"The file does not hold: {', '.join(summary.left_out)}.")

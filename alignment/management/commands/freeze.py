@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder
+from alignment.health.balance import AS_IT_IS, BALANCES
 from alignment.models import Policy
 from alignment.queries import newest_labelling, policy_named
 from feedback.errors import Refused
@@ -24,6 +25,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--test-share", type=float, default=0.2, help="Share of the prompts held out (0.2)."
         )
+        parser.add_argument(
+            "--balance",
+            default=AS_IT_IS,
+            help=f"Tags of unequal size: one of {', '.join(BALANCES)} ({AS_IT_IS}).",
+        )
         parser.add_argument("--seed", type=int, default=0, help="Which prompts are held out (0).")
 
     def handle(self, **options: Any) -> None:
@@ -35,6 +41,7 @@ class Command(BaseCommand):
                 by=None,
                 test_share=options["test_share"],
                 seed=options["seed"],
+                balance=options["balance"],
             )
         except Refused as error:
             raise CommandError(error.sentence) from error

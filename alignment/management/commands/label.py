@@ -1,7 +1,6 @@
 """``label``: apply a policy to a project's judgments, and say what it uses, routes to people and drops."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +69,7 @@ def _policy(project: Project, name: str, file: Path | None) -> Policy:
         raise Refused(f"{file} can not be read: {error.strerror}.") from error
     except PolicyError as error:
         raise Refused(f"{file} can not be used: {error}.") from error
-    return create_policy(project=project, name=name, document=asdict(document), by=None)
+    return create_policy(project=project, name=name, document=document.as_dict(), by=None)
 
 
 def _finished(labelling: Labelling) -> Labelling:

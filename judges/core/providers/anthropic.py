@@ -158,16 +158,22 @@ class AnthropicProvider:
         if self.cache != "off":
             # A batch may take longer than five minutes between two of its requests.
             system["cache_control"] = {"type": "ephemeral", "ttl": "1h" if batch else self.cache}
-        output: dict[str, Any] = {"format": {"type": "json_schema", "schema": dict(request.schema)}}
+        output: dict[str, Any] = {}
+        if request.schema:
+            output["format"] = {"type": "json_schema", "schema": dict(request.schema)}
         if self.effort:
             output["effort"] = self.effort
-        return {
+        params: dict[str, Any] = {
             "model": request.model,
             "max_tokens": self.max_tokens,
-            "system": [system],
             "messages": [dict(message) for message in request.messages],
-            "output_config": output,
         }
+        # What is empty is left out: a request for a plain answer has no form, and may have no system text.
+        return (
+            params
+            | ({"system": [system]} if request.system else {})
+            | ({"output_config": output} if output else {})
+        )
 
     def _result(self, line: Any) -> BatchResult:
         entry = line if isinstance(line, Mapping) else {}

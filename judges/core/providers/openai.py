@@ -197,7 +197,7 @@ class OpenAIProvider:
         )
 
     def _body(self, request: Request) -> dict[str, Any]:
-        form = {"name": "reply", "strict": True, "schema": strict(request.schema)}
+        form = {"name": "reply", "strict": True, "schema": strict(request.schema)} if request.schema else {}
         body = (
             self._responses_body(request, form) if self.api == "responses" else self._chat_body(request, form)
         )
@@ -212,10 +212,11 @@ class OpenAIProvider:
         # OpenAI's own models take only the newer name; other servers all know the older one.
         most = "max_completion_tokens" if self.base_url == BASE_URL else "max_tokens"
         body: dict[str, Any] = {
-            "messages": [{"role": "system", "content": request.system}, *map(dict, request.messages)],
-            "response_format": {"type": "json_schema", "json_schema": form},
+            "messages": [*_system(request), *map(dict, request.messages)],
             most: self.max_tokens,
         }
+        if form:
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
         if self.seed is not None:
             body["seed"] = self.seed + request.sample
         if self.effort:
@@ -226,12 +227,14 @@ class OpenAIProvider:
 
     def _responses_body(self, request: Request, form: Mapping[str, Any]) -> dict[str, Any]:
         body: dict[str, Any] = {
-            "instructions": request.system,
             "input": [dict(message) for message in request.messages],
-            "text": {"format": {"type": "json_schema", **form}},
             "max_output_tokens": self.max_tokens,
             "store": False,
         }
+        if request.system:
+            body["instructions"] = request.system
+        if form:
+            body["text"] = {"format": {"type": "json_schema", **form}}
         if self.effort:
             body["reasoning"] = {"effort": self.effort}
         if self.logprobs:
@@ -284,6 +287,10 @@ def strict(schema: Mapping[str, Any]) -> dict[str, Any]:
         plain["required"] = list(plain["properties"])
         plain["additionalProperties"] = False
     return plain
+
+
+def _system(request: Request) -> list[dict[str, str]]:
+    return [{"role": "system", "content": request.system}] if request.system else []
 
 
 def _temperature(value: Any) -> float | None:

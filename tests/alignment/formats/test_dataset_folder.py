@@ -1,12 +1,23 @@
 """A frozen dataset's folder and its card."""
 
 import json
+from collections import Counter
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from alignment.formats.dataset_card import card
-from alignment.formats.dataset_folder import addressed, problem_with, read_split, write_splits, write_text
+from alignment.formats.dataset_folder import (
+    SplitTally,
+    addressed,
+    problem_with,
+    read_split,
+    write_splits,
+    write_text,
+)
 from alignment.formats.preference import answer
+from alignment.formats.registry import SNAPSHOT_FORMATS, WRITERS
 
 
 def row(number):
@@ -16,6 +27,11 @@ def row(number):
         "rejected": answer("no"),
         "weight": 1.0,
         "confidence": None if number % 2 else 0.5,
+        "margin": 0.0,
+        "score_chosen": 0.75,
+        "score_rejected": None,
+        "reference": None,
+        "metadata": None,
         "comparison": f"q{number}",
         "prompt_sha256": f"{number // 2:064x}",
         "tags": ["even"] if number % 2 == 0 else [],
@@ -51,6 +67,34 @@ def test_rows_of_more_than_one_row_group_are_counted_hashed_and_come_back(tmp_pa
     assert (train.tags, train.raters) == ({"even": 1245}, {("human", "ana"): 2490})
     assert list(read_split(tmp_path, "train")) == [row(number) for number in range(10, 2500)]
     assert problem_with(tmp_path, manifest) is None
+
+
+def test_a_dataset_frozen_before_margins_and_scores_were_kept_still_holds(tmp_path):
+    old = (
+        "prompt",
+        "chosen",
+        "rejected",
+        "weight",
+        "confidence",
+        "comparison",
+        "prompt_sha256",
+        "tags",
+        "judgments",
+    )
+    splits = {}
+    for name in ("train", "test"):
+        rows = [{column: row(number)[column] for column in old} for number in range(3)]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / f"{name}.parquet")
+        tally = SplitTally()
+        for each in rows:
+            tally.add(each)
+        splits[name] = tally.as_json()
+    manifest = {"version": "concord-snapshot-1", "splits": splits}
+    write_text(tmp_path / "manifest.json", json.dumps(manifest))
+    assert problem_with(tmp_path, manifest) is None
+    for name in SNAPSHOT_FORMATS:
+        made = list(WRITERS[name].convert(read_split(tmp_path, "train"), Counter()))
+        assert bool(made) == (name != "openai-reinforcement")  # whose grader wants references
 
 
 def test_the_address_changes_with_anything_in_the_manifest(tmp_path):
@@ -119,3 +163,9 @@ def test_a_failure_while_rows_come_ends_the_writing(tmp_path):
 def test_rankings_of_several_count_their_comparison_once(tmp_path):
     tallies = write_splits(tmp_path, [("train", row(1)), ("train", row(1)), ("train", row(2))])
     assert (tallies["train"].rows, tallies["train"].comparisons) == (3, 2)
+
+
+def test_the_card_says_what_the_tags_say_of_licence_and_consent(tmp_path):
+    manifest, _ = frozen(tmp_path, 20, tags={"license:cc-by-4.0": 12, "math": 3})
+    assert "- license:cc-by-4.0: 12 comparisons" in card(manifest)
+    assert "No tag names a licence" in card({**manifest, "tags": {"math": 3}})

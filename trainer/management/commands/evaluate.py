@@ -7,10 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from feedback.errors import Refused
-from feedback.models import RESUMABLE, JobState, Project
+from feedback.models import RESUMABLE, JobState, Project, Tag
 from feedback.queries.projects import project_named
 from judges.queries import judge_named
-from trainer.actions.evaluations import finish_evaluation, judges_have_answered, start_evaluation
+from trainer.actions.evaluations import start_evaluation
+from trainer.actions.measuring import finish_evaluation, judges_have_answered
 from trainer.management.waiting import wait_for
 from trainer.models import Evaluation, ModelVersion
 from trainer.queries import trusted_judges
@@ -30,6 +31,18 @@ class Command(BaseCommand):
             action="append",
             default=[],
             help="The judge who decides; several decide by majority (those trusted on all comparisons).",
+        )
+        parser.add_argument(
+            "--reward-model",
+            action="append",
+            default=[],
+            help="A reward model that scores; several may be given.",
+        )
+        parser.add_argument(
+            "--people", type=int, default=0, help="Random pairs that people judge, blind (0)."
+        )
+        parser.add_argument(
+            "--regression-tag", help="The tag whose prompts are added, and must not get worse."
         )
         parser.add_argument("--samples", type=int, default=1, help="Responses a prompt from each model (1).")
         parser.add_argument("--wait", action="store_true", help="Follow it to its end and show the result.")
@@ -57,6 +70,9 @@ class Command(BaseCommand):
             f"{evaluation}: wins {rate['value']:.3f}{between} of {rate['n']} pairs, ties half, as judged by "
             f"{result['judge']}; {result['coverage']['value']:.0%} of the pairs have a verdict."
         )
+        if result["regression"]:
+            tested = result["regression"]
+            self.stdout.write(f"Regression set {tested['tag']}: {tested['verdict'].replace('_', ' ')}.")
 
 
 def _start(project: Project, options: dict[str, Any]) -> Evaluation:
@@ -66,8 +82,24 @@ def _start(project: Project, options: dict[str, Any]) -> Evaluation:
         raise Refused(f"{version.name} has no base here; name one with --base.", field="base")
     judges = [judge_named(project, name) for name in options["judge"]] or trusted_judges(project)
     return start_evaluation(
-        model_version=version, base=base, judges=judges, samples=options["samples"], by=None
+        model_version=version,
+        base=base,
+        judges=judges,
+        reward_models=[_model(project, name) for name in options["reward_model"]],
+        people_pairs=options["people"],
+        regression_tag=_tag(project, options["regression_tag"]),
+        samples=options["samples"],
+        by=None,
     )
+
+
+def _tag(project: Project, name: str | None) -> Tag | None:
+    if name is None:
+        return None
+    found = project.tags.filter(name=name).first()
+    if found is None:
+        raise Refused(f"{project.name} has no tag {name!r}.", field="regression_tag")
+    return found
 
 
 def _model(project: Project, name: str) -> ModelVersion:

@@ -6,18 +6,24 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.utils.translation import gettext as _
 
-from alignment.queries import snapshot_named
 from feedback.errors import Refused
 from feedback.models import Project
 from feedback.queries.projects import project_named
+from trainer.actions.checks import BAD, as_json, check_spec
+from trainer.actions.preflights import arguments_asked, check_preflight, spec_asked, start_preflight
 from trainer.actions.runs import start_run
+from trainer.launchers.registry import settings_of
 from trainer.management.waiting import wait_for
 from trainer.models import Run
 from trainer.queries import base_named, last_loss, runs_of
 from trainer.stories import tell
 
-FIELDS = ("method", "base", "snapshot", "dataset", "parameters", "seed", "name")
+FIELDS = (
+    *("method", "base", "snapshot", "dataset", "parameters", "seed", "name"),
+    *("launcher", "stop_on", "budget", "confirm"),
+)
 
 
 class Command(BaseCommand):
@@ -29,20 +35,56 @@ class Command(BaseCommand):
             type=Path,
             help=(
                 'JSON: {"method": "dpo", "base": a model version or a folder, "snapshot": its sha256, '
-                '"parameters": {}, "seed": 0, "name": ""}; "dataset", a folder or file, instead of "snapshot"'
+                '"parameters": {}, "seed": 0, "name": "", "launcher": "local", "stop_on": [alarms], '
+                '"budget": {"hours", "cost"}}; "dataset", a folder or file, instead of "snapshot"'
             ),
         )
         parser.add_argument("--project", required=True, help="The project's name.")
-        parser.add_argument("--wait", action="store_true", help="Follow the run to its end.")
+        parser.add_argument("--wait", action="store_true", help="Follow the run, or the check, to its end.")
+        parser.add_argument(
+            "--check",
+            action="store_true",
+            help="Start nothing: say whether the data suit it, whether it fits and what it takes; "
+            "with --wait a worker times a few steps too.",
+        )
+        parser.add_argument(
+            "--confirm", action="store_true", help="Start it although it may pass its budget."
+        )
 
-    def handle(self, *, file: Path, project: str, wait: bool, **options: Any) -> None:
+    def handle(
+        self, *, file: Path, project: str, wait: bool, check: bool, confirm: bool, **options: Any
+    ) -> None:
         try:
-            run = start_run(**_arguments(project_named(project), _read(file), file.parent), by=None)
+            found = project_named(project)
+            asked = _absolute(found, _read(file), file.parent.resolve())
+            if check:
+                self._check(found, asked, wait)
+                return
+            arguments = arguments_asked(found, asked)
+            run = start_run(
+                project=found, **arguments, confirm=confirm or bool(asked.get("confirm")), by=None
+            )
         except Refused as refusal:
             raise CommandError(refusal.sentence) from refusal
         self.stdout.write(f"Run {run.name} waits for a worker.")
         if wait:
             wait_for(run.job, lambda: _line(run), self.stdout.write)
+
+    def _check(self, project: Project, asked: dict[str, Any], wait: bool) -> None:
+        """Write what was found; CommandError where something is wrong."""
+        if wait:
+            preflight = start_preflight(project=project, asked=asked, by=None)
+            wait_for(preflight.job, lambda: preflight.job.state, self.stdout.write)
+            preflight.refresh_from_db()
+            found = check_preflight(preflight)
+            self.stdout.write(json.dumps(preflight.probe))
+        else:
+            found = check_spec(spec_asked(project, asked), settings_of(asked.get("launcher") or "local"))
+        for finding in found.findings:
+            self.stdout.write(f"{finding.level:4} {finding.sentence}")
+        self.stdout.write(json.dumps({k: v for k, v in as_json(found).items() if k != "findings"}))
+        if found.level == BAD:
+            raise CommandError(_("Something is wrong; see above."))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -63,15 +105,13 @@ def _read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _arguments(project: Project, content: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _absolute(project: Project, content: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Paths in the file count from the file's own folder."""
     base = base_named(project, content["base"])
-    snapshot, dataset = content.get("snapshot"), content.get("dataset")
+    dataset = content.get("dataset")
     return content | {
-        "project": project,
-        "base": folder / base if isinstance(base, Path) else base,
-        "snapshot": snapshot_named(project, str(snapshot)) if snapshot else None,
-        "dataset": folder / str(dataset) if dataset else None,
+        "base": str(folder / base) if isinstance(base, Path) else content["base"],
+        "dataset": str(folder / str(dataset)) if dataset else None,
     }
 
 

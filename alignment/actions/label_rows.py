@@ -1,0 +1,206 @@
+"""Labels into the store: only those that differ, in batches that each stand or fall whole.
+
+Each label's digest covers all that it says, so what differs is found by comparing two columns of numbers. PostgreSQL takes
+the rows by COPY; SQLite in small batches, so that people at work are not kept waiting.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+from django.db import connection, transaction
+
+from alignment.models import Label, Labelling, LabelSource
+from alignment.policy.labels import DECISIONS, REASONS, Labels
+from alignment.statistics.verdicts import Codes
+from feedback.hashing import canonical_json
+
+BATCH = 500  # labels a transaction, where people's answers wait for it
+BATCH_COPIED = 20_000  # where they do not
+
+Progress = Callable[[int, int], None]
+_LABEL = (
+    "id",
+    "policy_id",
+    "comparison_id",
+    "labelling_id",
+    "decision",
+    "ranking",
+    "confidence",
+    "weight",
+    "margin",
+    "reason",
+    "sentence",
+    "digest",
+)
+
+
+def write_labels(
+    labelling: Labelling, labels: Labels, progress: Progress, within: Codes | None = None
+) -> int:
+    """Make the policy's labels say what ``labels`` do; the number changed.
+
+    ``within`` are the comparisons that ``labels`` are about, those without one included; all where it is left out.
+    """
+    digests = labels.digests(labels.sources)
+    ids, stored = _stored(labelling, within)
+    place = np.searchsorted(ids, labels.comparison_ids)
+    known = np.zeros(len(labels), dtype=np.bool_)
+    inside = place < len(ids)
+    known[inside] = ids[place[inside]] == labels.comparison_ids[inside]
+    same = known.copy()
+    same[known] = stored[place[known]] == digests[known]
+    gone = ids[~np.isin(ids, labels.comparison_ids)]
+    touched = np.flatnonzero(~same)
+    _remove(labelling, gone)
+    rows = _Rows(labelling, labels, digests)
+    size = BATCH_COPIED if connection.vendor == "postgresql" else BATCH
+    for start in range(0, len(touched), size):
+        batch = touched[start : start + size]
+        with transaction.atomic():
+            progress(start + len(batch), len(touched))
+            _write_batch(labelling, rows, batch, labels.comparison_ids[batch[known[batch]]])
+    return len(touched) + len(gone)
+
+
+def _stored(labelling: Labelling, within: Codes | None) -> tuple[Codes, Codes]:
+    """Comparison and digest of the policy's labels, ascending."""
+    labels = Label.objects.filter(policy=labelling.policy).order_by("comparison_id")
+    found: list[tuple[int, int]] = []
+    if within is None:
+        found = list(labels.values_list("comparison_id", "digest").iterator(chunk_size=50_000))
+    else:
+        for part in _parts(np.sort(within)):
+            found += labels.filter(comparison_id__in=part).values_list("comparison_id", "digest")
+    columns = np.array(found, dtype=np.int64).reshape(-1, 2)
+    return columns[:, 0], columns[:, 1]
+
+
+def _parts(ids: Codes) -> Iterator[list[int]]:
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH].tolist()
+
+
+def _remove(labelling: Labelling, comparison_ids: Codes) -> None:
+    """Take away the policy's labels of these comparisons."""
+    for part in _parts(comparison_ids):
+        with transaction.atomic():
+            labels = Label.objects.filter(policy=labelling.policy, comparison_id__in=part)
+            LabelSource.objects.filter(label__in=labels).delete()
+            labels.delete()
+
+
+def _write_batch(labelling: Labelling, rows: "_Rows", batch: Codes, known: Codes) -> None:
+    _remove(labelling, known)
+    if connection.vendor == "postgresql":
+        numbers = _numbers(len(batch))
+        _copy(Label, _LABEL, rows.label_lines(batch, numbers))
+        _copy(LabelSource, ("label_id", "judgment_id"), rows.source_lines(batch, numbers))
+        return
+    made = Label.objects.bulk_create(rows.objects(batch))
+    LabelSource.objects.bulk_create(
+        LabelSource(label=label, judgment_id=judgment)
+        for label, judgments in zip(made, rows.sources(batch), strict=True)
+        for judgment in judgments
+    )
+
+
+def _numbers(count: int) -> list[int]:
+    """Primary keys for as many labels."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence('alignment_label', 'id')) FROM generate_series(1, %s)",
+            [count],
+        )
+        return [number for (number,) in cursor.fetchall()]
+
+
+def _copy(model: type[Label] | type[LabelSource], columns: Iterable[str], lines: Iterable[str]) -> None:
+    """Rows as lines of COPY's text format. None of our values holds a tab, a line's end or a backslash."""
+    names = ", ".join(columns)
+    with connection.cursor() as cursor, cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as copy:
+        copy.write("".join(lines))
+
+
+class _Rows:
+    """The labels' columns as the store has them."""
+
+    def __init__(self, labelling: Labelling, labels: Labels, digests: Codes) -> None:
+        self._labelling, self._labels, self._digests = labelling, labels, digests
+        self._sentences = labels.sentences()
+        rankings = [",".join(map(str, ranking)) for ranking in labels.rankings]
+        self._rankings = [*rankings, ""]  # where nothing is decided, -1 takes the last
+        self._weight, self._ranking = labels.weight, labels.used_ranking()
+
+    def _columns(self, batch: Codes) -> Iterator[tuple[int, str, str, float | None, float, float | None, str, str, int]]:
+        labels = self._labels
+        for comparison, decision, ranking, confidence, weight, margin, reason, index, digest in zip(
+            *(
+                column[batch].tolist()
+                for column in (
+                    labels.comparison_ids,
+                    labels.decision,
+                    self._ranking,
+                    labels.confidence,
+                    self._weight,
+                    labels.margin,
+                    labels.reason,
+                )
+            ),
+            batch.tolist(),
+            self._digests[batch].tolist(),
+            strict=True,
+        ):
+            yield (
+                comparison,
+                DECISIONS[decision],
+                self._rankings[ranking],
+                confidence if confidence == confidence else None,
+                weight,
+                margin if margin == margin else None,
+                REASONS[reason],
+                self._sentences[index],
+                digest,
+            )
+
+    def label_lines(self, batch: Codes, numbers: list[int]) -> Iterator[str]:
+        policy, labelling = self._labelling.policy_id, self._labelling.pk
+        for number, (comparison, decision, ranking, confidence, weight, margin, *said) in zip(
+            numbers, self._columns(batch), strict=True
+        ):
+            sure = "\\N" if confidence is None else repr(confidence)
+            odds = "\\N" if margin is None else repr(margin)
+            reason, sentence, digest = said
+            yield (
+                f"{number}\t{policy}\t{comparison}\t{labelling}\t{decision}\t{ranking}\t{sure}\t{weight!r}\t{odds}\t"
+                f"{reason}\t{sentence}\t{digest}\n"
+            )
+
+    def source_lines(self, batch: Codes, numbers: list[int]) -> Iterator[str]:
+        for number, judgments in zip(numbers, self.sources(batch), strict=True):
+            for judgment in judgments:
+                yield f"{number}\t{judgment}\n"
+
+    def sources(self, batch: Codes) -> Iterator[list[int]]:
+        sources = self._labels.sources
+        starts, ends = self._labels.starts[batch].tolist(), self._labels.starts[batch + 1].tolist()
+        return (sources[start:end].tolist() for start, end in zip(starts, ends, strict=True))
+
+    def objects(self, batch: Codes) -> list[Label]:
+        names = ("comparison_id", "decision", "ranking", "confidence", "weight", "margin", "reason", "sentence")
+        return [
+            Label(
+                policy=self._labelling.policy,
+                labelling=self._labelling,
+                digest=digest,
+                **dict(zip(names, said, strict=True)),
+            )
+            for *said, digest in self._columns(batch)
+        ]
+
+
+def content_sha256_of(labels: Labels, order: Codes, raters: list[str], external_ids: list[str]) -> str:
+    """The hash of all that the labels say, in ``order``, without a primary key: sources are named by their raters."""
+    digest = hashlib.sha256(canonical_json([raters, external_ids]).encode("utf-8", "surrogatepass"))
+    digest.update(labels.digests(labels.raters + 1)[order].astype("<i8").tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,101 @@
+"""A judge is certified by what it was; where its agreement with people changes, it is another. Reads the store.
+
+It is looked at where its provider began to serve another model under the same name, and in its latest judgments beside
+all before. Each comparison counts that people judged, one a prompt.
+"""
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import numpy as np
+from django.db.models import Min
+
+from alignment.policy.verdicts import Mask
+from alignment.queries import Judgments
+from alignment.statistics.aggregation import majority_vote
+from alignment.statistics.drift import Change, change
+from alignment.statistics.verdicts import MISSING, Codes, Floats
+from feedback.models import Judgment, Project
+from judges.models import JudgeCall
+
+MOST = 5000  # of a judge's newest judgments that are looked at
+RECENT = 100  # comparisons of the latest ones that are held against all before
+FEWEST = 20  # comparisons on either side, below which nothing is said
+
+
+def drift_sentences(project: Project, judgments: Judgments, q: float) -> dict[int, str]:
+    """By rater's number, for each judge whose agreement with people changed: a sentence that says so."""
+    people = judgments.verdict_rows(judgments.people)
+    if not len(people[0]):
+        return {}
+    majority = majority_vote(people[0], people[2], judgments.count)
+    served = _changes_of_model(project)
+    found = {}
+    for judge in np.flatnonzero(~judgments.people).tolist():
+        sentence = _drift(judgments, judge, majority, served.get(judgments.raters[judge].pk), q)
+        if sentence:
+            found[judge] = sentence
+    return found
+
+
+def _changes_of_model(project: Project) -> dict[int, tuple[datetime, str]]:
+    """By judge that was served by more than one model: since when by the latest, and its name."""
+    calls = JudgeCall.objects.filter(judge__project=project, answered_at__isnull=False).exclude(served_model="")
+    first = calls.values("judge_id", "served_model").annotate(since=Min("answered_at")).order_by("since")
+    seen: dict[int, list[tuple[datetime, str]]] = {}
+    for row in first:
+        seen.setdefault(row["judge_id"], []).append((row["since"], row["served_model"]))
+    return {judge: models[-1] for judge, models in seen.items() if len(models) > 1}
+
+
+def _drift(
+    judgments: Judgments, judge: int, majority: Codes, served: tuple[datetime, str] | None, q: float
+) -> str | None:
+    comparison, verdict = judgments.of(judge)
+    ids = judgments.judgment_ids[judgments.rater == judge]
+    rows = np.flatnonzero((verdict != MISSING) & (majority[comparison] != MISSING))
+    rows = np.sort(rows[np.argsort(ids[rows])[-MOST:]])
+    if len(rows) < 2 * FEWEST:
+        return None
+    ids = ids[rows]
+    at = _times(ids)
+    right = verdict[rows] == majority[comparison[rows]]
+    looked_at = list(_splits(at, served, judgments.prompts[comparison[rows]]))
+    for after, kept, since in looked_at:
+        met = _change(right[kept], after[kept])
+        if met is not None and met.p * len(looked_at) <= q:
+            return (
+                f"its agreement with people was {met.before:.2f} of {met.n_before} and is {met.after:.2f} of "
+                f"{met.n_after} {since} (p {met.p * len(looked_at):.2g}). A new version of it is measured anew."
+            )
+    return None
+
+
+def _times(ids: Codes) -> Floats:
+    """When each judgment was given, in seconds."""
+    found: dict[int, datetime] = {}
+    for start in range(0, len(ids), 500):
+        part = Judgment.objects.filter(pk__in=ids[start : start + 500].tolist())
+        found.update(part.values_list("pk", "at"))
+    return np.array([found[pk].timestamp() for pk in ids.tolist()])
+
+
+def _splits(
+    at: Floats, served: tuple[datetime, str] | None, prompts: Codes
+) -> Iterator[tuple[Mask, Mask, str]]:
+    """(after, one comparison a prompt, since when in words) for each moment that is looked at."""
+    order = np.lexsort((np.arange(len(at)), at))
+    one = np.zeros(len(at), dtype=np.bool_)
+    one[order[np.unique(prompts[order], return_index=True)[1]]] = True
+    if served is not None:
+        yield at >= served[0].timestamp(), one, f"since {served[1]} answers"
+    latest = np.zeros(len(at), dtype=np.bool_)
+    latest[order[-RECENT:]] = True
+    if len(np.unique(at)) > 1 and len(at) >= 2 * RECENT:
+        yield latest, one, f"in the latest {RECENT}"
+
+
+def _change(right: Mask, after: Mask) -> Change | None:
+    if after.sum() < FEWEST or (~after).sum() < FEWEST:
+        return None
+    return change(int(right[~after].sum()), int((~after).sum()), int(right[after].sum()), int(after.sum()))

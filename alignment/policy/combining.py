@@ -1,0 +1,104 @@
+"""Several raters' verdicts on a comparison become one ranking and the chance that it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from alignment.policy.document import PolicyDocument
+from alignment.policy.verdicts import Mask, RaterFacts, Verdicts
+from alignment.statistics.aggregation import (
+    Consensus,
+    OneCoin,
+    consensus,
+    fit_one_coin,
+    likeliest,
+    split_rankings,
+)
+from alignment.statistics.dawid_skene import family_weights
+from alignment.statistics.verdicts import Codes, Floats, Ranking
+
+# Comparisons that accuracies are learnt from at the most, evenly chosen: an accuracy is then right to a thousandth or two.
+LEARNT_FROM = 50_000
+
+
+class Counted(NamedTuple):
+    """The verdicts that count, by comparison and rater. ``weights``: as how many votes each is taken."""
+
+    comparison: Codes
+    rater: Codes
+    verdict: Codes
+    person: Mask
+    judgment: Codes
+    weights: Floats
+
+    def where(self, kept: Mask) -> Counted:
+        return Counted(*(column[kept] for column in self))
+
+
+def families_of(facts: Sequence[RaterFacts]) -> Codes:
+    """A number for each rater's family; who has none is a family of their own."""
+    names = [facts.family or number for number, facts in enumerate(facts)]
+    place = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    return np.array([place[name] for name in names], dtype=np.int64)
+
+
+def count(document: PolicyDocument, verdicts: Verdicts, rows: Mask, families: Codes) -> Counted:
+    """The verdicts under the mask, in the order of comparison and rater, judges of one family capped."""
+    chosen = np.flatnonzero(rows)
+    comparison, rater = verdicts.comparison[chosen], verdicts.rater[chosen]
+    key = comparison * len(verdicts.people) + rater
+    if (key[1:] < key[:-1]).any():
+        order = np.argsort(key)
+        chosen, comparison, rater = chosen[order], comparison[order], rater[order]
+    most = document.max_family_votes
+    if most is None or len(np.unique(families)) == len(families):
+        weights = np.ones(len(chosen))
+    else:
+        weights = family_weights(comparison, families[rater], most=most)
+    return Counted(
+        comparison,
+        rater,
+        verdicts.verdict[chosen],
+        verdicts.people[rater],
+        verdicts.judgment_ids[chosen],
+        weights,
+    )
+
+
+def learn_accuracies(counted: Counted, where: Mask, rankings: list[Ranking], n_raters: int) -> OneCoin:
+    """One-coin Dawid–Skene on the comparisons ``where`` people's verdicts count.
+
+    Where judges alone speak they could only confirm each other: what they have in common would be taken for the truth.
+    """
+    found = np.flatnonzero(where)
+    if len(found) > LEARNT_FROM:
+        found = found[np.linspace(0, len(found) - 1, LEARNT_FROM).astype(np.int64)]
+    chosen = np.zeros(len(where), dtype=np.bool_)
+    chosen[found] = True
+    part = counted.where(chosen[counted.comparison])
+    item = (np.cumsum(chosen) - 1)[part.comparison]
+    split = split_rankings(item, part.verdict, rankings, len(found))
+    return fit_one_coin(
+        split.pairs, part.rater[split.rows], split.labels, n_raters, part.weights[split.rows]
+    )
+
+
+def combine(model: OneCoin | None, counted: Counted, rankings: list[Ranking], n: int) -> Consensus:
+    """By comparison the likeliest ranking given and its posterior; without a model by a count of votes.
+
+    A count's posterior is (v + ½)/(V + 1), v of V votes: more than ½ exactly for a majority.
+    """
+    if model is not None:
+        split = split_rankings(counted.comparison, counted.verdict, rankings, n)
+        return consensus(
+            model, counted.comparison, counted.rater, counted.verdict, split, n, counted.weights
+        )
+    cell = counted.comparison * len(rankings) + counted.verdict
+    found, index = np.unique(cell, return_inverse=True)
+    votes = np.bincount(index, counted.weights, minlength=len(found))
+    item = found // len(rankings)
+    total = np.bincount(item, votes, minlength=n)
+    return likeliest(item, found % len(rankings), np.log((votes + 0.5) / (total[item] + 1)), n)

@@ -1,0 +1,134 @@
+"""What is promised of labels on judges' word holds, in simulation and on real data; what is not shown is not promised."""
+
+import numpy as np
+import pytest
+
+from alignment.policy.basis import learn
+from alignment.policy.decisions import decide
+from alignment.policy.document import PolicyDocument
+from alignment.policy.labels import REASONS, USED
+from alignment.policy.study import Study
+from alignment.policy.verdicts import ALL, Ground
+from alignment.statistics.intervals import Resampling
+from tests.alignment.policy.worlds import World
+
+QUICK = Resampling(50)
+SPLITS = 500
+
+
+def learnt_on(document, verdicts, ground=None):
+    return learn(document, Study(verdicts, ground=ground, resampling=QUICK), intervals=False)
+
+
+def allowed(splits, promised):
+    """Three standard deviations above the promised share of the splits."""
+    return splits * promised + 3 * np.sqrt(splits * promised * (1 - promised))
+
+
+def test_over_500_splits_people_contradict_more_than_tolerated_no_more_often_than_promised():
+    """The error is that over the whole world, of which each split draws 250 prompts for people to judge."""
+    world, document = World(3000, seed=4), PolicyDocument(max_error=0.17, confidence=0.9, epsilon=0.3)
+    exceeded = used = 0
+    for split in range(SPLITS):
+        rng = np.random.default_rng(split)
+        asked = np.isin(world.prompts, rng.choice(world.n // 2, 250, replace=False))
+        verdicts = world.verdicts(asked, slices=False)
+        labels = decide(document, learnt_on(document, verdicts).basis, verdicts)
+        alone = (labels.decision == USED) & (labels.people == 0)
+        if alone.any():
+            used += 1
+            exceeded += (labels.ranking[alone] != world.reference[alone]).mean() > document.max_error
+    assert used > SPLITS / 4  # a policy that uses nothing keeps its promise too
+    assert exceeded <= allowed(SPLITS, 1 - document.confidence)
+
+
+def test_a_slice_on_which_judges_are_bad_goes_to_people():
+    world, document = World(4000, seed=1), PolicyDocument(max_error=0.2, epsilon=0.5)
+    asked = world.prompts % 4 == 0
+    verdicts = world.verdicts(asked)
+    learnt = learnt_on(document, verdicts)
+    labels = decide(document, learnt.basis, verdicts)
+    alone = (labels.people == 0) & (labels.decision == USED)
+    assert alone[~world.hard].sum() > 1000
+    assert not alone[world.hard].any()
+    assert learnt.guarantees["hard"].threshold is None
+    assert learnt.guarantees["hard"].own
+
+
+def test_what_is_not_shown_says_how_many_more_it_takes_and_so_many_do():
+    world, document = World(4000, seed=2), PolicyDocument(max_error=0.17, epsilon=0.3)
+    few = np.isin(world.prompts, np.random.default_rng(0).choice(2000, 60, replace=False))
+    short = learnt_on(document, world.verdicts(few, slices=False)).guarantees[ALL]
+    assert short.threshold is None
+    assert short.needed > 0
+    enough = np.isin(
+        world.prompts, np.random.default_rng(0).choice(2000, 2 * (60 + short.needed), replace=False)
+    )
+    assert learnt_on(document, world.verdicts(enough, slices=False)).guarantees[ALL].threshold is not None
+
+
+def test_no_comparison_has_a_say_in_its_own_label_on_the_calibration_set():
+    """Turning what people say of one fold changes no label of judges and no trust on that fold, only what is wrong."""
+    world, document = World(1000, seed=3), PolicyDocument(max_error=0.3, epsilon=0.3)
+    asked = world.prompts % 2 == 0
+    before = learnt_on(document, world.verdicts(asked, slices=False)).calibration
+    study = Study(world.verdicts(asked, slices=False), resampling=QUICK)
+    held = study.view(document).fold == 0
+    world.people[:, held] = 1 - world.people[:, held]
+    after = learnt_on(document, world.verdicts(asked, slices=False)).calibration
+    inside = held[before.comparison]
+    assert np.array_equal(before.comparison[inside], after.comparison[held[after.comparison]])
+    assert np.array_equal(before.posterior[inside], after.posterior[held[after.comparison]])
+    assert np.array_equal(before.confidence[inside], after.confidence[held[after.comparison]])
+    assert np.array_equal(before.wrong[inside], 1 - after.wrong[held[after.comparison]])
+
+
+def test_what_people_were_asked_because_it_is_doubtful_shows_nothing():
+    world, document = World(1000, seed=3), PolicyDocument(max_error=0.3, epsilon=0.3)
+    asked = world.prompts % 2 == 0
+    verdicts = world.verdicts(asked, slices=False)
+    every = learnt_on(document, verdicts)
+    ground = np.where(np.arange(world.n) % 4 == 0, Ground.GAIN, Ground.OTHER)
+    fair = learnt_on(document, verdicts, ground)
+    assert fair.calibration.n < every.calibration.n
+    assert not (ground[fair.calibration.comparison] == Ground.GAIN).any()
+    drawn = learnt_on(PolicyDocument(calibration="drawn", epsilon=0.3), verdicts, ground)
+    assert drawn.calibration.n == 0
+    labels = decide(document, drawn.basis, verdicts)
+    assert {REASONS[reason] for reason in labels.reason[labels.people == 0]} == {"not_proven"}
+
+
+def test_without_people_nothing_is_shown_and_nothing_used():
+    world, document = World(200, seed=0), PolicyDocument()
+    verdicts = world.verdicts(np.zeros(world.n, bool))
+    learnt = learnt_on(document, verdicts)
+    assert learnt.calibration.n == 0
+    assert learnt.guarantees[ALL].needed == 29
+    assert not (decide(document, learnt.basis, verdicts).decision == USED).any()
+
+
+def test_judges_of_one_family_are_one_voice():
+    from alignment.policy.verdicts import RaterFacts
+
+    world = World(2000, seed=5)
+    verdicts = world.verdicts(world.prompts % 2 == 0, slices=False)
+    facts = [RaterFacts()] * 3 + [RaterFacts(family="a"), RaterFacts(family="a"), RaterFacts(family="b")]
+    sure = {}
+    for most in (1.0, None):
+        document = PolicyDocument(max_error=None, epsilon=0.4, max_family_votes=most)
+        basis = learn(document, Study(verdicts, facts, resampling=QUICK), intervals=False).basis
+        labels = decide(document, basis, verdicts)
+        sure[most] = labels.margin[(labels.people == 0) & (labels.judges == 3)].max()
+    assert sure[1.0] < sure[None]
+
+
+@pytest.mark.parametrize("combine", ["dawid_skene", "majority"])
+def test_confidence_is_what_people_bear_out(combine):
+    world = World(6000, seed=6)
+    document = PolicyDocument(max_error=None, epsilon=0.4, combine=combine)
+    asked = world.prompts % 3 == 0
+    verdicts = world.verdicts(asked, slices=False)
+    labels = decide(document, learnt_on(document, verdicts).basis, verdicts)
+    alone = (labels.people == 0) & (labels.judges > 0)
+    right = labels.ranking[alone] == world.reference[alone]
+    assert labels.confidence[alone].mean() == pytest.approx(right.mean(), abs=0.03)

@@ -1,0 +1,131 @@
+"""The page on which a policy is edited: what it would do, nothing saved; and its labels' update."""
+
+import csv
+
+import pytest
+from django.urls import reverse
+
+from alignment.actions.labels import apply_policy
+from alignment.models import Label, Labelling, Policy
+from alignment.policy_form import PolicyForm
+from alignment.tasks import perform_labelling
+from feedback.actions.judgment_records import GivenJudgment, store_judgments
+from feedback.models import Job, Judgment
+from tests.alignment.conftest import said
+
+HTMX = {"HX-Request": "true"}
+
+
+@pytest.fixture
+def engineer(client, make_user, judged):
+    client.force_login(make_user("erin", project=judged, role="engineer"))
+    return client
+
+
+def sent(project, **values):
+    """The form as a browser sends it: an empty field is empty text."""
+    fields = PolicyForm(project, None, None).fields
+    given = {name: field.initial for name, field in fields.items()} | values
+    return {name: "" if value is None else value for name, value in given.items()}
+
+
+def editor(project):
+    return reverse("alignment:policy-new", args=[project.slug])
+
+
+def test_saving_makes_a_policy_and_queues_its_labelling(engineer, judged):
+    engineer.post(editor(judged), sent(judged, min_confidence=0.9, max_error=""))
+    policy = Policy.objects.get()
+    assert (policy.document["min_confidence"], policy.document["max_error"]) == (0.9, None)
+    assert policy.created_by is not None
+    labels = reverse("alignment:labels", args=[judged.slug])
+    assert "waits for a worker" in engineer.get(labels).content.decode()
+    perform_labelling(Job.objects.get().pk)
+    assert engineer.get(labels).context["counts"]["used"] > 0
+
+
+@pytest.mark.parametrize(
+    ("values", "field", "sentence"),
+    [
+        ({"min_confidence": 0.2}, "min_confidence", "above 0.5"),
+        ({"max_error": 1.5}, "max_error", "below 1"),
+        ({"max_attack_rate": -0.1}, "max_attack_rate", "at least 0"),
+    ],
+)
+def test_a_value_out_of_range_is_said_at_its_field(engineer, judged, values, field, sentence):
+    errors = engineer.post(editor(judged), sent(judged, **values)).context["form"].errors
+    assert sentence in errors[field][0]
+    assert not Policy.objects.exists()
+
+
+def test_a_look_saves_nothing_and_says_what_it_would_do(engineer, judged):
+    shown = engineer.post(editor(judged), sent(judged, max_error=""), headers=HTMX)
+    what = shown.context["what"]
+    assert not Policy.objects.exists()
+    assert sum(what.outlook.decisions.values()) == 120
+    assert what.outlook.by_judges > 20
+    assert [way.name for way in what.ways] == ["policy", "people", "good", "partly", "pooled"]
+    errors = {way.name: way.error.value for way in what.ways}
+    assert errors["good"] < errors["partly"]
+    assert what.ways[2].error.low < what.ways[2].error.value < what.ways[2].error.high
+
+
+def test_a_look_shows_the_curve_and_its_chosen_point(engineer, judged):
+    shown = engineer.post(editor(judged), sent(judged, max_error=0.25, epsilon=0.3), headers=HTMX)
+    what = shown.context["what"]
+    assert [point.chosen for point in what.curve].count(True) == 1
+    assert what.outlook.bound <= 0.25
+    text = shown.content.decode()
+    assert "Coverage against error" in text
+    url = text.split('href="')[1:]
+    link = next(each.split('"')[0] for each in url if "curve.csv" in each).replace("&amp;", "&")
+    rows = list(csv.DictReader(engineer.get(link).content.decode().splitlines()))
+    assert len(rows) == len(what.curve)
+    assert {row["chosen"] for row in rows} <= {"True", "False"}
+
+
+def test_a_look_says_which_labels_would_differ(engineer, policy, label):
+    label(policy)
+    data = sent(policy.project, name=policy.name, min_confidence=0.99, max_error="")
+    what = engineer.post(editor(policy.project), data, headers=HTMX).context["what"]
+    assert what.changed > 0
+    first = what.examples[0]
+    assert (first.before, first.ranking_before) != (first.after, first.ranking_after)
+    same = engineer.post(editor(policy.project), sent(policy.project, name=policy.name), headers=HTMX)
+    assert same.context["what"].changed == 0
+
+
+def test_a_new_judgment_is_seen_by_the_next_look(engineer, judged):
+    data = sent(judged, max_error="")
+    before = engineer.post(editor(judged), data, headers=HTMX).context["what"].outlook.decisions
+    Judgment.objects.filter(comparison__external_id="q119", rater__name="good").delete()
+    given = GivenJudgment("q119", said("another", "tie", "judge"), line=1)
+    store_judgments(project=judged, judgments=[given], by=None)
+    after = engineer.post(editor(judged), data, headers=HTMX).context["what"].outlook.decisions
+    assert after != before
+
+
+def test_nobody_but_engineers_edits(client, make_user, judged):
+    client.force_login(make_user("rita", project=judged, role="reviewer"))
+    assert client.get(editor(judged)).status_code == 403
+    assert client.get(reverse("alignment:policy-curve", args=[judged.slug])).status_code == 403
+
+
+def test_the_page_updates_labels_by_the_certificates_there_are(engineer, policy, label):
+    first = label(policy)
+    url = reverse("alignment:policy-update", args=[policy.project.slug, policy.pk])
+    engineer.post(url)
+    update = Labelling.objects.first()
+    assert update.base == first
+    perform_labelling(update.job_id)
+    assert Label.objects.filter(labelling=first).count() == 120
+    shown = engineer.get(reverse("alignment:policy", args=[policy.project.slug, policy.pk]))
+    assert "That was an update" in shown.content.decode()
+
+
+def test_an_update_before_anything_was_applied_is_refused(engineer, policy):
+    apply_policy(policy=policy, by=None)
+    url = reverse("alignment:policy-update", args=[policy.project.slug, policy.pk])
+    shown = engineer.post(url, follow=True)
+    assert "apply it first" in shown.content.decode()
+    assert Labelling.objects.count() == 1

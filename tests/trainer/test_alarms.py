@@ -1,0 +1,157 @@
+"""Each alarm fires on a stream in which it is true, names its evidence, and stays silent on a healthy one."""
+
+import random
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from trainer.alarms import ALARMS, Raised, Watch, stalled
+
+Events = Iterable[Mapping[str, Any]]
+
+
+def started(method: str) -> dict[str, Any]:
+    return {"kind": "started", "method": method}
+
+
+def metric(step: int, **values: float | None) -> dict[str, Any]:
+    return {"kind": "metric", "step": step, "values": values}
+
+
+def evaluation(step: int, **values: float | None) -> dict[str, Any]:
+    return {"kind": "evaluation", "step": step, "values": values}
+
+
+def raised(events: Events) -> list[Raised]:
+    watch = Watch()
+    return [alarm for event in events for alarm in watch.feed(event)]
+
+
+def noise(step: int) -> float:
+    return random.Random(step).uniform(-0.05, 0.05)
+
+
+def healthy(method: str) -> Events:
+    """A run that learns: noisy, with a reward that saturates and a held-out loss that falls."""
+    yield started(method)
+    for step in range(1, 101):
+        yield metric(
+            step,
+            loss=1 / step**0.5 + noise(step),
+            grad_norm=1 + noise(step),
+            reward=2 - 2 / step**0.5 + noise(step),
+            kl=4 * (1 - 1 / step) + noise(step),
+            entropy=2 - 0.01 * step + noise(step),
+            length=40 + 0.1 * step + 20 * noise(step),
+        )
+        if step % 10 == 0:
+            yield evaluation(
+                step, loss=1 / step**0.5 + noise(step) / 5, win_rate=0.5 + 0.002 * step + noise(step) / 4
+            )
+
+
+@pytest.mark.parametrize("method", ["sft", "dpo", "ppo", "reward"])
+def test_a_healthy_run_sets_off_nothing(method):
+    assert raised(healthy(method)) == []
+
+
+def overfits() -> Events:
+    for step in range(1, 61):
+        yield metric(step, loss=2 / step)
+        if step % 10 == 0:
+            yield evaluation(step, loss=1 + abs(step - 20) / 40)
+
+
+def blows_up() -> Events:
+    """PPO without a KL coefficient, as measured: 79 nats at the end."""
+    yield started("ppo")
+    for step in range(1, 61):
+        yield metric(step, loss=0.1, kl=79 * step / 60)
+
+
+def collapses() -> Events:
+    for step in range(1, 61):
+        yield metric(step, loss=0.1, entropy=2.0 * 0.93**step)
+
+
+def pads() -> Events:
+    for step in range(1, 61):
+        yield metric(step, loss=0.1, reward=0.1 * step, length=20 + step)
+
+
+def games() -> Events:
+    for step in range(1, 61):
+        yield metric(step, loss=0.1, reward=0.05 * step)
+        if step % 10 == 0:
+            yield evaluation(step, win_rate=0.7 - abs(step - 30) / 100)
+
+
+def breaks() -> Events:
+    yield metric(1, loss=0.4, grad_norm=1.0)
+    yield metric(2, loss=0.3, grad_norm=None)
+
+
+STREAMS = {
+    "overfitting": (overfits, 40, "The held-out loss was 1 at step 20 and is 1.5 now"),
+    "kl_blow_up": (blows_up, 21, "nats a response; 25 is far."),
+    "entropy_collapse": (collapses, None, "The entropy fell from 1.61 to"),
+    "length_hacking": (
+        pads,
+        None,
+        "The answers grew from 23 to 37 tokens while the reward rose from 0.3 to 1.7.",
+    ),
+    "reward_hacking": (
+        games,
+        50,
+        "fell from 0.70 at step 30 to 0.50, while the reward rose from 1.4 to 2.4.",
+    ),
+    "nan": (breaks, 2, "grad_norm is not a finite number."),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_an_alarm_fires_once_with_its_evidence(name):
+    stream, step, evidence = STREAMS[name]
+
+    (alarm,) = raised(stream())
+
+    assert alarm.alarm == name
+    assert evidence in alarm.evidence
+    assert step is None or alarm.step == step
+
+
+def test_every_alarm_but_silence_has_a_stream_here():
+    assert {*STREAMS, "stalled"} == set(ALARMS)
+    assert all(alarm.advice.endswith(".") and alarm.meaning.endswith(".") for alarm in ALARMS.values())
+
+
+def test_what_was_raised_before_a_resume_is_not_raised_again():
+    watch = Watch()
+    watch.feed({"kind": "alarm", "step": 22, "alarm": "kl_blow_up", "evidence": "seen"})
+
+    assert [each for event in blows_up() for each in watch.feed(event)] == []
+
+
+def test_the_kl_of_grpo_is_a_mean_over_tokens():
+    def stream(kl: float) -> Events:
+        yield started("grpo")
+        for step in range(1, 31):
+            yield metric(step, loss=0.1, kl=kl, completions_mean_length=100.0)
+
+    assert raised(stream(0.02)) == []
+    assert "40 nats a response" in raised(stream(0.4))[0].evidence
+
+
+@pytest.mark.parametrize(
+    ("moments", "now", "silent"),
+    [
+        ([0, 1, 2, 3], 60, False),  # twenty times a second is no long silence
+        ([0, 1, 2, 3], 124, True),
+        ([0, 30, 60, 90], 600, False),
+        ([0, 30, 60, 90], 700, True),
+        ([0, 1], 10_000, False),  # no usual pace yet
+    ],
+)
+def test_silence_is_measured_in_usual_steps(moments, now, silent):
+    assert bool(stalled(moments, now)) is silent

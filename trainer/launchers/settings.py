@@ -1,0 +1,55 @@
+"""What an administrator says of each launcher: one entry a name in the setting LAUNCHERS."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+KINDS = ("local", "ray", "slurm", "kubernetes")
+
+
+@dataclass(frozen=True)
+class LauncherSettings:
+    """``hour_price`` is the price of one hour of all that a run is given, in the currency of your budgets.
+
+    ``slots``: what one run has to itself on this machine, each "cpu" or cards as for CUDA_VISIBLE_DEVICES, "0" or
+    "0,1"; empty is one for each card, or one "cpu". ``memory_gib`` and ``teraflops`` (bf16) are one card's, for the
+    estimates; 0 asks the machine, or leaves it open. ``cards`` is how many a run asks a cluster for, ``nodes`` on
+    how many machines. ``url`` and ``token_env`` (the name of an environment variable) are the Ray head's;
+    ``template`` is the path of a Slurm or Kubernetes template of your own; ``image`` and ``namespace`` are
+    Kubernetes', ``partition`` is Slurm's. ``python`` and ``root`` are the interpreter and this code's
+    folder there. A cluster sees the folders of runs, snapshots and models under the same paths as this server.
+    """
+
+    kind: str = "local"
+    slots: tuple[str, ...] = ()
+    hour_price: float = 0.0
+    memory_gib: float = 0.0
+    teraflops: float = 0.0
+    cards: int = 1
+    nodes: int = 1
+    url: str = ""
+    token_env: str = ""
+    template: str = ""
+    image: str = ""
+    namespace: str = "default"
+    partition: str = ""
+    python: str = "python"
+    root: str = ""
+
+
+def read_settings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, LauncherSettings]:
+    """The launchers by name, with ``local`` always among them. ImproperlyConfigured names what is wrong."""
+    known = {field.name for field in fields(LauncherSettings)}
+    read = {}
+    for name, entry in {"local": {}, **given}.items():
+        unknown = sorted(set(entry) - known)
+        if unknown:
+            raise ImproperlyConfigured(f"LAUNCHERS: {name} has the unknown field {unknown[0]!r}.")
+        read[name] = LauncherSettings(**{**entry, "slots": tuple(entry.get("slots", ()))})
+        if read[name].kind not in KINDS:
+            raise ImproperlyConfigured(f"LAUNCHERS: {name} needs a kind of {', '.join(KINDS)}.")
+        if read[name].kind == "ray" and not read[name].url:
+            raise ImproperlyConfigured(f"LAUNCHERS: {name} needs the url of the Ray head's dashboard.")
+    return read
