@@ -198,6 +198,18 @@ def test_early_stopping_keeps_the_best_model(new_run: NewRun, tiny_model: Path, 
     assert max(losses) == best + 2
 
 
+@pytest.mark.parametrize("method", ["sft", "ppo"])
+def test_early_stopping_wants_held_out_rows(
+    new_run: NewRun, tiny_model: Path, conversations: Path, method: str
+) -> None:
+    stopping = {"early_stopping": 1, "eval_steps": 1, "save_steps": 1}
+    settings = SETTINGS if method == "ppo" else {}
+    run = new_run(method, tiny_model, conversations / "train.parquet", **settings | stopping)
+
+    assert run.here() == 1
+    assert run.events()[-1]["message"].startswith("early_stopping looks at held-out rows, and there are none")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
