@@ -209,6 +209,7 @@ class EvaluationForm(forms.Form):
         help_text=gettext_lazy("They score every response; with several samples, the best of n too."),
     )
     people_pairs = forms.IntegerField(
+        required=False,
         min_value=0,
         max_value=100_000,
         initial=0,
@@ -216,6 +217,7 @@ class EvaluationForm(forms.Form):
         help_text=gettext_lazy("So many pairs, drawn at random, go to the annotators' queue, blind."),
     )
     people_each = forms.IntegerField(
+        required=False,
         min_value=1,
         max_value=9,
         initial=1,
@@ -258,6 +260,8 @@ class EvaluationForm(forms.Form):
     def values(self) -> dict[str, Any]:
         """The arguments of ``start_evaluation``, but for who starts it."""
         given = dict(self.cleaned_data)
+        given["people_pairs"] = given["people_pairs"] or 0
+        given["people_each"] = given["people_each"] or 1
         parameters = _parameters(given)
         return {
             "model_version": self.version,
