@@ -146,9 +146,7 @@ def load_part(project: Project, comparison_ids: Codes) -> Judgments:
     for part in _parts(comparison_ids):
         rows = current_judgments(project).filter(comparison__in=part).order_by()
         found += rows.values_list(*columns)
-    raters = sorted(
-        project.raters.filter(pk__in={row[3] for row in found}), key=lambda r: (r.kind, r.name)
-    )
+    raters = sorted(project.raters.filter(pk__in={row[3] for row in found}), key=lambda r: (r.kind, r.name))
     place = {rater.pk: number for number, rater in enumerate(raters)}
     found.sort(key=lambda row: (row[6], place[row[3]]))
     external = {row[1]: row[6] for row in found}
@@ -338,9 +336,11 @@ def newest_labelling(project: Project, policy: Policy | None = None) -> Labellin
 def settled_labelling(project: Project, policy: Policy | None = None) -> Labelling | None:
     """The newest labelling that was carried out to its end, of one policy or any."""
     done = Labelling.objects.filter(policy__project=project, job__state=JobState.SUCCEEDED)
-    return (done.filter(policy=policy) if policy else done).select_related(
-        "policy", "report", "job", "base__policy"
-    ).first()
+    return (
+        (done.filter(policy=policy) if policy else done)
+        .select_related("policy", "report", "job", "base__policy")
+        .first()
+    )
 
 
 def decision_counts(policy: Policy) -> dict[str, int]:
