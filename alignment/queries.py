@@ -251,7 +251,8 @@ def rater_names(project: Project) -> dict[int, str]:
 def _distinct(keys: Codes) -> Codes:
     """Each key once, ascending: by sorting, which takes a tenth of the time of NumPy's own by hashes."""
     ordered = np.sort(keys)
-    return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    distinct: Codes = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    return distinct
 
 
 def _renumbered(keys: Codes, wanted: Codes) -> Codes:
@@ -262,8 +263,12 @@ def _renumbered(keys: Codes, wanted: Codes) -> Codes:
 
 def _by_first_use(keys: Codes) -> Codes:
     """``keys`` numbered from 0 in the order in which they first occur."""
-    _, first, index = np.unique(keys, return_index=True, return_inverse=True)
-    return np.argsort(np.argsort(first))[index].astype(np.int64)
+    order = np.argsort(keys, kind="stable")
+    begins = np.append(True, keys[order][1:] != keys[order][:-1])[: len(keys)]
+    numbers = np.argsort(np.argsort(order[begins]))
+    found = np.empty(len(keys), dtype=np.int64)
+    found[order] = numbers[np.cumsum(begins) - 1]
+    return found
 
 
 def _slices(project: Project, ids: Codes) -> dict[str, Mask]:

@@ -1,8 +1,8 @@
 """What reviewers do with a comparison: decide it, dismiss its flags, let a disagreement stand, send a judgment back.
 
-Anybody who may review can also ask for a review. Each other action carries ``seen``, the state of the comparison that the
-reviewer had before them (``feedback.queries.review.review_state``): where it has changed since, the action is refused and
-they are told.
+Anybody who may review can also ask for a review. Each other action carries ``seen``, the state of the comparison that
+the reviewer had before them (``feedback.queries.review.review_state``): where it has changed since, the action is
+refused and they are told.
 """
 
 from collections.abc import Iterator

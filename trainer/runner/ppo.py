@@ -55,7 +55,12 @@ from trainer.runner.rollouts import Ids, LocalSampler, Sampler, VllmSampler, end
 from trainer.runner.rows import TrainingRows, load_prompts, tokenize
 from trainer.runner.samples import named_rewards
 from trainer.runner.stopping import Cancelled
-from trainer.runner.training import checkpoints_gradients, publish_final, report_training_start
+from trainer.runner.training import (
+    check_early_stopping,
+    checkpoints_gradients,
+    publish_final,
+    report_training_start,
+)
 
 Row = dict[str, Any]
 Rows = Sequence[Row]
@@ -66,6 +71,7 @@ def execute(run: Run) -> dict[str, Any]:
     tokenizer = load_tokenizer(run)
     rows = load_prompts(run, tokenizer)
     report_training_start(run, rows)
+    check_early_stopping(run, rows)
     set_seed(run.spec.seed)
     training = PPO(run, tokenizer, rows, load_mix(run))
     steps, evaluation = training.train()
@@ -234,12 +240,11 @@ class PPO:
     def __init__(self, run: Run, tokenizer: PreTrainedTokenizerBase, rows: TrainingRows, mix: Mix) -> None:
         self.run, self.parameters, self.tokenizer, self.mix = run, run.spec.parameters, tokenizer, mix
         self.train_rows, self.test_rows = rows.train, rows.test
-        self._batches = self.parameters["rollouts"] // self.parameters["batch_size"]
-        accumulated = self._batches // self.parameters["minibatches"]
+        batches = self.parameters["rollouts"] // self.parameters["batch_size"]
         AcceleratorState._reset_state()  # as Trainer does: a run before this one may have had another precision
         self.accelerator = Accelerator(
             mixed_precision="bf16" if uses_bf16(run) else "no",
-            gradient_accumulation_steps=accumulated,
+            gradient_accumulation_steps=batches // self.parameters["minibatches"],
             cpu=not has_gpu(),
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
@@ -263,40 +268,36 @@ class PPO:
 
     def train(self) -> tuple[int, dict[str, float] | None]:
         """From the last whole checkpoint to the end; the step reached, and the figures on held-out prompts."""
-        run, parameters = self.run, self.parameters
         if is_first_rank():
-            remove_half_written(run.folder)
-        step, checkpoint = last_complete(run.folder)
+            remove_half_written(self.run.folder)
+        step, checkpoint = last_complete(self.run.folder)
         if checkpoint:
             self.accelerator.load_state(checkpoint)
-        run.check_stop()
+        self.run.check_stop()
         unlogged: list[dict[str, float]] = []
         evaluation = None
-        if step or parameters["vllm_url"]:
+        if step or self.parameters["vllm_url"]:
             self.sampler.renew(self.write_policy)
         while step < self.total and not self._is_exhausted():
             unlogged.append(self._step(step))
             step += 1
             reason = self.run.stop.reason()
             stopping = any_rank(reason is not None, self.accelerator.device)
-            saving = stopping or step % parameters["save_steps"] == 0 or step == self.total
-            if saving or step % parameters["logging_steps"] == 0:
+            saving = stopping or step == self.total or self._is_due("save_steps", step)
+            if saving or self._is_due("logging_steps", step):
                 self._log(step, unlogged)
                 unlogged = []
-            evaluation = None
-            if (
-                self.test_rows is not None
-                and parameters["eval_steps"]
-                and step % parameters["eval_steps"] == 0
-            ):
-                evaluation = self._evaluate(step)
-            if saving or self._is_exhausted():
+            evaluates = self.test_rows is not None and self._is_due("eval_steps", step)
+            evaluation = self._evaluate(step) if evaluates else None
+            if saving:
                 self._save(step)
             if stopping:
-                raise Cancelled(
-                    reason or "another process of the run had to stop", *last_complete(run.folder)
-                )
+                reason = reason or "another process of the run had to stop"
+                raise Cancelled(reason, *last_complete(self.run.folder))
         return self._finish(step, evaluation)
+
+    def _is_due(self, every: str, step: int) -> bool:
+        return bool(self.parameters[every] and step % self.parameters[every] == 0)
 
     def _finish(self, step: int, evaluation: dict[str, float] | None) -> tuple[int, dict[str, float] | None]:
         """Go back to the best model where the run was to stop early; evaluate where that is not done."""

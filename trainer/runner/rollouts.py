@@ -52,7 +52,7 @@ class LocalSampler:
         autocast = torch.autocast(
             self._accelerator.device.type, torch.bfloat16, enabled=self._accelerator.mixed_precision == "bf16"
         )
-        with _whole(self._model), autocast:
+        with gathered(self._model), autocast:
             return answer(
                 policy,
                 prompts,
@@ -197,10 +197,12 @@ def is_sharded(model: torch.nn.Module) -> bool:
 
 
 @contextmanager
-def _whole(model: torch.nn.Module) -> Iterator[None]:
+def gathered(model: torch.nn.Module) -> Iterator[None]:
     """The weights outside of any layer gathered on each rank; FSDP2's hooks gather each layer by themselves."""
     names = {each.__name__ for each in type(model).__mro__}
     if "FSDPModule" in names:
+        with torch.no_grad():  # it wants to have run as a whole before any part of it does
+            model(torch.zeros((1, 2), dtype=torch.long, device=next(model.parameters()).device), 1, 1.0)
         model.unshard()
         try:
             yield

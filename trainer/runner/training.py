@@ -87,7 +87,7 @@ def training_arguments(run: Run, rows: TrainingRows) -> dict[str, Any]:
         "dataloader_pin_memory": gpu,
         "report_to": "none",  # ours writes for all methods alike
         "disable_tqdm": True,
-        **_stopping_arguments(run, evaluates),
+        **_stopping_arguments(run, rows),
     }
 
 
@@ -97,13 +97,18 @@ def checkpoints_gradients(run: Run) -> bool:
     return has_gpu() if wanted == "auto" else bool(wanted == "on")
 
 
-def _stopping_arguments(run: Run, evaluates: bool) -> dict[str, Any]:
-    if not run.spec.parameters["early_stopping"]:
-        return {}
-    if not evaluates:
+def check_early_stopping(run: Run, rows: TrainingRows) -> None:
+    """Raises RunnerError where there is nothing to look at."""
+    if run.spec.parameters["early_stopping"] and rows.test is None:
         raise RunnerError(
             "early_stopping looks at held-out rows, and there are none: add test rows, or set it to 0."
         )
+
+
+def _stopping_arguments(run: Run, rows: TrainingRows) -> dict[str, Any]:
+    check_early_stopping(run, rows)
+    if not run.spec.parameters["early_stopping"]:
+        return {}
     metric = run.spec.parameters["early_stopping_metric"]
     name = METRICS_OF_TRL[run.spec.method, metric] if metric == "accuracy" else metric
     return {

@@ -215,19 +215,20 @@ def test_a_vllm_server_that_is_not_there_is_named(
 
 
 @pytest.mark.training
-def test_two_processes_train_one_model(new_run: NewRun, tiny_model: Path, preferences: Path) -> None:
-    """The same prompts on two ranks as on one: the same first step's figures over all of them."""
+def test_two_processes_train_one_model_and_sample_from_one_in_parts(
+    new_run: NewRun, tiny_model: Path, preferences: Path
+) -> None:
     run = new_run("ppo", tiny_model, preferences, **SETTINGS | {"eval_steps": 2})
-    command = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0", "--standalone"]
+    command = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
     finished = subprocess.run(
-        [sys.executable, *command, "-m", "trainer.runner", str(run.spec_path)],
+        [sys.executable, *command, "-m", "tests.trainer.runner.two_ranks", str(run.spec_path)],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
 
-    assert finished.returncode == 0, (run.folder / "runner.log").read_text()[-2000:]
+    assert finished.returncode == 0, finished.stderr[-3000:]
     assert [event["step"] for event in run.events("metric")] == [1, 2]
     assert run.events("metric")[0]["epoch"] == pytest.approx(16 / 21)
     assert (run.folder / "final" / "model.safetensors").is_file()

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.trainer.runner.test_ppo import HAS_E
 
 NewRun = Callable[..., Any]
-STEPS = 12
+STEPS = 8
 SETTINGS: dict[str, Any] = {
     "max_steps": STEPS,
     "logging_steps": 1,
@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-3,
     "samples": 0,
 }
-SAMPLING: dict[str, Any] = {"rewards": [{"grader": HAS_E}], "max_new_tokens": 4, "max_steps": 8}
+SAMPLING: dict[str, Any] = {"rewards": [{"grader": HAS_E}], "max_new_tokens": 4, "max_steps": 6}
 METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "sft": ("sft", "conversations", {}),
     "sft, unfreezing": ("sft", "conversations", {"frozen_layers": 2, "unfreeze_every": 3}),

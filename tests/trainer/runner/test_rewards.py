@@ -198,6 +198,18 @@ def test_early_stopping_keeps_the_best_model(new_run: NewRun, tiny_model: Path, 
     assert max(losses) == best + 2
 
 
+@pytest.mark.parametrize("method", ["sft", "ppo"])
+def test_early_stopping_wants_held_out_rows(
+    new_run: NewRun, tiny_model: Path, conversations: Path, method: str
+) -> None:
+    stopping = {"early_stopping": 1, "eval_steps": 1, "save_steps": 1}
+    settings = SETTINGS if method == "ppo" else {}
+    run = new_run(method, tiny_model, conversations / "train.parquet", **settings | stopping)
+
+    assert run.here() == 1
+    assert run.events()[-1]["message"].startswith("early_stopping looks at held-out rows, and there are none")
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
@@ -224,10 +236,11 @@ def test_a_judge_over_http_is_asked_about_all_responses_at_once(
         "type": "score_model",
         "name": "judge",
         "model": "gpt-5.6-luna",
-        "input": [{"role": "user", "content": "Response A:\n[[quality 0.7]] {{sample.output_text}}"}],
+        "range": [0, 10],
+        "input": [{"role": "user", "content": "Response A:\n[[quality 7.0]] {{sample.output_text}}"}],
     }
     with running_api() as api:
-        api.set(latency=0.25)
+        api.set(latency=1.0)
         models = {"provider": "openai", "settings": {"base_url": api.openai_url}}
         rewards = [{"grader": judge, "settings": {"models": models}}]
         run = new_run("ppo", tiny_model, preferences, **SETTINGS | {"rewards": rewards, "max_steps": 1})
@@ -235,6 +248,6 @@ def test_a_judge_over_http_is_asked_about_all_responses_at_once(
         assert run.here() == 0
 
     values = run.events("metric")[0]["values"]
-    assert values["reward"] == pytest.approx(0.7)
+    assert values["reward"] == pytest.approx(7)
     assert values["ungraded_share"] == 0
-    assert values["rollout_seconds"] < 8 * 0.25  # one after the other would take that alone
+    assert values["rollout_seconds"] < 7  # one after the other takes 8 alone

@@ -29,13 +29,13 @@ def a_search(folder: Path, model: Path, dataset: Path, **more: Any) -> Path:
 def test_trials_are_told_and_the_best_spec_is_left(
     tiny_model: Path, conversations: Path, tmp_path: Path
 ) -> None:
-    path = a_search(tmp_path, tiny_model, conversations, trials=2, seed=1)
+    path = a_search(tmp_path, tiny_model, conversations, trials=1)
 
     assert main([str(path)]) == 0
 
     events = read_events(tmp_path / "events.jsonl")[0]
     ended = [event for event in events if event["kind"] == "trial" and event["state"] != "running"]
-    assert [event["state"] for event in ended] == ["complete"] * 2
+    assert [event["state"] for event in ended] == ["complete"]
     assert all(list(event["values"]) == ["2", "4"] for event in ended)
     result = json.loads((tmp_path / "result.json").read_text())
     best = min(ended, key=lambda event: event["value"])
@@ -49,7 +49,7 @@ def test_trials_are_told_and_the_best_spec_is_left(
         == (best["parameters"]["learning_rate"])
     )
     assert main([str(path)]) == 0  # nothing is left to try
-    assert len(list(tmp_path.glob("trial-*"))) == 2
+    assert len(list(tmp_path.glob("trial-*"))) == 1
 
 
 def test_a_trial_worse_than_most_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
