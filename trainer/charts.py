@@ -21,8 +21,9 @@ TOGETHER = (
     (_("Share clipped"), ("clip_share", "clip_ratio_region_mean", "value_clip_share")),
     (_("Gradient norm"), ("grad_norm",)),
     (_("Length, tokens"), ("length", "mean_length", "completions_mean_length", "response_length")),
-    (_("Throughput, a second"), ("rows_per_second", "tokens_per_second")),
-    (_("Memory, GiB"), ("memory_gib",)),
+    (_("Rows or samples a second"), ("rows_per_second", "samples_per_second")),
+    (_("Tokens a second"), ("tokens_per_second",)),
+    (_("Memory, GB"), ("memory_gb",)),
     (_("Cost so far"), ("cost",)),
     (_("Learning rate"), ("learning_rate",)),
 )

@@ -115,8 +115,15 @@ def steps_of(parameters: Mapping[str, Any], rows: int) -> int:
     """Optimizer steps: max_steps, or as many as the epochs over these rows take."""
     if parameters.get("max_steps"):
         return int(parameters["max_steps"])
-    a_step = parameters["batch_size"] * parameters.get("gradient_accumulation", 1)
-    return math.ceil(math.ceil(rows / int(a_step)) * float(parameters.get("epochs", 1.0)))
+    samples = rows * int(parameters.get("generations", 1))
+    return math.ceil(math.ceil(samples / samples_a_step(parameters)) * float(parameters.get("epochs", 1.0)))
+
+
+def samples_a_step(parameters: Mapping[str, Any]) -> int:
+    """Rows that a step learns from, or where the model writes its own: responses."""
+    if "rollouts" in parameters:
+        return int(parameters["rollouts"])
+    return int(parameters["batch_size"] * parameters.get("gradient_accumulation", 1))
 
 
 def seconds(method: str, shape: Shape, tokens: float, *, teraflops: float, gpu: bool) -> float:

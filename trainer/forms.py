@@ -1,6 +1,7 @@
 """What engineers fill in to train and to evaluate; each form hands its values to one action."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -143,7 +144,6 @@ class RunForm(forms.Form):
 def like_run(run: Run) -> dict[str, Any]:
     """What a form of the run's method begins with so that it asks for the same run again."""
     spec = RunSpec.from_json(run.spec)
-    lists = {field.name for field in PARAMETERS[spec.method] if field.type == "list[float]"}
     return {
         "snapshot": run.snapshot_id,
         "base": run.base.name if run.base else spec.model,
@@ -152,22 +152,21 @@ def like_run(run: Run) -> dict[str, Any]:
         "stop_on": spec.stop_on,
         "hours": spec.budget["hours"],
         "cost": spec.budget["cost"],
-        **{
-            f"parameters.{name}": _numbers(value) if name in lists else value
-            for name, value in spec.parameters.items()
-        },
+        **_like_parameters(spec.method, spec.parameters),
     }
 
 
 def like_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a form begins with so that it asks for the same as a spec file with these fields."""
-    lists = {field.name for field in PARAMETERS[asked["method"]] if field.type == "list[float]"}
-    parameters = {
-        f"parameters.{name}": _numbers(value) if name in lists else value
-        for name, value in (asked.get("parameters") or {}).items()
-    }
+    parameters = _like_parameters(asked["method"], asked.get("parameters") or {})
     snapshot = Snapshot.objects.filter(project=project, sha256=asked.get("snapshot", "")).first()
     return {**asked, **(asked.get("budget") or {}), **parameters, "snapshot": snapshot and snapshot.pk}
+
+
+def _like_parameters(method: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of parameters as a form begins with them."""
+    fields = [replace(each, default=values.get(each.name, each.default)) for each in PARAMETERS[method]]
+    return {f"parameters.{each.name}": _field(each).initial for each in fields}
 
 
 class BudgetForm(forms.Form):
@@ -210,6 +209,7 @@ class EvaluationForm(forms.Form):
         help_text=gettext_lazy("They score every response; with several samples, the best of n too."),
     )
     people_pairs = forms.IntegerField(
+        required=False,
         min_value=0,
         max_value=100_000,
         initial=0,
@@ -217,6 +217,7 @@ class EvaluationForm(forms.Form):
         help_text=gettext_lazy("So many pairs, drawn at random, go to the annotators' queue, blind."),
     )
     people_each = forms.IntegerField(
+        required=False,
         min_value=1,
         max_value=9,
         initial=1,
@@ -259,6 +260,8 @@ class EvaluationForm(forms.Form):
     def values(self) -> dict[str, Any]:
         """The arguments of ``start_evaluation``, but for who starts it."""
         given = dict(self.cleaned_data)
+        given["people_pairs"] = given["people_pairs"] or 0
+        given["people_each"] = given["people_each"] or 1
         parameters = _parameters(given)
         return {
             "model_version": self.version,

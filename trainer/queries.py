@@ -129,9 +129,7 @@ def samples(run: Run) -> Samples:
     texts: dict[str, dict[int, str]] = {}
     for step in steps:
         for each in by_step[step]:
-            texts.setdefault(_spoken(each["prompt"]), {})[step] = str(
-                each.get("text", each.get("response", ""))
-            )
+            texts.setdefault(_spoken(each["prompt"]), {})[step] = str(each["text"])
     return Samples(
         steps, [(prompt, [said.get(step, "") for step in steps]) for prompt, said in texts.items()]
     )

@@ -23,6 +23,7 @@ urlpatterns = [
     path("p/<slug:slug>/runs/compare/", runs.run_compare, name="run-compare"),
     path("p/<slug:slug>/runs/<int:pk>/", runs.run_detail, name="run"),
     path("p/<slug:slug>/runs/<int:pk>/series/", runs.run_series, name="run-series"),
+    path("p/<slug:slug>/runs/<int:pk>/elsewhere/", runs.run_elsewhere, name="run-elsewhere"),
     path("p/<slug:slug>/runs/<int:pk>/points.csv", runs.run_csv, name="run-csv"),
     path("p/<slug:slug>/runs/<int:pk>/pause/", runs.run_pause, name="run-pause"),
     path("p/<slug:slug>/runs/<int:pk>/cancel/", runs.run_cancel, name="run-cancel"),

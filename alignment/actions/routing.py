@@ -1,6 +1,7 @@
 """The way back: what the policy could not decide returns to the people's queue, where an answer wins the most first."""
 
 import math
+from contextlib import suppress
 from itertools import groupby
 from typing import Any
 
@@ -16,6 +17,7 @@ from alignment.queries import rater_names, settled_labelling, unjudged_by_people
 from alignment.statistics.verdicts import Codes
 from feedback.actions.assignments import ask_people, reopen
 from feedback.actions.audit import record
+from feedback.actions.reviews import ask_for_review
 from feedback.errors import Refused
 from feedback.models import Comparison, Judgment, Outcome, Project
 from feedback.people import Person
@@ -43,6 +45,7 @@ def route_to_people(*, policy: Policy, by: Person, limit: int | None = None) -> 
     wanted = _plan(labelling, unjudged, _waiting(policy.project, unjudged), limit)
     _keep_grounds(wanted, unjudged)
     requeued = _ask(wanted)
+    _ask_reviewers(policy, by)
     with transaction.atomic():
         record(by=by, verb="route to people", target=policy, project=policy.project, comparisons=requeued)
     return requeued
@@ -156,6 +159,16 @@ def _keep_grounds(wanted: Plan, unjudged: Codes) -> None:
         batch_size=500,
         ignore_conflicts=True,
     )
+
+
+def _ask_reviewers(policy: Policy, by: Person) -> None:
+    """Put what judges and people disagree on before a reviewer, where the policy says that one decides it."""
+    if policy.document["conflict"] != "adjudicate":
+        return
+    contested = Label.objects.filter(policy=policy, reason="conflict", comparison__retired_at=None)
+    for label in contested.select_related("comparison__project").iterator(chunk_size=500):
+        with suppress(Refused):  # decided since
+            ask_for_review(comparison=label.comparison, reason=label.sentence, by=by)
 
 
 def _ask(wanted: Plan) -> int:

@@ -6,10 +6,13 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from alignment.actions.labels import apply_policy
+from alignment.actions.policies import create_policy
 from alignment.models import AgreementReport, Decision, Label, Policy
 from alignment.queries import labels_where, newest_report, policy_named, settled_labelling
-from feedback.api.endpoint import Endpoint, PageQuery, checked, keyset_page
+from feedback.api.endpoint import Endpoint, PageQuery, RequestFields, checked, keyset_page, page_of
 from feedback.models import Project
+from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
 
 
@@ -27,6 +30,19 @@ class PolicySerializer(serializers.ModelSerializer[Policy]):
         fields = ("name", "version", "sha256")
 
 
+class PolicyDocumentSerializer(PolicySerializer):
+    document = serializers.DictField(help_text="Every field of the document; null is not required.")
+
+    class Meta(PolicySerializer.Meta):
+        fields = (*PolicySerializer.Meta.fields, "document")  # type: ignore[assignment]  # a longer tuple
+
+
+class NewPolicyFields(RequestFields):
+    name = serializers.CharField(max_length=100, default="default")
+    document = serializers.DictField(help_text="Fields left out take their default.")
+    apply = serializers.BooleanField(default=False, help_text="Have a worker label by it.")
+
+
 class LabelSerializer(serializers.ModelSerializer[Label]):
     comparison = serializers.CharField(source="comparison.external_id")
     ranking = serializers.SerializerMethodField(
@@ -42,6 +58,7 @@ class LabelSerializer(serializers.ModelSerializer[Label]):
             "ranking",
             "confidence",
             "weight",
+            "margin",
             "reason",
             "sentence",
             "sources",
@@ -72,6 +89,28 @@ class Agreement(Endpoint):
         if report is None:
             raise Http404("No agreement has been measured here yet; ask for a report on the agreement page.")
         return Response(ReportSerializer(report).data)
+
+
+class Policies(Endpoint):
+    @extend_schema(
+        operation_id="list_policies", parameters=[PageQuery], responses=page_of(PolicyDocumentSerializer)
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Every version of every policy, newest first."""
+        project = project_for(request.user, slug, Permission.REVIEW)
+        query = checked(PageQuery, request.query_params)
+        return keyset_page(project.policies.all(), query, PolicyDocumentSerializer, newest_first=True)
+
+    @extend_schema(operation_id="make_policy", request=NewPolicyFields, responses=PolicyDocumentSerializer)
+    def post(self, request: Request, slug: str) -> Response:
+        """Make a version of a policy, or find the one that says the same; and, if asked, apply it."""
+        project = project_for(request.user, slug, Permission.ENGINEER)
+        fields = checked(NewPolicyFields, request.data)
+        by = logged_in(request.user)
+        policy = create_policy(project=project, name=fields["name"], document=fields["document"], by=by)
+        if fields["apply"]:
+            apply_policy(policy=policy, by=by)
+        return Response(PolicyDocumentSerializer(policy).data)
 
 
 class Labels(Endpoint):

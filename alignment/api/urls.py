@@ -3,7 +3,7 @@
 from django.urls import path, re_path
 
 from alignment.api.comparisons import Comparisons
-from alignment.api.decisions import Agreement, Labels
+from alignment.api.decisions import Agreement, Labels, Policies
 from alignment.api.freezings import CancelFreezing, HealthChecks, OneFreezing, OneHealthCheck
 from alignment.api.judgments import Judgments
 from alignment.api.snapshots import ExportSnapshot, OneSnapshot, SnapshotDifference, Snapshots
@@ -14,6 +14,7 @@ urlpatterns = [
     path("projects/<slug:slug>/comparisons", Comparisons.as_view()),
     path("projects/<slug:slug>/judgments", Judgments.as_view()),
     path("projects/<slug:slug>/agreement", Agreement.as_view()),
+    path("projects/<slug:slug>/policies", Policies.as_view()),
     path("projects/<slug:slug>/labels", Labels.as_view()),
     path("projects/<slug:slug>/snapshots", Snapshots.as_view()),
     path("projects/<slug:slug>/freezings/<int:pk>", OneFreezing.as_view()),

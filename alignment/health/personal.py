@@ -67,7 +67,7 @@ def _recognisers() -> list[Any]:
     # Its own would fetch the list of domains from the network; the one that came with it will do.
     domains = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
-    class Email(known.EmailRecognizer):  # type: ignore[misc]  # untyped there
+    class Email(known.EmailRecognizer):
         def validate_result(self, pattern_text: str) -> bool:
             return bool(domains(pattern_text).top_domain_under_public_suffix)
 

@@ -9,15 +9,22 @@ from typing import Any
 import numpy as np
 
 from alignment.policy.certificates import Certificate, trusted_rows
-from alignment.policy.combining import count, families_of, learn_accuracies
+from alignment.policy.combining import families_of
 from alignment.policy.document import PolicyDocument
-from alignment.policy.guarantee import AS_IT_IS, Calibration, Guarantee, calibrate, guarantees
+from alignment.policy.guarantee import (
+    Calibration,
+    Guarantee,
+    accuracies,
+    calibrate,
+    guarantees,
+    judges_say,
+)
 from alignment.policy.people import Standing
 from alignment.policy.study import Study
 from alignment.policy.verdicts import ALL, Mask, Verdicts
 from alignment.statistics.aggregation import OneCoin
-from alignment.statistics.calibration import Calibrator
-from alignment.statistics.verdicts import Codes, Floats
+from alignment.statistics.calibration import Calibrator, fit_calibrator
+from alignment.statistics.verdicts import MISSING, Codes, Floats
 
 NOT_SHOWN = float("inf")
 
@@ -84,21 +91,18 @@ def learn(
         given = view.certificates(document, None, intervals)
     alive()
     families = families_of(study.facts)
-    trusted = trusted_rows(given, view.verdicts)
-    model = None
-    if document.combine == "dawid_skene":
-        counted = count(document, view.verdicts, view.person | trusted, families)
-        model = learn_accuracies(counted, view.asked, view.verdicts.rankings, len(view.verdicts.people))
+    model = accuracies(document, view, trusted_rows(given, view.verdicts), families, None)
     alive()
     calibration = calibrate(document, study, view, certificates)
     alive()
     shown = guarantees(document, view, calibration)
     thresholds = {
-        name: NOT_SHOWN if one.threshold is None else one.threshold
-        for name, one in shown.items()
-        if one.own
+        name: NOT_SHOWN if one.threshold is None else one.threshold for name, one in shown.items() if one.own
     }
-    calibrator = calibration.calibrator if calibration.n else AS_IT_IS
+    said = judges_say(document, view, given, families, calibration.comparison)
+    known = said.codes != MISSING
+    right = said.codes == view.reference[calibration.comparison]
+    calibrator = fit_calibrator(said.posterior[known], right[known])
     basis = Basis(study.standings(document), tuple(given), model, calibrator, thresholds, families)
     return Learnt(basis, calibration, shown)
 

@@ -1,37 +1,39 @@
 """Labels on judges' word alone, and how often people would contradict them: cross-fitted, so no item judges itself.
 
-What is learnt from people (which judges are trusted, how accurate each rater is, how sure a posterior is) is learnt five
-times, each time without one fold of the prompts, and then looked at on that fold: there the judges' label stands beside
-people's verdict. On these pairs the threshold is selected, on every slice with enough of them and over all.
+What is learnt from people (which judges are trusted, how accurate each rater is, what a posterior is worth) is learnt
+five times, each time without one fold of the prompts, and then looked at on that fold: there the judges' label stands
+beside people's verdict, of which nothing in that label or its confidence knows. On these pairs the threshold is
+selected, on every slice with enough of them and over all.
 
 What is guaranteed. Let the calibration set be a random draw of prompts from those that labels are wanted for, with one
-comparison of each. Then with probability ``confidence`` over that draw, of the labels made in the same way at or above the
-threshold, people contradict at most a share ``max_error``; contradict is: give another ranking, by the plurality of as
-many people as judged the calibration set, the lot among equals. It holds for each slice that has a threshold of its own,
-one by one and not for all at once, and over all comparisons for the rest together.
+comparison of each. Then with probability ``confidence`` over that draw, of the labels made in the same way at or above
+the threshold, people contradict at most a share ``max_error``; contradict is: give another ranking, by the plurality
+of as many people as judged the calibration set, the lot among equals. It holds for each slice that has a threshold of
+its own, one by one and not for all at once, and over all comparisons for the rest together.
 
-What is not guaranteed. The labels that are used come from rules learnt on all folds, each tested one on four of five: they
-should be no worse, but that is no theorem. It is about people as they judge, not the truth. It does not cover labels in
-which people had a say. A calibration set that is not random (routed by doubt, one day's work) guarantees nothing for others.
+What is not guaranteed. The labels that are used come from rules learnt on all folds, each tested one on four of five:
+they should be no worse, but that is no theorem. It is about people as they judge, not the truth. It does not cover
+labels in which people had a say. A calibration set that is not random (routed by doubt, one day's work) guarantees
+nothing for others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from alignment.policy.certificates import Certificate, trusted_rows
-from alignment.policy.combining import Counted, combine, count, families_of, learn_accuracies
+from alignment.policy.combining import combine, count, families_of, learn_accuracies
 from alignment.policy.document import PolicyDocument
-from alignment.policy.study import FOLDS, Study, View
+from alignment.policy.study import Study, View
 from alignment.policy.verdicts import ALL, Ground, Mask
-from alignment.statistics.calibration import Calibrator, fit_calibrator
+from alignment.statistics.aggregation import OneCoin
+from alignment.statistics.calibration import fit_calibrator
 from alignment.statistics.selection import Selection, fewest_items, more_items, select_threshold
 from alignment.statistics.verdicts import MISSING, Codes, Floats
-
-AS_IT_IS = Calibrator(0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,6 @@ class Calibration:
     posterior: Floats
     confidence: Floats
     wrong: Codes
-    calibrator: Calibrator
     drawn: int
 
     @property
@@ -52,9 +53,9 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Guarantee:
-    """What is shown for one slice. ``own``: it speaks for the slice; with too few comparisons to show anything, what is
-    shown over all does. ``needed``: how many more comparisons people must judge until it is shown, None where no number is
-    enough as things stand."""
+    """What is shown for one slice. ``own``: it speaks for the slice; with too few comparisons to show anything, what
+    is shown over all does. ``needed``: how many more comparisons people must judge until it is shown, None where no
+    number is enough as things stand."""
 
     slice: str
     own: bool
@@ -88,64 +89,64 @@ def calibrate(
 
     ``certificates`` stand in place of those that each time the other folds give.
     """
-    wanted = view.asked & fair_ground(document, study)
-    codes = np.full(view.verdicts.count, MISSING, dtype=np.int64)
-    posterior = np.full(view.verdicts.count, np.nan)
     families = families_of(study.facts)
-    for fold in range(FOLDS):
-        trusted = trusted_rows(
-            view.certificates(document, fold, intervals=False) if certificates is None else certificates,
-            view.verdicts,
-        )
-        held = wanted & (view.fold == fold)
-        if held.any() and trusted.any():
-            _look_at_fold(document, view, fold, held, trusted, families, codes, posterior)
-    found = np.flatnonzero(codes != MISSING)
-    wrong = (codes[found] != view.reference[found]).astype(np.int64)
-    confidence, calibrator = _cross_fit(posterior[found], wrong, view.fold[found])
-    drawn = int((study.ground[found] == Ground.DRAWN).sum())
-    return Calibration(found, posterior[found], confidence, wrong, calibrator, drawn)
+    at = np.flatnonzero(view.asked & fair_ground(document, study))
+    fold = view.fold[at]
+    codes = np.full(len(at), MISSING, dtype=np.int64)
+    posterior, confidence = np.full(len(at), np.nan), np.full(len(at), np.nan)
+    for part in np.unique(fold).tolist():
+        given = view.certificates(document, part, intervals=False) if certificates is None else certificates
+        said = judges_say(document, view, given, families, at, fold=part)
+        known = said.codes != MISSING
+        others, held = known & (fold != part), known & (fold == part)
+        right = said.codes == view.reference[at]
+        calibrator = fit_calibrator(said.posterior[others], right[others])
+        codes[held], posterior[held] = said.codes[held], said.posterior[held]
+        confidence[held] = calibrator.apply(said.posterior[held])
+    found = codes != MISSING
+    wrong = (codes[found] != view.reference[at[found]]).astype(np.int64)
+    drawn = int((study.ground[at[found]] == Ground.DRAWN).sum())
+    return Calibration(at[found], posterior[found], confidence[found], wrong, drawn)
 
 
-def _look_at_fold(
+class Said(NamedTuple):
+    """What judges say alone: a ranking or MISSING, where it is tied too, and its posterior."""
+
+    codes: Codes
+    posterior: Floats
+
+
+def judges_say(
     document: PolicyDocument,
     view: View,
-    fold: int,
-    held: Mask,
-    trusted: Mask,
+    certificates: Sequence[Certificate],
     families: Codes,
-    codes: Codes,
-    posterior: Floats,
-) -> None:
-    """Write the labels of judges alone on the fold's comparisons under ``held``; those that tie get none."""
-    inside = view.fold[view.verdicts.comparison] == fold
+    at: Codes,
+    *,
+    fold: int | None = None,
+) -> Said:
+    """The labels of the judges that are trusted, on the comparisons ``at`` (ascending), by accuracies that are learnt
+    without the ``fold``."""
+    trusted = trusted_rows(certificates, view.verdicts)
+    model = accuracies(document, view, trusted, families, fold)
+    held = np.zeros(view.verdicts.count, dtype=np.bool_)
+    held[at] = True
     judges = count(document, view.verdicts, trusted & held[view.verdicts.comparison], families)
-    model = None
-    if document.combine == "dawid_skene":
-        people = view.asked & (view.fold != fold)
-        known = count(document, view.verdicts, (view.person | trusted) & ~inside, families)
-        model = learn_accuracies(known, people, view.verdicts.rankings, len(view.verdicts.people))
-    place, at = _compact(judges, held)
-    best = combine(model, place, view.verdicts.rankings, len(at))
-    sure = (best.codes != MISSING) & ~best.tied
-    codes[at[sure]], posterior[at[sure]] = best.codes[sure], best.confidence[sure]
+    place = (np.cumsum(held) - 1)[judges.comparison]
+    best = combine(model, judges._replace(comparison=place), view.verdicts.rankings, len(at))
+    return Said(np.where(best.tied, MISSING, best.codes), best.confidence)
 
 
-def _compact(counted: Counted, held: Mask) -> tuple[Counted, Codes]:
-    """The rows with the comparisons under the mask numbered from 0, and which those are."""
-    at = np.flatnonzero(held)
-    return counted._replace(comparison=(np.cumsum(held) - 1)[counted.comparison]), at
-
-
-def _cross_fit(posterior: Floats, wrong: Codes, fold: Codes) -> tuple[Floats, Calibrator]:
-    if not len(posterior):
-        return posterior, AS_IT_IS
-    confidence = np.empty(len(posterior))
-    for part in range(FOLDS):
-        held = fold == part
-        if held.any():
-            confidence[held] = fit_calibrator(posterior[~held], 1 - wrong[~held]).apply(posterior[held])
-    return confidence, fit_calibrator(posterior, 1 - wrong)
+def accuracies(
+    document: PolicyDocument, view: View, trusted: Mask, families: Codes, fold: int | None
+) -> OneCoin | None:
+    """How accurate people and trusted judges are, where people judged outside the ``fold``; None where votes count."""
+    if document.combine == "majority":
+        return None
+    asked = view.asked if fold is None else view.asked & (view.fold != fold)
+    rows = (view.person | trusted) & asked[view.verdicts.comparison]
+    counted = count(document, view.verdicts, rows, families)
+    return learn_accuracies(counted, asked, view.verdicts.rankings, len(view.verdicts.people))
 
 
 def guarantees(document: PolicyDocument, view: View, calibration: Calibration) -> dict[str, Guarantee]:
@@ -157,9 +158,7 @@ def guarantees(document: PolicyDocument, view: View, calibration: Calibration) -
     for name in view.names:
         part = view.verdicts.mask(name)[calibration.comparison]
         selection = _select(calibration, part, view.verdicts.prompts, document.max_error, document.confidence)
-        found[name] = Guarantee(
-            name, name == ALL or selection.n >= least, selection, more_items(selection)
-        )
+        found[name] = Guarantee(name, name == ALL or selection.n >= least, selection, more_items(selection))
     return found
 
 

@@ -107,17 +107,17 @@ def ways(
         asked = learnt.basis.threshold_of(document, view.verdicts)[cases.comparison]
         reached = rounded(cases.confidence) >= asked
         ours = _share(cases.wrong[reached], view.verdicts.prompts[cases.comparison[reached]])
-    yield Way("policy", float((labels.decision == USED).mean()) if len(labels) else 0.0, ours)
+    yield Way("policy", _share_of(labels.decision == USED), ours)
     alone = Statistic.undefined("they are what labels are held against", 0)
-    yield Way("people", float(view.asked.mean()) if len(view.asked) else 0.0, alone)
+    yield Way("people", _share_of(view.asked), alone)
     for judge in view.judges:
         given = view.verdicts.given_by(judge)
-        yield Way(names[judge], float((given != MISSING).mean()), _against(view, given, where))
+        yield Way(names[judge], _share_of(given != MISSING), _against(view, given, where))
     machine = ~view.person
     pooled = majority_vote(
         view.verdicts.comparison[machine], view.verdicts.verdict[machine], view.verdicts.count
     )
-    yield Way("pooled", float((pooled != MISSING).mean()), _against(view, pooled, where))
+    yield Way("pooled", _share_of(pooled != MISSING), _against(view, pooled, where))
 
 
 def changes(labels: Labels, ids: Codes, decision: Codes, ranking: Codes) -> Mask:
@@ -130,6 +130,10 @@ def changes(labels: Labels, ids: Codes, decision: Codes, ranking: Codes) -> Mask
     same = (decision[place] == labels.decision) & (ranking[place] == labels.used_ranking())
     changed: Mask = ~(known & same)
     return changed
+
+
+def _share_of(mask: Mask) -> float:
+    return float(mask.mean()) if len(mask) else 0.0
 
 
 def _against(view: View, given: Codes, where: Mask) -> Statistic:

@@ -60,8 +60,8 @@ def policy_new(request: HttpRequest, slug: str) -> HttpResponse:
 def policy_curve(request: HttpRequest, slug: str) -> HttpResponse:
     """Coverage against error, as CSV, of the policy whose fields are in the address."""
     project = project_for(request.user, slug, Permission.ENGINEER)
-    form = PolicyForm(project, request.GET, None)
-    if not form.is_valid():
+    form = PolicyForm(project, request.GET or None, None)
+    if form.is_bound and not form.is_valid():
         return HttpResponse(form.errors.as_text(), status=400, content_type="text/plain; charset=utf-8")
     response = HttpResponse(content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{project.slug}-coverage-error.csv"'

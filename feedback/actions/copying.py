@@ -22,7 +22,7 @@ def store_new(model: type[M], rows: Iterable[M], *, ignore_conflicts: bool = Fal
     _number(model, new)
     columns = [field for field in model._meta.concrete_fields if not getattr(field, "generated", False)]
     table = connection.ops.quote_name(model._meta.db_table)
-    names = ", ".join(connection.ops.quote_name(field.column) for field in columns)
+    names = ", ".join(connection.ops.quote_name(str(field.column)) for field in columns)
     if not ignore_conflicts:
         _copy(table, names, columns, new)
         return new
@@ -59,7 +59,7 @@ def _copy(table: str, names: str, columns: Sequence["Field[object, object]"], ro
     ):
         for row in rows:
             # What a row points at may have got its key after the row was made.
-            row._prepare_related_fields_for_save(operation_name="bulk_create")
+            row._prepare_related_fields_for_save(operation_name="bulk_create")  # type: ignore[attr-defined]
             copy.write_row(
                 [field.get_db_prep_save(field.pre_save(row, add=True), connection) for field in columns]
             )

@@ -1,8 +1,8 @@
 """What reviewers do with a comparison: decide it, dismiss its flags, let a disagreement stand, send a judgment back.
 
-Anybody who may review can also ask for a review. Each other action carries ``seen``, the state of the comparison that the
-reviewer had before them (``feedback.queries.review.review_state``): where it has changed since, the action is refused and
-they are told.
+Anybody who may review can also ask for a review. Each other action carries ``seen``, the state of the comparison that
+the reviewer had before them (``feedback.queries.review.review_state``): where it has changed since, the action is
+refused and they are told.
 """
 
 from collections.abc import Iterator
@@ -34,6 +34,7 @@ from feedback.models import (
     Return,
     ReviewItem,
 )
+from feedback.people import Person
 from feedback.queries.review import adjudication_of, review_state
 
 
@@ -100,7 +101,7 @@ def let_stand(*, comparison: Comparison, reason: str, seen: str, by: User) -> No
         record(by=by, verb="let stand", target=comparison, project=comparison.project, reason=reason)
 
 
-def ask_for_review(*, comparison: Comparison, reason: str, by: User) -> bool:
+def ask_for_review(*, comparison: Comparison, reason: str, by: Person) -> bool:
     """Put a comparison into the reviewers' queue, for instance because people and judges disagree; was it not there?
 
     Refused: no reason, a comparison that measures people or is retired, or one that a reviewer has decided.

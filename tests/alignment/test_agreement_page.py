@@ -5,8 +5,7 @@ import csv
 import pytest
 from django.urls import reverse
 
-from alignment.models import AgreementReport, Label, Labelling, Policy
-from alignment.tasks import perform_labelling
+from alignment.models import AgreementReport, Label, Labelling
 from alignment.views import agreement as agreement_page
 from feedback.actions.imports import store_records
 from feedback.models import Job, JobState, QueueItem, Rater

@@ -27,6 +27,7 @@ from alignment.formats import source
 from alignment.formats.mapping import parse_mapping
 from alignment.models import FileImport
 from alignment.views.receive import shown_name, stored_name
+from feedback.actions import imports as storing
 from feedback.actions.jobs import Lease, cancel_job, claim_job, perform_job, resume_job
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
@@ -218,6 +219,7 @@ def _parquet(rows) -> bytes:
 def large(send, monkeypatch, client):
     """A file of 500 rows, the 300th of them broken, and everything over a few bytes is a worker's."""
     monkeypatch.setattr(uploads, "AT_ONCE", 1000)
+    monkeypatch.setattr(storing, "LARGE_BATCH", storing.BATCH)
     rows = [row(f"q{number}") for number in range(500)]
     rows[299] = b"{"
     return confirm(client, send(lines(*rows)))

@@ -102,7 +102,10 @@ class TestDocument:
             ('{"min_items": 1}', "min_items must be a whole number of 2 or more, not 1"),
             ('{"min_items": 2.5}', "min_items must be a whole number"),
             ('{"min_items": true}', "min_items must be a whole number"),
-            ('{"conflict": "flip"}', "conflict must be one of people_win, adjudicate, route, drop, not 'flip'"),
+            (
+                '{"conflict": "flip"}',
+                "conflict must be one of people_win, adjudicate, route, drop, not 'flip'",
+            ),
             ('{"ties": null}', "ties must be one of keep, drop, not None"),
             ('{"unjudged": ["drop"]}', "unjudged must be one of route, drop"),
         ],
@@ -446,7 +449,12 @@ class TestAdjudications:
     def test_a_conflict_and_too_little_confidence_are_settled_by_it(self):
         rows = [(0, A), (1, A), (GOOD, B)]
         assert decide_last(rows, PolicyDocument(max_error=None, conflict="drop")).reason == "conflict"
-        assert self.final(rows, B, PolicyDocument(max_error=None, conflict="drop", min_confidence=0.999))[20].ranking == B
+        assert (
+            self.final(rows, B, PolicyDocument(max_error=None, conflict="drop", min_confidence=0.999))[
+                20
+            ].ranking
+            == B
+        )
 
     @pytest.mark.parametrize(
         ("ties", "said"), [("keep", ("used", BOTH, 1.0)), ("drop", ("dropped", None, 0.0))]

@@ -107,8 +107,8 @@ def test_a_new_judgment_is_seen_by_the_next_look(engineer, judged):
 
 def test_nobody_but_engineers_edits(client, make_user, judged):
     client.force_login(make_user("rita", project=judged, role="reviewer"))
-    assert client.get(editor(judged)).status_code == 403
-    assert client.get(reverse("alignment:policy-curve", args=[judged.slug])).status_code == 403
+    assert client.get(editor(judged)).status_code == 404
+    assert client.get(reverse("alignment:policy-curve", args=[judged.slug])).status_code == 404
 
 
 def test_the_page_updates_labels_by_the_certificates_there_are(engineer, policy, label):

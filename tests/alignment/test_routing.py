@@ -9,7 +9,6 @@ from feedback.actions.assignments import take_next
 from feedback.errors import Refused
 from feedback.models import AuditEntry, Comparison, QueueItem
 
-
 STRICT = {"min_confidence": 0.97, "max_error": None, "random_share": 0}
 
 

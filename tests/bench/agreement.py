@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.bench import agreement_data, agreement_store, data
+from tests.bench import agreement_data, agreement_store, data, policy, policy_store
 from tests.bench.report import ROOT, Row, publish
 
 LABELS = int(os.environ.get("BENCH_LABELS", "1000000"))
@@ -122,6 +122,8 @@ def main() -> None:
     rows = rows_of(ours, peers)
     rows.append(Row("peak memory of all of ours", "MB", ours["megabytes"], goal=300))
     rows += agreement_store.measure(LABELS)
+    rows += policy_store.measure(LABELS)
+    rows += policy.measure(Path(os.environ.get("CONCORD_SHARED_DATA", ROOT.parent / "shared" / "data")))
     rows += data.measure()
     publish("agreement", rows)
 

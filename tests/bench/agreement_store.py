@@ -43,8 +43,8 @@ def database():
             connection.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
 
 
-def run(what: str, url: str, *arguments) -> str:
-    command = [sys.executable, "-m", "tests.bench.agreement_store", what, json.dumps(arguments)]
+def run(what: str, url: str, *arguments, module: str = "tests.bench.agreement_store") -> str:
+    command = [sys.executable, "-m", module, what, json.dumps(arguments)]
     variables = {"DATABASE_URL": url, "CONCORD_VAR": str(ROOT / "var" / "bench"), "OMP_NUM_THREADS": "1"}
     ran = subprocess.run(
         command, cwd=ROOT, env=os.environ | variables, stdout=subprocess.PIPE, text=True, check=True

@@ -44,7 +44,11 @@ class Labelled:
         """What is known when people judged the comparisons under the mask."""
         said = np.vstack([self.people, self.judges])
         raters, n = said.shape
-        comparison, rater, verdict = np.repeat(np.arange(n), raters), np.tile(np.arange(raters), n), said.T.ravel()
+        comparison, rater, verdict = (
+            np.repeat(np.arange(n), raters),
+            np.tile(np.arange(raters), n),
+            said.T.ravel(),
+        )
         kept = (verdict != MISSING) & ((rater >= len(self.people)) | asked[comparison])
         return Verdicts(
             comparison_ids=np.arange(n),
@@ -61,7 +65,9 @@ class Labelled:
     @property
     def facts(self) -> list[RaterFacts]:
         """Judges of one model are of one family."""
-        return [RaterFacts() for _ in self.people] + [RaterFacts(family=name.split("/")[0]) for name in self.names]
+        return [RaterFacts() for _ in self.people] + [
+            RaterFacts(family=name.split("/")[0]) for name in self.names
+        ]
 
 
 def pandalm(folder: Path) -> Labelled:

@@ -131,7 +131,7 @@ def write_log(path: Path, method: str) -> None:
     """What a runner would have written: POINTS values in events of VALUES each, and a checkpoint now and then."""
     steps = POINTS // VALUES
     names = ("loss", "grad_norm", "accuracy", "margin", "reward_chosen", "reward_rejected", "entropy", "learning_rate",
-             "memory_gib", "rows_per_second")  # fmt: skip
+             "memory_gb", "rows_per_second")  # fmt: skip
     with path.open("w") as log:
         at = "2026-11-27T12:{:02d}:{:02d}+00:00"
         start = {"seq": 1, "at": at.format(0, 0), "kind": "started", "method": method, "spec_sha256": "",

@@ -25,7 +25,7 @@ from alignment.actions.policies import create_policy
 from alignment.actions.reports import compute_report
 from alignment.actions.snapshots import freeze_snapshot
 from alignment.agreement_tables import TABLES
-from alignment.models import FileImport, Label
+from alignment.models import FileImport, Label, Snapshot
 from feedback.actions.assignments import take
 from feedback.actions.gold import make_gold
 from feedback.actions.guidelines import mark_read, publish_guidelines
@@ -63,12 +63,13 @@ from judges.core.graders.examples import EXAMPLES
 from judges.models import Judge
 from judges.tasks import perform_attack_run, perform_judge_run
 from trainer.actions.evaluations import start_evaluation
+from trainer.actions.preflights import start_preflight
 from trainer.actions.runs import start_run
 from trainer.actions.scoring import start_scoring
 from trainer.actions.stages import set_stage
 from trainer.curves import Curves
 from trainer.folders import run_folder
-from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
+from trainer.models import Evaluation, ModelKind, ModelVersion, Preflight, Run, RunEvent
 
 from .full_registry import check, check_result, more_of_a_result, push_of, rounds_of
 
@@ -378,6 +379,8 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     return {
         "trainer:run": runs_shown,
         "trainer:run-series": runs_shown[:1],
+        "trainer:run-elsewhere": runs_shown[:1],
+        "trainer:run-check": [{"pk": _preflight(project, snapshot, owner).pk}],
         "trainer:run-csv": runs_shown[:1],
         "trainer:run-compare": [{}, {"query": "&".join(f"run={run.pk}" for run in runs.values())}],
         "trainer:scoring-progress": [{"pk": scoring.pk}],
@@ -393,6 +396,22 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         "trainer:push-cancel": [{"pk": push.pk}],
         "trainer:generation": [{"pk": each.generation_id} for each in rounds],
     }
+
+
+def _preflight(project: Project, snapshot: Snapshot, owner: User) -> Preflight:
+    """A check that has timed a few steps."""
+    asked = {
+        "method": "dpo",
+        "base": "base",
+        "snapshot": snapshot.sha256,
+        "launcher": "local",
+        "budget": {"hours": 1},
+    }
+    found = start_preflight(project=project, asked=asked, by=owner)
+    rows = {"train": {"given": 30, "used": 28, "too_long": 2}}
+    found.probe = {"seconds_per_step": 0.25, "steps": 6, "device": "cpu", "rows": rows, "failed": ""}
+    found.save()
+    return found
 
 
 def _model(folder: Path) -> Path:

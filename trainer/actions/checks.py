@@ -175,9 +175,9 @@ def _tokens(spec: RunSpec, rows: Rows | None, steps: int) -> float:
     if rows is None:
         return 0.0
     parameters = spec.parameters
-    a_step = parameters["batch_size"] * parameters.get("gradient_accumulation", 1)
     most = parameters.get("max_length", 1024) * estimates.METHODS[spec.method].sequences
-    return float(steps * a_step * min(rows.tokens, most))
+    a_row = min(rows.tokens + parameters.get("max_new_tokens", 0), most)
+    return float(steps * estimates.samples_a_step(parameters) * a_row)
 
 
 def _seconds(

@@ -136,11 +136,11 @@ def _found(events: list[Event], metrics: list[Event]) -> dict[str, Any]:
     ]
     started = next((event for event in events if event["kind"] == "started"), {})
     failed = next((event["message"] for event in events if event["kind"] == "failed"), "")
-    memory = [event["values"].get("memory_gib") or 0.0 for event in metrics]
+    memory = [event["values"].get("memory_gb") or 0.0 for event in metrics]
     return {
         "seconds_per_step": median(gaps) if gaps else None,
         "steps": len(gaps),
-        "memory_gib": max(memory, default=0.0) or None,
+        "memory_gb": max(memory, default=0.0) or None,
         "rows": started.get("rows", {}),
         "device": started.get("device", ""),
         "failed": failed or ("" if gaps else "The runner gave no step in time; its log may say why."),

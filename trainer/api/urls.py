@@ -3,6 +3,7 @@
 from django.urls import path
 
 from trainer.api.checks import Checks, OneCheck
+from trainer.api.remote import RemoteEvents, RemoteFile
 from trainer.api.runs import CancelRun, OneRun, PauseRun, ResumeRun, RunEvents, Runs
 
 urlpatterns = [
@@ -12,6 +13,8 @@ urlpatterns = [
     path("projects/<slug:slug>/runs/<int:pk>", OneRun.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/events", RunEvents.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/cancel", CancelRun.as_view()),
+    path("projects/<slug:slug>/runs/<int:pk>/remote/events", RemoteEvents.as_view()),
+    path("projects/<slug:slug>/runs/<int:pk>/remote/files/<str:name>", RemoteFile.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/pause", PauseRun.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/resume", ResumeRun.as_view()),
 ]

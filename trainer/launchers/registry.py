@@ -10,6 +10,7 @@ from trainer.launchers.kubernetes import KubernetesLauncher
 from trainer.launchers.launcher import Launcher
 from trainer.launchers.local import LocalLauncher
 from trainer.launchers.ray import RayLauncher
+from trainer.launchers.remote import RemoteLauncher
 from trainer.launchers.settings import LauncherSettings, read_settings
 from trainer.launchers.slurm import SlurmLauncher
 
@@ -18,6 +19,7 @@ _KINDS: Mapping[str, Callable[[LauncherSettings], Launcher]] = {
     "ray": RayLauncher,
     "slurm": SlurmLauncher,
     "kubernetes": KubernetesLauncher,
+    "remote": RemoteLauncher,
 }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-KINDS = ("local", "ray", "slurm", "kubernetes")
+KINDS = ("local", "ray", "slurm", "kubernetes", "remote")
 
 
 @dataclass(frozen=True)

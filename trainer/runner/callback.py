@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
+import resource
+import time
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +48,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
     def __init__(self, run: Run) -> None:
         self._run = run
         self._trained = False
+        self._reported: tuple[float, int] | None = None
         self.stop_reason: str | None = None
         self.evaluations: dict[int, dict[str, Any]] = {}
 
@@ -92,10 +96,21 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
             self._run.check_stop()
 
     def _report_metric(self, state: TrainerState, logs: dict[str, float]) -> None:
-        values = _named(logs)
+        values = {**self._machine(state), **_named(logs)}
         self._run.report_metric(state.global_step, state.max_steps, state.epoch, values)
         if not math.isfinite(logs["loss"]):
             raise diverged(self._run, logs["loss"], state.global_step)
+
+    def _machine(self, state: TrainerState) -> dict[str, float]:
+        """How fast rows go through since the last report, and the memory that was needed at most."""
+        now, step = time.monotonic(), int(state.global_step)
+        before, self._reported = self._reported, (now, step)
+        parameters, world = self._run.spec.parameters, int(os.environ.get("WORLD_SIZE", "1"))
+        a_step = parameters["batch_size"] * parameters["gradient_accumulation"] * world
+        memory = {"memory_gb": _memory_gb()}
+        if before is None or step <= before[1]:
+            return memory
+        return {**memory, "rows_per_second": (step - before[1]) * a_step / max(now - before[0], 1e-9)}
 
     def _report_evaluation(self, state: TrainerState, logs: dict[str, float]) -> None:
         values = _named({name.removeprefix("eval_"): value for name, value in logs.items()})
@@ -109,6 +124,13 @@ def diverged(run: Run, loss: float | None, step: int) -> RunnerError:
         f"The loss became {loss} at step {step}: start a new run with a "
         f"learning_rate below {run.spec.parameters['learning_rate']:g} or with warmup_steps."
     )
+
+
+def _memory_gb() -> float:
+    """The most that this process has held: on its card, or without one in all."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated()) / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
 def _named(logs: dict[str, float]) -> dict[str, float | None]:

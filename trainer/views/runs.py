@@ -21,7 +21,9 @@ from trainer.budget import cost_of
 from trainer.charts import charts_of
 from trainer.comparing import MOST, snapshot_differences, spec_differences
 from trainer.curves import Curves
+from trainer.exports import exports_of
 from trainer.forms import BudgetForm
+from trainer.launchers.registry import settings_of
 from trainer.models import Run
 from trainer.queries import (
     alarms_of,
@@ -135,6 +137,24 @@ def run_compare(request: HttpRequest, slug: str) -> HttpResponse:
         "may_add": len(chosen) < MOST,
     }
     return render(request, "trainer/run_compare.html", context)
+
+
+@require_GET
+def run_elsewhere(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
+    """The run's command for other engines, and for a machine that reports back."""
+    project = project_for(request.user, slug, Permission.ENGINEER)
+    run = _run(project, pk)
+    spec = run.spec
+    context = {
+        "project": project,
+        "run": run,
+        "model": spec["model"],
+        "sha256": run.snapshot.sha256 if run.snapshot else "",
+        "server": request.build_absolute_uri("/").rstrip("/"),
+        "remote": settings_of(run.launcher).kind == "remote",
+        "exports": exports_of(run.method, spec["model"], spec["parameters"], spec["seed"]),
+    }
+    return render(request, "trainer/run_elsewhere.html", context)
 
 
 def _run(project: Project, pk: int) -> Run:

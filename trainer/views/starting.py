@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from feedback.errors import Refused
@@ -14,11 +15,41 @@ from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
 from trainer.actions.checks import BAD, Check
 from trainer.actions.preflights import check_preflight, start_checked, start_preflight
-from trainer.actions.runs import SNAPSHOT_METHODS, start_run
+from trainer.actions.runs import start_run
 from trainer.forms import RunForm, like_asked, like_run
+from trainer.methods import SNAPSHOT_METHODS
 from trainer.models import ModelVersion, Preflight
 from trainer.queries import runs_of
 from trainer.stories import duration
+
+# Every method that a snapshot can train: its name, and what it does.
+METHODS = {
+    "dpo": (
+        _("Policy (DPO)"),
+        _("Direct preference optimisation: a language model learns to prefer the chosen responses."),
+    ),
+    "kto": (
+        _("Policy (KTO)"),
+        _("A language model learns from responses that are good or bad, each by itself."),
+    ),
+    "orpo": (
+        _("Policy (ORPO)"),
+        _("Supervised fine-tuning and preferences in one, without a reference model."),
+    ),
+    "reward": (
+        _("Reward model"),
+        _("A reward model: it learns to give the chosen response of each pair the higher number."),
+    ),
+    "ppo": (
+        _("PPO"),
+        _("A language model answers, rewards say how well, and a value model learns to expect them."),
+    ),
+    "grpo": (
+        _("GRPO"),
+        _("A language model answers each prompt several times; better than the others is rewarded."),
+    ),
+    "rloo": (_("RLOO"), _("As GRPO; each answer is compared with the mean of the others.")),
+}
 
 
 @require_http_methods(["GET", "POST"])
@@ -37,7 +68,8 @@ def run_new(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "form": form,
         "method": method,
-        "methods": SNAPSHOT_METHODS,
+        "methods": [(name, METHODS[name][0]) for name in SNAPSHOT_METHODS],
+        "lead": METHODS[method][1],
         "bases": ModelVersion.objects.filter(project=project),
         "has_snapshots": project.snapshots.exists(),
     }

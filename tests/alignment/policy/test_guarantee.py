@@ -1,4 +1,4 @@
-"""What is promised of labels on judges' word holds, in simulation and on real data; what is not shown is not promised."""
+"""What is promised of labels on judges' word holds in simulation; what is not shown is not promised."""
 
 import numpy as np
 import pytest
@@ -11,35 +11,22 @@ from alignment.policy.study import Study
 from alignment.policy.verdicts import ALL, Ground
 from alignment.statistics.intervals import Resampling
 from tests.alignment.policy.worlds import World
+from tests.bench.policy import allowed, simulated
 
-QUICK = Resampling(50)
-SPLITS = 500
+QUICK = Resampling(30)
+SPLITS = 100  # `make bench-agreement` does 500
 
 
 def learnt_on(document, verdicts, ground=None):
     return learn(document, Study(verdicts, ground=ground, resampling=QUICK), intervals=False)
 
 
-def allowed(splits, promised):
-    """Three standard deviations above the promised share of the splits."""
-    return splits * promised + 3 * np.sqrt(splits * promised * (1 - promised))
-
-
-def test_over_500_splits_people_contradict_more_than_tolerated_no_more_often_than_promised():
-    """The error is that over the whole world, of which each split draws 250 prompts for people to judge."""
-    world, document = World(3000, seed=4), PolicyDocument(max_error=0.17, confidence=0.9, epsilon=0.3)
-    exceeded = used = 0
-    for split in range(SPLITS):
-        rng = np.random.default_rng(split)
-        asked = np.isin(world.prompts, rng.choice(world.n // 2, 250, replace=False))
-        verdicts = world.verdicts(asked, slices=False)
-        labels = decide(document, learnt_on(document, verdicts).basis, verdicts)
-        alone = (labels.decision == USED) & (labels.people == 0)
-        if alone.any():
-            used += 1
-            exceeded += (labels.ranking[alone] != world.reference[alone]).mean() > document.max_error
-    assert used > SPLITS / 4  # a policy that uses nothing keeps its promise too
-    assert exceeded <= allowed(SPLITS, 1 - document.confidence)
+@pytest.mark.parametrize("max_error", [0.155, 0.22])
+def test_people_contradict_more_than_tolerated_no_more_often_than_promised(max_error):
+    """Of all judges' labels of this world people contradict 16 %: a little more than the first document tolerates."""
+    found = simulated(World(1200, seed=4, skill=(0.93, 0.9)), max_error, SPLITS)
+    assert found.used > (SPLITS / 3 if max_error > 0.2 else 0)  # what uses nothing keeps its promise too
+    assert found.beyond <= allowed(SPLITS, 0.1)
 
 
 def test_a_slice_on_which_judges_are_bad_goes_to_people():
@@ -62,7 +49,7 @@ def test_what_is_not_shown_says_how_many_more_it_takes_and_so_many_do():
     assert short.threshold is None
     assert short.needed > 0
     enough = np.isin(
-        world.prompts, np.random.default_rng(0).choice(2000, 2 * (60 + short.needed), replace=False)
+        world.prompts, np.random.default_rng(0).choice(2000, 4 * (60 + short.needed), replace=False)
     )
     assert learnt_on(document, world.verdicts(enough, slices=False)).guarantees[ALL].threshold is not None
 

@@ -1,16 +1,15 @@
 """The promise on real judgments: PandaLM's people and judges, LLMBar's known answers and judges.
 
-Sixty splits each, for time; `make bench-agreement` does 500.
+Twenty-five splits each, for time; `make bench-agreement` does 500.
 """
 
 import pytest
 
 from alignment.policy.document import PolicyDocument
-from tests.alignment.policy.test_guarantee import allowed
-from tests.bench.policy import exceeded
+from tests.bench.policy import allowed, exceeded
 from tests.bench.policy_data import llmbar, pandalm
 
-SPLITS = 60
+SPLITS = 25
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ import numpy as np
 from alignment.policy.verdicts import Verdicts
 from alignment.statistics.verdicts import encode
 
-PEOPLE, JUDGES = 3, 3
+PEOPLE = 3
 
 
 class World:
-    """``n`` comparisons, two to a prompt, judged by three people and three judges; the second judge follows the first.
+    """``n`` comparisons, two to a prompt, judged by three people and judges; the second judge follows the first.
 
-    Some comparisons are harder than others for everybody, and every fourth carries the tag ``hard``, on which judges are
-    worse. ``asked`` are those that people judged.
+    Some comparisons are harder than others for everybody, and every fourth carries the tag ``hard``, on which judges
+    are worse. ``asked`` are those that people judged.
     """
 
     def __init__(self, n: int, seed: int, skill: tuple[float, ...] = (0.93, 0.9, 0.8)) -> None:
@@ -22,7 +22,9 @@ class World:
         ease = rng.beta(6, 1, n)
         self.hard = np.arange(n) % 4 == 0
         self.people = np.array([self._says(rng, 0.5 + 0.48 * ease) for _ in range(PEOPLE)])
-        judges = [self._says(rng, np.where(self.hard, 0.5 + 0.2 * ease, 0.5 + (s - 0.45) * ease)) for s in skill]
+        judges = [
+            self._says(rng, np.where(self.hard, 0.5 + 0.2 * ease, 0.5 + (s - 0.45) * ease)) for s in skill
+        ]
         judges[1] = np.where(rng.random(n) < 0.7, judges[0], judges[1])
         self.judges = np.array(judges)
 

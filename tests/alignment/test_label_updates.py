@@ -1,0 +1,172 @@
+"""New judgments change the labels they touch and no other; the same data has the same labels everywhere."""
+
+import random
+
+import pytest
+
+from alignment.actions.basis_rows import stored_basis
+from alignment.actions.labels import carry_out_labelling, labels_sha256, update_labels
+from alignment.actions.policies import create_policy
+from alignment.models import Label, Labelling
+from alignment.policy.decisions import decide
+from alignment.policy.document import PolicyDocument
+from alignment.queries import load_adjudications, load_judgments
+from feedback.actions.imports import store_records
+from feedback.actions.jobs import perform_job
+from feedback.actions.judgment_records import GivenJudgment, store_judgments
+from feedback.actions.projects import create_project
+from feedback.models import Comparison, JobState, Judgment
+from tests.alignment.conftest import pair, said
+
+
+@pytest.fixture
+def free(judged, label):
+    """A policy that asks for no guarantee, applied."""
+    policy = create_policy(project=judged, name="free", document={"max_error": None}, by=None)
+    label(policy)
+    return policy
+
+
+def update(policy):
+    labelling = update_labels(policy=policy, by=None)
+    perform_job(labelling.job_id, carry_out_labelling)
+    labelling.refresh_from_db()
+    assert labelling.job.state == JobState.SUCCEEDED, labelling.job.message
+    return labelling
+
+
+def give(project, *rows):
+    """New judgments: (comparison, rater, verdict, kind)."""
+    given = [
+        GivenJudgment(comparison, said(rater, verdict, kind), line=line)
+        for line, (comparison, rater, verdict, kind) in enumerate(rows, start=1)
+    ]
+    assert not store_judgments(project=project, judgments=given, by=None).rejections
+
+
+def everything(policy):
+    labels = Label.objects.filter(policy=policy).order_by("comparison_id")
+    return {
+        label.comparison_id: (
+            label.decision,
+            label.ranking,
+            label.confidence,
+            label.margin,
+            label.reason,
+            label.sentence,
+            sorted(label.sources.values_list("judgment_id", flat=True)),
+        )
+        for label in labels.prefetch_related("sources")
+    }
+
+
+def test_an_update_writes_the_labels_that_new_judgments_touch_and_no_other(free):
+    before = everything(free)
+    give(free.project, ("q100", "dora", "tie", "human"), ("q101", "emil", "first", "human"))
+    labelling = update(free)
+    written = Label.objects.filter(labelling=labelling).values_list("comparison__external_id", flat=True)
+    assert set(written) == {"q100", "q101"}
+    after = everything(free)
+    touched = set(Comparison.objects.filter(external_id__in=("q100", "q101")).values_list("pk", flat=True))
+    assert {pk: label for pk, label in after.items() if pk not in touched} == {
+        pk: label for pk, label in before.items() if pk not in touched
+    }
+
+
+def test_an_update_decides_as_its_base_would_on_everything(free):
+    base = Labelling.objects.get()
+    give(
+        free.project,
+        *(
+            (f"q{number}", "dora", random.Random(number).choice(("first", "second")), "human")
+            for number in range(90, 110)
+        ),
+        ("q005", "newcomer", "first", "judge"),
+    )
+    update(free)
+    judgments = load_judgments(free.project)
+    document = PolicyDocument.from_dict(free.document)
+    labels = decide(document, stored_basis(base, judgments), judgments, load_adjudications(free.project))
+    stored = everything(free)
+    for one in labels:
+        assert stored[one.comparison] == (
+            one.decision,
+            one.ranking or (),
+            one.confidence,
+            one.margin,
+            one.reason,
+            one.sentence,
+            sorted(one.sources),
+        )
+
+
+def test_an_answer_taken_back_and_a_comparison_retired_change_their_labels(free):
+    give(free.project, ("q100", "dora", "tie", "human"))
+    update(free)
+    Judgment.objects.filter(comparison__external_id="q100", rater__name="dora").update(current=False)
+    gone = Comparison.objects.get(external_id="q110")
+    Comparison.objects.filter(pk=gone.pk).update(retired_at=gone.created_at)
+    base = Labelling.objects.first()
+    Comparison.objects.filter(pk=gone.pk).update(retired_at=base.job.ended_at)
+    update(free)
+    assert not Label.objects.get(comparison__external_id="q100").sources.filter(judgment__rater__name="dora")
+    assert not Label.objects.filter(comparison=gone).exists()
+
+
+def test_an_update_with_nothing_new_writes_nothing(free):
+    before = everything(free)
+    labelling = update(free)
+    assert not Label.objects.filter(labelling=labelling).exists()
+    assert everything(free) == before
+    assert labelling.certificates == labelling.base.certificates
+
+
+def test_the_same_data_stored_in_another_order_has_the_same_labels(judged_records, db, label):
+    hashes = []
+    for name, seed in (("one", 0), ("two", 1)):
+        records = list(judged_records)
+        random.Random(seed).shuffle(records)
+        project = create_project(name=name, by=None)
+        store_records(project=project, records=records[:70], by=None)
+        store_records(project=project, records=records[70:], by=None)
+        policy = create_policy(project=project, name="p", document={"max_error": 0.3}, by=None)
+        hashes.append(label(policy).labels_sha256)
+    assert hashes[0] == hashes[1] != ""
+    # It is the same on SQLite and on PostgreSQL, so it can be written down here.
+    assert len(hashes[0]) == 64
+
+
+def test_the_hash_covers_what_labels_say_and_who_said_it(free, label):
+    judgments = load_judgments(free.project)
+    document = PolicyDocument.from_dict(free.document)
+    basis = stored_basis(Labelling.objects.get(), judgments)
+    labels = decide(document, basis, judgments)
+    before = labels_sha256(labels, judgments)
+    assert before == Labelling.objects.get().labels_sha256
+    labels.confidence[3] -= 1e-9
+    assert labels_sha256(labels, judgments) != before
+
+
+def test_who_has_a_tag_that_is_no_slice_of_the_policy_is_judged_over_all(judged, label):
+    policy = create_policy(
+        project=judged, name="p", document={"slices": ["even"], "max_error": None}, by=None
+    )
+    labelling = label(policy)
+    assert {one["slice"] for one in labelling.certificates} == {"all", "even"}
+
+
+def test_labels_of_comparisons_without_a_person_wait_until_something_is_shown(judged, label):
+    strict = create_policy(project=judged, name="strict", document={"max_error": 0.01}, by=None)
+    labelling = label(strict)
+    alone = Label.objects.filter(policy=strict, comparison__external_id__gte="q080")
+    assert {one.reason for one in alone} <= {"not_proven", "no_trusted_verdict"}
+    shown = {one["slice"]: one for one in labelling.basis["guarantees"]}
+    assert shown["all"]["threshold"] is None
+    assert shown["all"]["needed"] is None or shown["all"]["needed"] > 200
+
+
+def test_a_pair_of_judges_that_nobody_knows_is_no_trouble(project, label):
+    store_records(project=project, records=[pair("1", [said("a", "first", "judge")])], by=None)
+    policy = create_policy(project=project, name="p", document={}, by=None)
+    label(policy)
+    assert Label.objects.get().reason == "no_trusted_verdict"

@@ -1,0 +1,107 @@
+"""A run on somebody's own machine: the real script against a real server, and what the API takes from it."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from feedback.actions.jobs import claim_job
+from feedback.actions.tokens import create_token
+from feedback.errors import Refused
+from feedback.models import JobState, TokenScope
+from trainer.actions.remote import receive_events, receive_file
+from trainer.actions.runs import start_run
+from trainer.folders import model_folder, run_folder
+from trainer.models import Run
+
+from .conftest import ROOT
+from .test_kills import wait
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FAST = {"max_steps": 6, "save_steps": 3, "logging_steps": 1, "max_length": 128, "batch_size": 4}
+
+
+@pytest.fixture
+def run(settings, project, snapshot, policy_model) -> Run:
+    settings.LAUNCHERS = {"rented": {"kind": "remote", "hour_price": 2.0}}
+    fields = {"project": project, "method": "reward", "base": policy_model, "snapshot": snapshot, "by": None}
+    return start_run(**fields, launcher="rented", parameters=FAST)
+
+
+@pytest.fixture
+def waiting(run) -> Run:
+    claim_job(run.job_id)
+    run_folder(run).mkdir(parents=True)
+    return Run.objects.select_related("job").get(pk=run.pk)
+
+
+def warning(seq: int) -> dict[str, object]:
+    return {"seq": seq, "at": "2026-01-01T00:00:00+00:00", "kind": "warning", "message": f"number {seq}"}
+
+
+@pytest.mark.training
+def test_the_script_trains_elsewhere_and_brings_events_and_weights_home(
+    run, running_jobs, live_server, make_user, project, tiny_model, tmp_path
+):
+    engineer = make_user("eve", project=project, role="engineer")
+    _token, secret = create_token(user=engineer, name="rented", scope=TokenScope.WRITE)
+    worker = running_jobs(run.job_id)
+    wait(worker, lambda: (run_folder(run) / "launched.json").exists())
+    where = ("--server", live_server.url, "--project", project.slug, "--run", str(run.pk))
+
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "deploy/remote/run_remote.py"), *where, "--model", str(tiny_model)],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "CONCORD_TOKEN": secret},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    worker.wait(60)
+
+    run = Run.objects.get(pk=run.pk)
+    assert run.job.state == JobState.SUCCEEDED, run.job.message
+    assert (run.step, run.result["steps"]) == (6, 6)
+    assert (model_folder(run.model_version) / "model.safetensors").is_file()
+    assert run.model_version.base == run.base
+    assert run.curves["lines"]["cost"][-1][1] == pytest.approx(run.seconds * 2 / 3600, rel=0.5)
+
+
+def test_an_event_sent_twice_is_kept_once_and_none_is_missed(waiting):
+    assert receive_events(run=waiting, events=[warning(1), warning(2)]) == (2, False)
+    (run_folder(waiting) / "CANCEL").touch()
+    assert receive_events(run=waiting, events=[warning(2), warning(3)]) == (3, True)
+
+    with pytest.raises(Refused, match="Event 4 is missing"):
+        receive_events(run=waiting, events=[warning(5)])
+    with pytest.raises(Refused, match="this is none"):
+        receive_events(run=waiting, events=[{"seq": 4, "at": "now", "kind": "warning", "colour": "red"}])
+    assert len((run_folder(waiting) / "events.jsonl").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["../../secret_key", "model.bin", "pytorch_model.pkl", ".hidden.json", "a/b.json"]
+)
+def test_no_file_lands_outside_and_nothing_that_runs_code_is_taken(waiting, name):
+    with pytest.raises(Refused, match="is no file of a model"):
+        receive_file(run=waiting, name=name, stream=io.BytesIO(b"x"))
+
+
+def test_only_a_run_that_waits_for_it_takes_anything(waiting, client, make_user, project):
+    url = f"/api/v1/projects/{project.slug}/runs/{waiting.pk}/remote/events"
+    client.force_login(make_user("rob", project=project, role="reviewer"))
+    assert client.post(url, {"events": []}, content_type="application/json").status_code in (403, 404)
+    client.force_login(make_user("ed", project=project, role="engineer"))
+    assert client.post(url, {"events": []}, content_type="application/json").json() == {
+        "seq": 0,
+        "stop": False,
+    }
+
+    waiting.job.state = JobState.CANCELLED
+    waiting.job.save()
+    refused = client.post(url, {"events": [warning(1)]}, content_type="application/json")
+    assert refused.status_code == 400
+    assert "does not wait for a machine elsewhere" in refused.content.decode()
