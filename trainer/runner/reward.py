@@ -3,8 +3,8 @@
     loss = Σ_heads mean_w[ −|s| · log σ(sign(s) · (r(chosen) − r(rejected)) − margin) ]
          + c · mean((r(chosen) + r(rejected))²)
 
-The second term is eq. 2 of arXiv 2312.09244. Starts from a language model with new heads, or from a reward model.
-The overall head has s = 1, and the row's margin where `use_margins` asks for it. Each of `objectives` names a column s of
+The second term is eq. 2 of arXiv 2312.09244. Starts from a language model with new heads, or from a reward model. The
+overall head has s = 1, and the row's margin where `use_margins` asks for it. Each of `objectives` names a column s of
 its own head: positive where the chosen response is better on that criterion, negative where the rejected one is, null
 where nobody knows. Each member of an `ensemble` has heads of its own, that see a row as often as Poisson(1) says
 (arXiv 1602.04621). w is the row's weight where `use_weights` asks for it. Held-out accuracy is the share of test
