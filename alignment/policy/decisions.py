@@ -95,9 +95,7 @@ def _labels(
     judges = np.bincount(counted.comparison, minlength=n) - people
     confidence = np.where(people > 0, best.confidence, basis.calibrator.apply(np.nan_to_num(best.confidence)))
     confidence = np.round(np.where(best.codes == MISSING, np.nan, confidence), 9)
-    threshold = np.where(
-        people > 0, document.min_confidence, basis.threshold_of(document, verdicts)
-    )
+    threshold = np.where(people > 0, document.min_confidence, basis.threshold_of(document, verdicts))
     judged = np.bincount(verdicts.comparison[verdicts.verdict != MISSING], minlength=n) > 0
     facts = _Facts(best, confidence, threshold, people, judges, conflict, judged, bool(basis.thresholds))
     decision, reason = _rule(document, facts, verdicts.rankings)
@@ -184,9 +182,7 @@ def _taken(labels: Labels, order: Codes) -> Labels:
     offset = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
     taken = {name: getattr(labels, name)[order] for name in _COLUMNS}
     rows = np.repeat(labels.starts[:-1][order], sizes) + offset
-    return replace(
-        labels, **taken, starts=starts, sources=labels.sources[rows], raters=labels.raters[rows]
-    )
+    return replace(labels, **taken, starts=starts, sources=labels.sources[rows], raters=labels.raters[rows])
 
 
 def _with_adjudications(labels: Labels, cases: list[Adjudication]) -> Labels:
@@ -221,7 +217,8 @@ def _with_adjudications(labels: Labels, cases: list[Adjudication]) -> Labels:
 
 def _joined(one: Labels, two: Labels, rankings: list[Ranking]) -> Labels:
     both = {
-        name: np.concatenate([getattr(one, name), getattr(two, name)]) for name in (*_COLUMNS, "sources", "raters")
+        name: np.concatenate([getattr(one, name), getattr(two, name)])
+        for name in (*_COLUMNS, "sources", "raters")
     }
     starts = np.concatenate([one.starts, one.starts[-1] + two.starts[1:]])
     return replace(one, **both, starts=starts, rankings=rankings)
