@@ -35,7 +35,14 @@ class Counted(NamedTuple):
     weights: Floats
 
     def where(self, kept: Mask) -> Counted:
-        return Counted(*(column[kept] for column in self))
+        return Counted(
+            self.comparison[kept],
+            self.rater[kept],
+            self.verdict[kept],
+            self.person[kept],
+            self.judgment[kept],
+            self.weights[kept],
+        )
 
 
 def families_of(facts: Sequence[RaterFacts]) -> Codes:
