@@ -14,13 +14,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ |= {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 import numpy as np
 import pyarrow as pa
@@ -31,6 +32,7 @@ from deploy.demo import helpdesk, world
 from deploy.demo.helpdesk import Ticket
 from tests.bench import overhead
 from tests.bench.report import ROOT, Row, publish
+from trainer.runner import ppo
 from trainer.runner.execution import FINISHED, execute
 from trainer.spec import RunSpec
 
@@ -273,10 +275,10 @@ def compared(seed: int, same: dict[str, Any]) -> dict[str, Any]:
     more = {"value_learning_rate": 3e-4, "value_model": str(scorer), "max_steps": 60, "logging_steps": 1}
     folder = at / "ppo-compared"
     rewards = {"rewards": [{"model": str(scorer)}]}
-    train(folder, "ppo", at / "sft" / "final", at / "prompts", seed, **same | more | rewards)
+    with processor_seconds(ppo.PPO) as seconds:
+        train(folder, "ppo", at / "sft" / "final", at / "prompts", seed, **same | more | rewards)
     lines = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
     values = [line["values"] for line in lines if line["kind"] == "metric"]
-    seconds = sum(32 / each["samples_per_second"] for each in values)
     prompts = [row["prompt"] for row in pq.read_table(at / "prompts" / "train.parquet").to_pylist()]
     settings = same | {
         "seed": seed,
@@ -290,8 +292,27 @@ def compared(seed: int, same: dict[str, Any]) -> dict[str, Any]:
     return {
         "ours": [each["reward"] for each in values],
         "theirs": peer["rewards"],
-        "speeds": (60 * 32 / seconds, peer["episodes"] / peer["seconds"]),
+        "speeds": (60 * 32 / seconds[0], peer["episodes"] / peer["processor_seconds"]),
     }
+
+
+@contextmanager
+def processor_seconds(trainer: type) -> Iterator[list[float]]:
+    """The processor's time within `train`, which other work on the machine disturbs least; both use one thread."""
+    seconds: list[float] = []
+    original = trainer.train
+
+    def timed(self: Any, *arguments: Any, **options: Any) -> Any:
+        begun = time.process_time()
+        result = original(self, *arguments, **options)
+        seconds.append(time.process_time() - begun)
+        return result
+
+    trainer.train = timed
+    try:
+        yield seconds
+    finally:
+        trainer.train = original
 
 
 def _scorer_that_ends_with_the_response(at: Path, seed: int) -> Path:
@@ -330,7 +351,7 @@ def _speed(speeds: list[tuple[float, float]]) -> list[Row]:
     mine, other = (float(np.median([each[side] for each in speeds])) for side in (0, 1))
     times = float(np.median([a / b for a, b in speeds]))
     return [
-        Row("PPO: responses a second", "", mine, "TRL 1.12", other, more_is_better=True),
+        Row("PPO: responses a second of the processor", "", mine, "TRL 1.12", other, more_is_better=True),
         Row("PPO: times as fast as TRL 1.12", "x", times, goal=1.5, more_is_better=True),
     ]
 

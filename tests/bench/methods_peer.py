@@ -1,7 +1,7 @@
 """TRL 1.12's PPO on prompts of ours: ``python methods_peer.py SETTINGS.json``, in an environment of its own.
 
-Imports nothing of ours. Prints {"seconds", "rewards", "episodes", "tokens_per_second", "peak_gb"}; `rewards` are the
-mean scores of the responses of each step, tokens those of prompts and responses. In bf16 where there is a GPU.
+Imports nothing of ours. Prints {"seconds", "processor_seconds", "rewards", "episodes", "tokens_per_second", "peak_gb"};
+`rewards` are the mean scores of the responses of each step, tokens those of prompts and responses. In bf16 on a GPU.
 """
 
 import json
@@ -89,12 +89,13 @@ def main(path: Path) -> None:
         eval_dataset=Dataset.from_dict({"input_ids": ids[:4]}),
         callbacks=[Watching()],
     )
-    begun = time.perf_counter()
+    begun, worked = time.perf_counter(), time.process_time()
     trainer.train()
-    seconds = time.perf_counter() - begun
+    seconds, worked = time.perf_counter() - begun, time.process_time() - worked
     tokens = rollouts * steps * (sum(map(len, ids)) / len(ids) + settings["max_new_tokens"])
     found = {
         "seconds": seconds,
+        "processor_seconds": worked,
         "rewards": rewards,
         "episodes": rollouts * steps,
         "tokens_per_second": tokens / seconds,

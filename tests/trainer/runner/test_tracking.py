@@ -1,0 +1,52 @@
+"""The run's figures in other tools' files: the same as the events."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+NewRun = Callable[..., Any]
+SETTINGS = {"max_steps": 2, "eval_steps": 1, "logging_steps": 1, "samples": 0}
+# Trackio's three functions, as its package has them; it writes down what it is told.
+TRACKIO = """
+told = []
+def init(project, name=None, config=None): told.append(("init", project, config["method"]))
+def log(metrics, step=None): told.append(("log", step, metrics))
+def finish(): told.append(("finish",))
+"""
+
+
+def test_tensorboard_files_hold_the_figures_of_the_events(
+    new_run: NewRun, tiny_model: Path, conversations: Path
+) -> None:
+    run = new_run("sft", tiny_model, conversations, **SETTINGS)
+
+    assert run.here() == 0
+
+    found = EventAccumulator(str(run.folder / "tensorboard"))
+    found.Reload()
+    for kind, prefix in (("metric", "train"), ("evaluation", "eval")):
+        for event in run.events(kind):
+            points = {point.step: point.value for point in found.Scalars(f"{prefix}/loss")}
+            assert points[event["step"]] == pytest.approx(event["values"]["loss"], rel=1e-6)
+
+
+def test_a_tracker_is_told_by_one_setting(
+    new_run: NewRun, tiny_model: Path, conversations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "trackio.py").write_text(TRACKIO)
+    monkeypatch.syspath_prepend(tmp_path)
+    run = new_run("sft", tiny_model, conversations, report_to="trackio", **SETTINGS)
+
+    assert run.here() == 0
+
+    told = sys.modules["trackio"].told
+    assert told[0] == ("init", "concord", "sft")
+    assert told[-1] == ("finish",)
+    losses = {step: values["train/loss"] for _, step, values in told[1:-1] if "train/loss" in values}
+    assert losses == run.losses()
