@@ -1,7 +1,7 @@
 """Reads of comparisons on which two raters, or people and machines, can be held against each other."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from django.db.models import Exists, Max, OuterRef, Prefetch, Q, QuerySet
@@ -50,7 +50,7 @@ class DisagreementPage:
     Not ``whole``: the time was up before the page was full.
     """
 
-    rows: list[Comparison]
+    rows: Sequence[Comparison]
     after: int | None
     whole: bool = True
 

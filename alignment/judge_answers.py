@@ -19,7 +19,7 @@ from judges.queries import judge_text
 
 # Comparisons of each judge whose calls are read again: each is rendered anew, which takes a millisecond.
 READ_AGAIN = 400
-_PAIR = {(1, 2): FIRST, (2, 1): SECOND, (1, 1): TIE}
+_PAIR: dict[tuple[int, ...], int] = {(1, 2): FIRST, (2, 1): SECOND, (1, 1): TIE}
 
 
 class Orders(NamedTuple):

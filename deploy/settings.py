@@ -236,7 +236,7 @@ CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=f"sqla+sqlite:///{VAR /
 JUDGE_HOSTS = env.list("JUDGE_HOSTS", default=[])
 
 # Where runs train: name to trainer.launchers.settings.LauncherSettings, as JSON; see docs/training.md.
-LAUNCHERS = env.json("LAUNCHERS", default={})
+LAUNCHERS = env.json("LAUNCHERS", default={}) or {}
 
 # A worker that has not been heard of for this long has died; its job is started again or marked interrupted.
 JOB_LEASE_SECONDS = env.int("JOB_LEASE_SECONDS", default=30)

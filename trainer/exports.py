@@ -56,7 +56,7 @@ DPOTrainer(
 
 
 def _llama_factory(method: str, base: str, p: Values, seed: int) -> Export | None:
-    stage = {"dpo": "dpo", "reward": "rm", "kto": "kto", "sft": "sft"}.get(method)
+    stage = {"dpo": "dpo", "reward": "rm"}.get(method)
     if stage is None:
         return None
     settings = {
@@ -87,7 +87,7 @@ def _llama_factory(method: str, base: str, p: Values, seed: int) -> Export | Non
 
 
 def _openrlhf(method: str, base: str, p: Values, seed: int) -> Export | None:
-    module = {"dpo": "train_dpo", "reward": "train_rm", "kto": "train_kto"}.get(method)
+    module = {"dpo": "train_dpo", "reward": "train_rm"}.get(method)
     if module is None:
         return None
     words = [
@@ -116,7 +116,7 @@ def _openrlhf(method: str, base: str, p: Values, seed: int) -> Export | None:
         *(("--lora_rank", p["lora_r"]) if p["lora_r"] else ()),
         *(("--beta", p["beta"]) if "beta" in p else ()),
     ]
-    return Export("OpenRLHF", _("On many cards, by DeepSpeed or Ray."), PAIRS, _shell(words))
+    return Export("OpenRLHF", _("On many cards, by DeepSpeed or Ray."), ("openrlhf", ".jsonl"), _shell(words))
 
 
 def _verl(method: str, base: str, p: Values, _seed: int) -> Export | None:
@@ -137,7 +137,7 @@ def _verl(method: str, base: str, p: Values, _seed: int) -> Export | None:
     note = _(
         "On many nodes, by Ray. Its reward is a function of yours: custom_reward_function.path=reward.py."
     )
-    return Export("verl", note, ("preference", ".parquet"), _shell(words))
+    return Export("verl", note, ("prompt-only", ".parquet"), _shell(words))
 
 
 def _litgpt(method: str, base: str, p: Values, seed: int) -> Export | None:
@@ -145,17 +145,20 @@ def _litgpt(method: str, base: str, p: Values, seed: int) -> Export | None:
         return None
     words = [
         *("litgpt", "finetune_lora" if p["lora_r"] else "finetune_full", base, "--data", "JSON"),
-        *("--data.json_path", "train.json", "--train.epochs", max(1, round(p["epochs"])), "--seed", seed),
+        *("--data.json_path", "train.jsonl", "--train.epochs", max(1, round(p["epochs"])), "--seed", seed),
         *("--train.micro_batch_size", p["batch_size"], "--out_dir", "out"),
         *(("--lora_r", p["lora_r"]) if p["lora_r"] else ()),
     ]
     return Export(
-        "LitGPT", _("Lightning's; it has supervised fine-tuning only."), ("sft", ".jsonl"), _shell(words)
+        "LitGPT",
+        _("Lightning's; it has supervised fine-tuning only."),
+        ("instruction", ".jsonl"),
+        _shell(words),
     )
 
 
 def _autotrain(method: str, base: str, p: Values, seed: int) -> Export | None:
-    if method not in ("dpo", "reward", "sft", "orpo"):
+    if method not in ("dpo", "reward", "orpo"):
         return None
     words = [
         *("autotrain", "llm", "--train", "--trainer", method, "--model", base, "--data-path", "."),

@@ -215,9 +215,9 @@ def _ranking(verdicts: Codes, prompts: Codes, around: Surroundings, shown: Codes
 
 def _points(strength: Statistic) -> Json:
     """On the Elo scale, where 400 points are odds of ten to one."""
-    if strength.value is None or not np.isfinite([strength.value, strength.low, strength.high]).all():
+    ends = (strength.value, strength.low, strength.high)
+    known = [float(ELO * end) for end in ends if end is not None and np.isfinite(end)]
+    if len(known) < len(ends):
         return Statistic.undefined("too little variation to fit", strength.n).as_json()
-    ends = (
-        None if end is None else float(ELO * end) for end in (strength.value, strength.low, strength.high)
-    )
-    return Statistic(*ends, strength.n, strength.reason, strength.excluded).as_json()
+    value, low, high = known
+    return Statistic(value, low, high, strength.n, strength.reason, strength.excluded).as_json()

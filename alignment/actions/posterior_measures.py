@@ -29,7 +29,7 @@ class Posterior(NamedTuple):
     first: Floats
 
     def kept(self, mask: Any) -> "Posterior":
-        return Posterior(*(column[mask] for column in self))
+        return Posterior(self.codes[mask], self.confidence[mask], self.first[mask])
 
 
 def machines_posterior(judgments: Judgments) -> Posterior:

@@ -88,8 +88,7 @@ def write_json_lines(file: BinaryIO, rows: Iterable[Mapping[str, Any]], compress
         elif compression == ".zst":
             file = cast(
                 BinaryIO,
-                # Compressed on other cores, while rows are made on this one.
-                stack.enter_context(zstandard.ZstdCompressor(threads=2).stream_writer(file, closefd=False)),
+                stack.enter_context(_background_zstd().stream_writer(file, closefd=False)),
             )
         for row in rows:
             file.write(json_line(row))
@@ -147,6 +146,12 @@ def _entry(name: str, compression: int) -> zipfile.ZipInfo:
 
 def _pretty(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, indent=1) + "\n"
+
+
+def _background_zstd() -> zstandard.ZstdCompressor:
+    """Compresses on another core, a megabyte at a time, while rows are made on this one: in 5 MB, not in 40."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, threads=1, job_size=1 << 20)
+    return zstandard.ZstdCompressor(compression_params=parameters)
 
 
 def json_line(row: Mapping[str, Any]) -> bytes:

@@ -84,7 +84,8 @@ def send_to_review(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 
 def _list(request: HttpRequest, project: Project, pk: int) -> str:
     wanted = DisagreementFilter.of(project, request.GET).parameters
-    after = {"after": started} if (started := whole_number(request, "after")) else {}
+    started = whole_number(request, "after")
+    after = {"after": str(started)} if started else {}
     address = reverse("alignment:disagreements", args=[project.slug])
     return f"{address}?{urlencode({**wanted, **after})}#comparison-{pk}"
 

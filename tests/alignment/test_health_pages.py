@@ -136,8 +136,9 @@ def tags_of(snapshot, split):
 
 
 def test_balance_weights_or_takes_rows_of_training_alone(labelled):
-    odd = labelled.project.comparisons.filter(tags__name="odd").values_list("pk", flat=True)
-    Label.objects.filter(comparison__in=list(odd)[8:]).update(decision="routed")
+    used = Label.objects.filter(policy=labelled, decision="used", comparison__tags__name="odd")
+    rare = used.order_by("comparison__external_id").values_list("pk", flat=True)
+    Label.objects.filter(pk__in=list(rare)[12:]).update(decision="routed")
     plain, weighted, resampled = (
         freeze_snapshot(project=labelled.project, policy=labelled, by=None, balance=balance)
         for balance in ("none", "weights", "resample")

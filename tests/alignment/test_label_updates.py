@@ -78,7 +78,7 @@ def test_an_update_decides_as_its_base_would_on_everything(free):
     give(
         free.project,
         *(
-            (f"q{number}", "dora", random.Random(number).choice(("first", "second")), "human")
+            (f"q{number:03d}", "dora", random.Random(number).choice(("first", "second")), "human")
             for number in range(90, 110)
         ),
         ("q005", "newcomer", "first", "judge"),

@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 import yaml
+from django.core.exceptions import ImproperlyConfigured
 
 from feedback.errors import Refused
 from trainer.launchers.far import LOST
 from trainer.launchers.kubernetes import KubernetesLauncher
 from trainer.launchers.launcher import LauncherAway, NoFreeSlot
 from trainer.launchers.ray import RayLauncher
-from trainer.launchers.settings import LauncherSettings
+from trainer.launchers.settings import LauncherSettings, read_settings
 from trainer.launchers.slurm import SlurmLauncher
 
 
@@ -304,3 +305,17 @@ def test_the_kubernetes_job_is_one_that_the_api_takes(spec_path, settings):
     assert mounts == {volume["name"] for volume in pod["volumes"]}
     assert all(isinstance(each["value"], str) for each in container["env"])
     assert yaml.safe_load(yaml.safe_dump(manifest)) == manifest
+
+
+@pytest.mark.parametrize(
+    ("entry", "words"),
+    [
+        ({"kind": "moon"}, "needs a kind of local, ray"),
+        ({"kind": "ray"}, "needs the url"),
+        ({"kind": "ray", "url": "http://head", "nodes": 2}, "Slurm alone"),
+        ({"slot": ["0"]}, "unknown field 'slot'"),
+    ],
+)
+def test_a_setting_that_can_not_be_meant_is_said(entry, words):
+    with pytest.raises(ImproperlyConfigured, match=words):
+        read_settings({"cluster": entry})

@@ -87,6 +87,7 @@ PAGES = {
     "models": "reviewer",
     "evaluation": "reviewer",
     "run-new": "engineer",
+    "run-elsewhere": "engineer",
     "evaluation-new": "engineer",
 }
 BUTTONS = ("run-cancel", "run-pause", "run-resume", "evaluation-cancel", "evaluation-resume")

@@ -11,10 +11,12 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_noop
 
 from alignment.queries import snapshot_named
 from feedback.actions.audit import record
 from feedback.actions.jobs import JobWaits, Lease, queue_job
+from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
 from trainer.actions.checks import Check, check_spec
@@ -82,6 +84,10 @@ def carry_out_preflight(lease: Lease) -> None:
     """Train a few steps where the run would train, and note how long one takes."""
     preflight = Preflight.objects.select_related("project").get(job_id=lease.job_id)
     lease.report()
+    if settings_of(_launcher(preflight.asked)).kind == "remote":
+        raise Refused(
+            gettext_noop("A machine that reaches this server by itself can not be timed from here.")
+        )
     spec = spec_asked(preflight.project, preflight.asked)
     parameters = {**spec.parameters, **{k: v for k, v in PROBED.items() if k in spec.parameters}}
     folder = preflight_folder(preflight)

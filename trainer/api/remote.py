@@ -1,6 +1,6 @@
 """For a runner on a machine of somebody's own: its events and its files come in here, with a write token."""
 
-from typing import Any
+from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from feedback.api.endpoint import Endpoint, RequestFields, checked
 from feedback.permissions import Permission, project_for
-from trainer.actions.remote import receive_events, receive_file
+from trainer.actions.remote import Stream, receive_events, receive_file
 from trainer.api.runs import _run
 
 
@@ -47,7 +47,7 @@ class RemoteEvents(Endpoint):
 
 
 class RemoteFile(Endpoint):
-    parser_classes = (RawBody,)
+    parser_classes = (RawBody,)  # type: ignore[assignment]  # all others take JSON
 
     @extend_schema(
         operation_id="send_run_file",
@@ -57,4 +57,4 @@ class RemoteFile(Endpoint):
     def put(self, request: Request, slug: str, pk: int, name: str) -> Response:
         """Store one file of the model that a run elsewhere has made, or its `result.json`."""
         run = _run(project_for(request.user, slug, Permission.ENGINEER), pk)
-        return Response({"bytes": receive_file(run=run, name=name, stream=request.data)})
+        return Response({"bytes": receive_file(run=run, name=name, stream=cast(Stream, request.data))})

@@ -50,6 +50,8 @@ def read_settings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, LauncherS
         read[name] = LauncherSettings(**{**entry, "slots": tuple(entry.get("slots", ()))})
         if read[name].kind not in KINDS:
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs a kind of {', '.join(KINDS)}.")
+        if read[name].nodes > 1 and read[name].kind != "slurm":
+            raise ImproperlyConfigured(f"LAUNCHERS: {name} has nodes, which Slurm alone spreads a run over.")
         if read[name].kind == "ray" and not read[name].url:
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs the url of the Ray head's dashboard.")
     return read
