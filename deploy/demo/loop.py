@@ -76,8 +76,8 @@ SMALL = Scale(
     evaluation_samples=3,
 )
 OVERLAP = 3
-# Of the careful judge's labels people's majority contradicts one in twenty, of the two judges' on deliveries one in eight;
-# with some seventy prompts judged on each slice, that is shown to be less than one in five.
+# People's majority contradicts one in twenty of the careful judge's labels, and one in eight of those on deliveries,
+# where two judges count; with some seventy prompts judged on each slice, that is shown to be less than one in five.
 POLICY = {"min_confidence": 0.9, "max_error": 0.2, "conflict": "people_win", "ties": "keep"}
 
 
