@@ -135,8 +135,8 @@ class Label(models.Model):
     odds of the ranking by the verdicts; ``digest`` covers all that the label says, to tell which ones change.
     """
 
-    # A million of them are written at once: what only this room writes and never deletes alone is not checked row by row
-    # by the database, and has no index beside those that begin with it.
+    # A million of them are written at once: what only this room writes and never deletes alone is not checked row by
+    # row by the database, and has no index beside those that begin with it.
     policy = models.ForeignKey(
         Policy, on_delete=models.CASCADE, related_name="labels", db_constraint=False, db_index=False
     )
