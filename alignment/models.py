@@ -135,9 +135,15 @@ class Label(models.Model):
     odds of the ranking by the verdicts; ``digest`` covers all that the label says, to tell which ones change.
     """
 
-    policy = models.ForeignKey(Policy, on_delete=models.CASCADE, related_name="labels")
+    # A million of them are written at once: what only this room writes and never deletes alone is not checked row by
+    # row by the database, and has no index beside those that begin with it.
+    policy = models.ForeignKey(
+        Policy, on_delete=models.CASCADE, related_name="labels", db_constraint=False, db_index=False
+    )
     comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="labels")
-    labelling = models.ForeignKey(Labelling, on_delete=models.PROTECT, related_name="labels")
+    labelling = models.ForeignKey(
+        Labelling, on_delete=models.PROTECT, related_name="labels", db_constraint=False, db_index=False
+    )
     decision = models.CharField(max_length=8, choices=Decision.choices)
     ranking = IntTupleField()
     confidence = models.FloatField(null=True, blank=True)
@@ -169,7 +175,9 @@ class LabelSource(models.Model):
     """A judgment that a label rests on."""
 
     # Without an index of its own: label_source_once begins with it.
-    label = models.ForeignKey(Label, on_delete=models.CASCADE, related_name="sources", db_index=False)
+    label = models.ForeignKey(
+        Label, on_delete=models.CASCADE, related_name="sources", db_constraint=False, db_index=False
+    )
     judgment = models.ForeignKey(Judgment, on_delete=models.PROTECT, related_name="label_sources")
 
     class Meta:

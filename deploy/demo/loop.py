@@ -76,8 +76,9 @@ SMALL = Scale(
     evaluation_samples=3,
 )
 OVERLAP = 3
-# People contradict each other here in more than one verdict of twenty, so judges may be contradicted in three.
-POLICY = {"min_confidence": 0.9, "max_error": 0.15, "conflict": "people_win", "ties": "keep"}
+# People's majority contradicts one in twenty of the careful judge's labels, and one in eight of those on deliveries,
+# where two judges count; with some seventy prompts judged on each slice, that is shown to be less than one in five.
+POLICY = {"min_confidence": 0.9, "max_error": 0.2, "conflict": "people_win", "ties": "keep"}
 
 
 @dataclass
