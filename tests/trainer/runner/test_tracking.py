@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from trainer.runner.tracking import Tracking
+from trainer.spec import RunSpec
+
 NewRun = Callable[..., Any]
 SETTINGS = {"max_steps": 2, "eval_steps": 1, "logging_steps": 1, "samples": 0}
 # Trackio's three functions, as its package has them; it writes down what it is told.
@@ -36,17 +39,19 @@ def test_tensorboard_files_hold_the_figures_of_the_events(
             assert points[event["step"]] == pytest.approx(event["values"]["loss"], rel=1e-6)
 
 
-def test_a_tracker_is_told_by_one_setting(
-    new_run: NewRun, tiny_model: Path, conversations: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_tracker_is_told_by_one_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "trackio", raising=False)
     (tmp_path / "trackio.py").write_text(TRACKIO)
     monkeypatch.syspath_prepend(tmp_path)
-    run = new_run("sft", tiny_model, conversations, report_to="trackio", **SETTINGS)
+    tracking = Tracking(RunSpec("sft", "m", "d", parameters={"report_to": "trackio"}), tmp_path)
 
-    assert run.here() == 0
+    tracking.log(3, {"loss": 0.5, "kl": None})
+    tracking.log(3, {"loss": 0.7}, "eval")
+    tracking.close()
 
-    told = sys.modules["trackio"].told
-    assert told[0] == ("init", "concord", "sft")
-    assert told[-1] == ("finish",)
-    losses = {step: values["train/loss"] for _, step, values in told[1:-1] if "train/loss" in values}
-    assert losses == run.losses()
+    assert sys.modules["trackio"].told == [
+        ("init", "concord", "sft"),
+        ("log", 3, {"train/loss": 0.5}),
+        ("log", 3, {"eval/loss": 0.7}),
+        ("finish",),
+    ]
