@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +41,18 @@ def test_tensorboard_files_hold_the_figures_of_the_events(
 
 
 def test_a_tracker_is_told_by_one_setting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "trackio", raising=False)
     (tmp_path / "trackio.py").write_text(TRACKIO)
-    monkeypatch.syspath_prepend(tmp_path)
+    spec = spec_from_file_location("trackio", tmp_path / "trackio.py")
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setitem(sys.modules, "trackio", module)  # gone again with the test: TRL looks for it as well
     tracking = Tracking(RunSpec("sft", "m", "d", parameters={"report_to": "trackio"}), tmp_path)
 
     tracking.log(3, {"loss": 0.5, "kl": None})
     tracking.log(3, {"loss": 0.7}, "eval")
     tracking.close()
 
-    assert sys.modules["trackio"].told == [
+    assert module.told == [
         ("init", "concord", "sft"),
         ("log", 3, {"train/loss": 0.5}),
         ("log", 3, {"eval/loss": 0.7}),
