@@ -59,7 +59,10 @@ def curve_chart(points: Sequence[CurvePoint], max_error: float | None) -> CurveC
         limit=None if max_error is None else _y(max_error, highest),
         chosen=chosen
         and Dot(
-            _x(chosen.coverage), _y(chosen.error, highest), _y(chosen.bound, highest), f"{chosen.threshold:.2f}"
+            _x(chosen.coverage),
+            _y(chosen.error, highest),
+            _y(chosen.bound, highest),
+            f"{chosen.threshold:.2f}",
         ),
     )
 

@@ -40,7 +40,9 @@ def drift_sentences(project: Project, judgments: Judgments, q: float) -> dict[in
 
 def _changes_of_model(project: Project) -> dict[int, tuple[datetime, str]]:
     """By judge that was served by more than one model: since when by the latest, and its name."""
-    calls = JudgeCall.objects.filter(judge__project=project, answered_at__isnull=False).exclude(served_model="")
+    calls = JudgeCall.objects.filter(judge__project=project, answered_at__isnull=False).exclude(
+        served_model=""
+    )
     first = calls.values("judge_id", "served_model").annotate(since=Min("answered_at")).order_by("since")
     seen: dict[int, list[tuple[datetime, str]]] = {}
     for row in first:

@@ -33,7 +33,9 @@ GROUPS = (
 )
 
 
-def _number(name: str, label: Any, help_text: Any, *, most: float = 1, required: bool = True) -> forms.FloatField:
+def _number(
+    name: str, label: Any, help_text: Any, *, most: float = 1, required: bool = True
+) -> forms.FloatField:
     widget = forms.NumberInput(attrs={"step": "any", "max": most})
     return forms.FloatField(
         label=label,
@@ -51,7 +53,9 @@ def _count(name: str, label: Any, help_text: Any, least: int) -> forms.IntegerFi
 
 
 def _choice(name: str, label: Any, choices: Any, help_text: Any = "") -> forms.ChoiceField:
-    return forms.ChoiceField(label=label, choices=choices, initial=getattr(DEFAULT, name), help_text=help_text)
+    return forms.ChoiceField(
+        label=label, choices=choices, initial=getattr(DEFAULT, name), help_text=help_text
+    )
 
 
 class PolicyForm(forms.Form):
@@ -94,12 +98,8 @@ class PolicyForm(forms.Form):
     people_min_items = _count(
         "people_min_items", _("Fewest verdicts"), _("A person with fewer does not count."), 0
     )
-    people_min_gold = _number(
-        "people_min_gold", _("Least accuracy on gold"), NOT_REQUIRED, required=False
-    )
-    people_min_alpha = _number(
-        "people_min_alpha", _("Least alpha with others"), NOT_REQUIRED, required=False
-    )
+    people_min_gold = _number("people_min_gold", _("Least accuracy on gold"), NOT_REQUIRED, required=False)
+    people_min_alpha = _number("people_min_alpha", _("Least alpha with others"), NOT_REQUIRED, required=False)
     epsilon = _number(
         "epsilon",
         _("Margin ε"),
@@ -182,7 +182,9 @@ class PolicyForm(forms.Form):
         _("Of what is routed to people, as much more is drawn at random, so that what is shown stays valid."),
     )
 
-    def __init__(self, project: Project, data: Mapping[str, Any] | None, start: Mapping[str, Any] | None) -> None:
+    def __init__(
+        self, project: Project, data: Mapping[str, Any] | None, start: Mapping[str, Any] | None
+    ) -> None:
         super().__init__(data, initial=dict(start or {}), label_suffix="")
         tags = list(project.tags.values_list("name", flat=True))
         field = self.fields["slices"]

@@ -205,6 +205,6 @@ def _examples(loaded: Loaded, labels: Labels, places: Codes, current: Labelling 
 
 
 def current_labelling(project: Project, name: str) -> Labelling | None:
-    """The labelling that a new version of the policy of this name is held against: its own last one, else the newest."""
+    """What a new version of the policy of this name is held against: its own last labelling, else the newest."""
     own = project.policies.filter(name=name, labellings__job__state="succeeded").order_by("-version").first()
     return settled_labelling(project, own) if own else settled_labelling(project)

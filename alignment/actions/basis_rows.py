@@ -1,4 +1,4 @@
-"""What a labelling learnt, as the JSON of its row and back again: raters by name, so that it fits whatever comes later."""
+"""What a labelling learnt, as the JSON of its row and back again: raters by name, so that it fits what comes later."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -102,7 +102,8 @@ def stored_basis(labelling: Labelling, judgments: Judgments) -> Basis:
     found = labelling.basis
     known = {one["name"]: one for one in found["people"]}
     asks = any(
-        labelling.policy.document[name] for name in ("people_min_items", "people_min_gold", "people_min_alpha")
+        labelling.policy.document[name]
+        for name in ("people_min_items", "people_min_gold", "people_min_alpha")
     )
     return Basis(
         standings=_standings(judgments, known, counts_unknown=not asks),
@@ -127,8 +128,9 @@ def _standings(judgments: Judgments, known: dict[str, Json], *, counts_unknown: 
 def _certificates(stored: Sequence[Json], place: dict[str, int]) -> list[Certificate]:
     nothing = Statistic.undefined("as certified before", 0)
     return [
-        Certificate(place[one["judge"]], one["slice"], one["trusted"], one["reason"], "", None, nothing, nothing)
+        Certificate(
+            place[one["judge"]], one["slice"], one["trusted"], one["reason"], "", None, nothing, nothing
+        )
         for one in stored
         if one["judge"] in place
     ]
-

@@ -1,7 +1,7 @@
 """Labels into the store: only those that differ, in batches that each stand or fall whole.
 
-Each label's digest covers all that it says, so what differs is found by comparing two columns of numbers. PostgreSQL takes
-the rows by COPY; SQLite in small batches, so that people at work are not kept waiting.
+Each label's digest covers all that it says, so what differs is found by comparing two columns of numbers. PostgreSQL
+takes the rows by COPY; SQLite in small batches, so that people at work are not kept waiting.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ BATCH = 500  # labels a transaction, where people's answers wait for it
 BATCH_COPIED = 20_000  # where they do not
 
 Progress = Callable[[int, int], None]
+Columns = tuple[int, str, str, float | None, float, float | None, str, str, int]
 _LABEL = (
     "id",
     "policy_id",
@@ -118,7 +119,10 @@ def _numbers(count: int) -> list[int]:
 def _copy(model: type[Label] | type[LabelSource], columns: Iterable[str], lines: Iterable[str]) -> None:
     """Rows as lines of COPY's text format. None of our values holds a tab, a line's end or a backslash."""
     names = ", ".join(columns)
-    with connection.cursor() as cursor, cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as copy:
+    with (
+        connection.cursor() as cursor,
+        cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as copy,
+    ):
         copy.write("".join(lines))
 
 
@@ -132,7 +136,7 @@ class _Rows:
         self._rankings = [*rankings, ""]  # where nothing is decided, -1 takes the last
         self._weight, self._ranking = labels.weight, labels.used_ranking()
 
-    def _columns(self, batch: Codes) -> Iterator[tuple[int, str, str, float | None, float, float | None, str, str, int]]:
+    def _columns(self, batch: Codes) -> Iterator[Columns]:
         labels = self._labels
         for comparison, decision, ranking, confidence, weight, margin, reason, index, digest in zip(
             *(
@@ -187,7 +191,16 @@ class _Rows:
         return (sources[start:end].tolist() for start, end in zip(starts, ends, strict=True))
 
     def objects(self, batch: Codes) -> list[Label]:
-        names = ("comparison_id", "decision", "ranking", "confidence", "weight", "margin", "reason", "sentence")
+        names = (
+            "comparison_id",
+            "decision",
+            "ranking",
+            "confidence",
+            "weight",
+            "margin",
+            "reason",
+            "sentence",
+        )
         return [
             Label(
                 policy=self._labelling.policy,

@@ -57,9 +57,7 @@ def _waiting(project: Project, unjudged: Codes) -> dict[str, Codes]:
     found: dict[str, list[int]] = {ground: [] for ground in Asking.Ground.values}
     for ground, comparison in rows:
         found[ground].append(comparison)
-    return {
-        ground: np.intersect1d(np.array(ids, dtype=np.int64), unjudged) for ground, ids in found.items()
-    }
+    return {ground: np.intersect1d(np.array(ids, dtype=np.int64), unjudged) for ground, ids in found.items()}
 
 
 def _plan(labelling: Labelling, unjudged: Codes, waiting: dict[str, Codes], limit: int | None) -> Plan:
@@ -106,7 +104,9 @@ def _certificates_short(labelling: Labelling, unjudged: Codes, asked: int) -> li
     for one in short:
         pool = np.intersect1d(unjudged, _judged_by(labelling, one))
         waiting = Label.objects.filter(
-            policy=labelling.policy, reason="no_trusted_verdict", comparison__in=_slice(labelling, one["slice"])
+            policy=labelling.policy,
+            reason="no_trusted_verdict",
+            comparison__in=_slice(labelling, one["slice"]),
         )
         hope = 1.0 if one["outlook"] == "pass" else 0.5
         answers = one["needed"] - PEOPLE_TO_CERTIFY * asked

@@ -34,8 +34,8 @@ class Certificate:
     """Whether a judge (its rater's index) is trusted on a slice, and why. ``reason`` is one of trusted, drifted,
     unknown_attack_rate, attacked, unknown_consistency, inconsistent, too_few_people, too_few_items, low_winning_rate,
     agreement_undefined and low_agreement. ``needed`` is how many more human labels the test takes until it passes or
-    surely fails, as things stand, None where no number is known; ``outlook`` is then pass or fail, "" where nobody is tested
-    yet."""
+    surely fails, as things stand, None where no number is known; ``outlook`` is then pass or fail, "" where nobody is
+    tested yet."""
 
     judge: int
     slice: str
@@ -78,9 +78,7 @@ def gather(
     return Evidence(judge, slice_name, test, agreement)
 
 
-def certify(
-    document: PolicyDocument, evidence: Evidence, facts: RaterFacts = NOTHING_KNOWN
-) -> Certificate:
+def certify(document: PolicyDocument, evidence: Evidence, facts: RaterFacts = NOTHING_KNOWN) -> Certificate:
     """Trusted where the judge is what it was and withstands what the policy asks, its test is decided and passed, and
     its agreement with people is surely high enough. A fact that is asked for and not known certifies nothing."""
     reason, sentence = _asked(document, evidence.slice, facts) or _ruling(
@@ -131,7 +129,8 @@ def _asked(document: PolicyDocument, slice_name: str, facts: RaterFacts) -> tupl
     if most is not None:
         if facts.attack_rate is None:
             return "unknown_attack_rate", (
-                f"Not trusted: the policy lets attacks turn it in at most {most:.2f} of the pairs, and it was not attacked yet."
+                f"Not trusted: the policy lets attacks turn it in at most {most:.2f} of the pairs, "
+                "and it was not attacked yet."
             )
         if facts.attack_rate > most:
             return "attacked", (

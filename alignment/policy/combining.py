@@ -20,7 +20,7 @@ from alignment.statistics.aggregation import (
 from alignment.statistics.dawid_skene import family_weights
 from alignment.statistics.verdicts import Codes, Floats, Ranking
 
-# Comparisons that accuracies are learnt from at the most, evenly chosen: an accuracy is then right to a thousandth or two.
+# Comparisons that accuracies are learnt from at the most, evenly chosen: they are then right to a thousandth or two.
 LEARNT_FROM = 50_000
 
 
@@ -35,7 +35,14 @@ class Counted(NamedTuple):
     weights: Floats
 
     def where(self, kept: Mask) -> Counted:
-        return Counted(*(column[kept] for column in self))
+        return Counted(
+            self.comparison[kept],
+            self.rater[kept],
+            self.verdict[kept],
+            self.person[kept],
+            self.judgment[kept],
+            self.weights[kept],
+        )
 
 
 def families_of(facts: Sequence[RaterFacts]) -> Codes:
@@ -81,9 +88,7 @@ def learn_accuracies(counted: Counted, where: Mask, rankings: list[Ranking], n_r
     part = counted.where(chosen[counted.comparison])
     item = (np.cumsum(chosen) - 1)[part.comparison]
     split = split_rankings(item, part.verdict, rankings, len(found))
-    return fit_one_coin(
-        split.pairs, part.rater[split.rows], split.labels, n_raters, part.weights[split.rows]
-    )
+    return fit_one_coin(split.pairs, part.rater[split.rows], split.labels, n_raters, part.weights[split.rows])
 
 
 def combine(model: OneCoin | None, counted: Counted, rankings: list[Ranking], n: int) -> Consensus:
@@ -93,9 +98,7 @@ def combine(model: OneCoin | None, counted: Counted, rankings: list[Ranking], n:
     """
     if model is not None:
         split = split_rankings(counted.comparison, counted.verdict, rankings, n)
-        return consensus(
-            model, counted.comparison, counted.rater, counted.verdict, split, n, counted.weights
-        )
+        return consensus(model, counted.comparison, counted.rater, counted.verdict, split, n, counted.weights)
     cell = counted.comparison * len(rankings) + counted.verdict
     found, index = np.unique(cell, return_inverse=True)
     votes = np.bincount(index, counted.weights, minlength=len(found))

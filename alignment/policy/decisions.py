@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -94,10 +95,8 @@ def _labels(
     people = np.bincount(counted.comparison[counted.person], minlength=n)
     judges = np.bincount(counted.comparison, minlength=n) - people
     confidence = np.where(people > 0, best.confidence, basis.calibrator.apply(np.nan_to_num(best.confidence)))
-    confidence = np.round(np.where(best.codes == MISSING, np.nan, confidence), 9)
-    threshold = np.where(
-        people > 0, document.min_confidence, basis.threshold_of(document, verdicts)
-    )
+    confidence = np.where(best.codes == MISSING, np.nan, confidence).astype(np.float64).round(9)
+    threshold = np.where(people > 0, document.min_confidence, basis.threshold_of(document, verdicts))
     judged = np.bincount(verdicts.comparison[verdicts.verdict != MISSING], minlength=n) > 0
     facts = _Facts(best, confidence, threshold, people, judges, conflict, judged, bool(basis.thresholds))
     decision, reason = _rule(document, facts, verdicts.rankings)
@@ -167,7 +166,8 @@ def _log_odds(posterior: Floats) -> Floats:
     """Natural log odds, to six digits, within ±20."""
     with np.errstate(divide="ignore"):
         odds = np.log(posterior) - np.log1p(-posterior)
-    return np.round(np.clip(odds, -20.0, 20.0), 6)
+    rounded_odds: Floats = np.round(np.clip(odds, -20.0, 20.0), 6)
+    return rounded_odds
 
 
 def _by_id(labels: Labels) -> Labels:
@@ -182,11 +182,9 @@ def _taken(labels: Labels, order: Codes) -> Labels:
     sizes = np.diff(labels.starts)[order]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     offset = np.arange(starts[-1]) - np.repeat(starts[:-1], sizes)
-    taken = {name: getattr(labels, name)[order] for name in _COLUMNS}
+    taken: dict[str, Any] = {name: getattr(labels, name)[order] for name in _COLUMNS}
     rows = np.repeat(labels.starts[:-1][order], sizes) + offset
-    return replace(
-        labels, **taken, starts=starts, sources=labels.sources[rows], raters=labels.raters[rows]
-    )
+    return replace(labels, **taken, starts=starts, sources=labels.sources[rows], raters=labels.raters[rows])
 
 
 def _with_adjudications(labels: Labels, cases: list[Adjudication]) -> Labels:
@@ -220,8 +218,9 @@ def _with_adjudications(labels: Labels, cases: list[Adjudication]) -> Labels:
 
 
 def _joined(one: Labels, two: Labels, rankings: list[Ranking]) -> Labels:
-    both = {
-        name: np.concatenate([getattr(one, name), getattr(two, name)]) for name in (*_COLUMNS, "sources", "raters")
+    both: dict[str, Any] = {
+        name: np.concatenate([getattr(one, name), getattr(two, name)])
+        for name in (*_COLUMNS, "sources", "raters")
     }
     starts = np.concatenate([one.starts, one.starts[-1] + two.starts[1:]])
     return replace(one, **both, starts=starts, rankings=rankings)

@@ -53,21 +53,21 @@ class PolicyDocument:
 
     ``slices`` are the tags that are slices, None for all of them.
 
-    Who counts. A person with ``people_min_items`` verdicts, an accuracy on gold of ``people_min_gold`` and an alpha with
-    others of ``people_min_alpha``. A judge, slice by slice: ``epsilon``, ``q`` and ``min_items`` are the alternative
-    annotator test's, ``min_winning_rate`` what it must reach in it, ``min_agreement_low`` the lower end of the interval
-    of its agreement with the majority of people, ``max_attack_rate`` the largest share of attacks that turned it,
-    ``min_consistency`` how often it must say the same in both orders.
+    Who counts. A person with ``people_min_items`` verdicts, an accuracy on gold of ``people_min_gold`` and an alpha
+    with others of ``people_min_alpha``. A judge, slice by slice: ``epsilon``, ``q`` and ``min_items`` are the
+    alternative annotator test's, ``min_winning_rate`` what it must reach in it, ``min_agreement_low`` the lower end of
+    the interval of its agreement with the majority of people, ``max_attack_rate`` the largest share of attacks that
+    turned it, ``min_consistency`` how often it must say the same in both orders.
 
     How verdicts are combined. ``combine``: weighed by accuracy, or counted; judges of one family weigh at most
     ``max_family_votes`` votes together. A label in which people had a say needs a posterior of ``min_confidence``. A
-    label on judges' word alone needs the threshold above which at most ``max_error`` of them are contradicted by people,
-    shown with ``confidence`` on the ``calibration`` set: comparisons ``drawn`` at random for it, or all that people
-    ``judged`` other than by routing. Without ``max_error`` it needs ``min_confidence`` as well.
+    label on judges' word alone needs the threshold above which at most ``max_error`` of them are contradicted by
+    people, shown with ``confidence`` on the ``calibration`` set: comparisons ``drawn`` at random for it, or all that
+    people ``judged`` other than by routing. Without ``max_error`` it needs ``min_confidence`` as well.
 
     ``conflict`` is for trusted judges whose majority contradicts that of two people or more (adjudicate: a reviewer
-    decides), ``unjudged`` for comparisons without a verdict that counts. ``random_share`` of what is routed to people is
-    drawn at random, for calibration.
+    decides), ``unjudged`` for comparisons without a verdict that counts. ``random_share`` of what is routed to people
+    is drawn at random, for calibration.
     """
 
     slices: tuple[str, ...] | None = None

@@ -1,4 +1,5 @@
-"""Labels as columns: a million decisions with their reasons take a second, and a sentence is made once for all alike."""
+"""Labels as columns: a million decisions with their reasons take a second, and a sentence is made once for all
+alike."""
 
 from __future__ import annotations
 
@@ -36,9 +37,9 @@ class LabelDecision:
     """The policy's decision on one comparison, and why.
 
     ``ranking`` is there where the decision is used; ``confidence``, the chance that the likeliest ranking is right,
-    wherever a verdict counted: for judges alone calibrated on people's verdicts, else the posterior. ``margin`` is the log
-    odds of that ranking by the verdicts, before calibration. ``weight`` is the confidence where used and 0 elsewhere.
-    ``sources`` are the judgments that counted, for and against. ``reason`` is one of REASONS.
+    wherever a verdict counted: for judges alone calibrated on people's verdicts, else the posterior. ``margin`` is the
+    log odds of that ranking by the verdicts, before calibration. ``weight`` is the confidence where used and 0
+    elsewhere. ``sources`` are the judgments that counted, for and against. ``reason`` is one of REASONS.
     """
 
     comparison: int
@@ -55,9 +56,9 @@ class LabelDecision:
 @dataclass(frozen=True)
 class Labels:
     """The same for many, by ascending comparison id. ``ranking`` is an index into ``rankings``, the likeliest ranking
-    whatever the decision, or MISSING; ``confidence`` and ``margin`` are NaN where there is none. ``judges`` and ``people``
-    count verdicts, ``threshold`` is what was asked of the confidence. ``sources[starts[i]:starts[i + 1]]`` are label i's,
-    and ``raters`` whose they are, -1 for a reviewer's.
+    whatever the decision, or MISSING; ``confidence`` and ``margin`` are NaN where there is none. ``judges`` and
+    ``people`` count verdicts, ``threshold`` is what was asked of the confidence. ``sources[starts[i]:starts[i + 1]]``
+    are label i's, and ``raters`` whose they are, -1 for a reviewer's.
     """
 
     document: PolicyDocument

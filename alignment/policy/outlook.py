@@ -20,8 +20,8 @@ from alignment.statistics.verdicts import MISSING, Codes
 
 
 class Outlook(NamedTuple):
-    """``expected_error`` is of the labels used, by their confidence; ``by_judges`` of them rest on judges' word alone, of
-    which ``error`` was found on the calibration set above the threshold, ``bound`` is its exact upper bound."""
+    """``expected_error`` is of the labels used, by their confidence; ``by_judges`` of them rest on judges' word alone,
+    of which ``error`` was found on the calibration set above the threshold, ``bound`` is its exact upper bound."""
 
     labels: int
     decisions: dict[str, int]
@@ -34,7 +34,7 @@ class Outlook(NamedTuple):
 
 
 class Way(NamedTuple):
-    """One way of labelling: its share of ``covered`` comparisons, and how often people contradict it where they judged."""
+    """One way of labelling: its share of ``covered`` comparisons, how often people contradict it where they judged."""
 
     name: str
     covered: float
@@ -42,8 +42,8 @@ class Way(NamedTuple):
 
 
 class CurvePoint(NamedTuple):
-    """At this ``threshold``: the share of the comparisons that judges alone judged which reach it; on the calibration set
-    ``n`` of which people contradict ``error``, at most ``bound``. ``chosen`` marks the policy's."""
+    """At this ``threshold``: the share of the comparisons that judges alone judged which reach it; on the calibration
+    set ``n`` of which people contradict ``error``, at most ``bound``. ``chosen`` marks the policy's."""
 
     threshold: float
     coverage: float

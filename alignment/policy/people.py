@@ -54,7 +54,10 @@ def _ruling(document: PolicyDocument, items: int, facts: RaterFacts) -> tuple[st
         if least is None:
             continue
         if value is None:
-            return f"unknown_{name}", f"Does not count: the policy asks an {what} of {least:.2f}; none is measured."
+            return (
+                f"unknown_{name}",
+                f"Does not count: the policy asks an {what} of {least:.2f}; none is measured.",
+            )
         if value < least:
             return f"low_{name}", f"Does not count: an {what} of {value:.2f}, the policy asks {least:.2f}."
     return "counts", f"Counts, with {items} verdicts."

@@ -3,15 +3,17 @@
 The gain of a comparison is how many labels one person's answer to it may be expected to win.
 
 - A doubtful comparison: its doubt, 1 − confidence; 1 where nobody who counts said anything.
-- A judge that is short of its certificate on a slice, by the power of its test: the labels that wait for it there, over the
-  answers that the test still takes; half of that where nobody knows yet how it will end.
-- Labels that are not used because nothing is shown about judges' word: those that wait, over the comparisons that it takes.
+- A judge that is short of its certificate on a slice, by the power of its test: the labels that wait for it there,
+  over the answers that the test still takes; half of that where nobody knows yet how it will end.
+- Labels that are not used because nothing is shown about judges' word: those that wait, over the comparisons that it
+  takes.
 
 What is drawn at random comes first, out of all that no person has judged: it alone keeps the guarantee valid.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,8 +66,8 @@ def plan(
 ) -> Plan:
     """Whom to ask about what, the highest gain first, ``limit`` comparisons at the most.
 
-    ``doubtful`` are the comparisons routed to people, with their ``doubt``; ``unjudged`` all that no person has judged, of
-    which so many are taken ``at_random``.
+    ``doubtful`` are the comparisons routed to people, with their ``doubt``; ``unjudged`` all that no person has
+    judged, of which so many are taken ``at_random``.
     """
     rng = np.random.default_rng(seed)
     calls = [_drawn(rng, need) for need in sorted(needs, key=lambda need: -need.gain)]
@@ -88,7 +90,7 @@ def _drawn(rng: np.random.Generator, need: Need) -> tuple[Codes, Floats, Codes, 
     return chosen, np.full(count, need.gain), np.full(count, need.ground), np.full(count, float(need.people))
 
 
-def _first_of_each(calls: list[tuple[Codes, Floats, Codes, Floats | Codes]], limit: int | None) -> Plan:
+def _first_of_each(calls: Sequence[tuple[Codes, Floats, Codes, Floats | Codes]], limit: int | None) -> Plan:
     """The calls in order, each comparison by the first that names it; then by gain."""
     ids, gain, ground, people = (np.concatenate(column) for column in zip(*calls, strict=True))
     first = np.sort(np.unique(ids, return_index=True)[1])

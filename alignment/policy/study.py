@@ -56,23 +56,20 @@ class Study:
 
     def standings(self, document: PolicyDocument) -> tuple[Standing, ...]:
         asked = (document.people_min_items, document.people_min_gold, document.people_min_alpha)
-        return self._kept.once(
-            ("people", asked), lambda: standings(document, self.verdicts, self.facts)
-        )
+        return self._kept.once(("people", asked), lambda: standings(document, self.verdicts, self.facts))
 
     def view(self, document: PolicyDocument) -> View:
         """The judgments of those who count, on the document's slices."""
         people = tuple(standing.person for standing in self.standings(document) if standing.counts)
-        return self._kept.once(
-            ("view", people, document.slices), lambda: View(self, people, document.slices)
-        )
+        return self._kept.once(("view", people, document.slices), lambda: View(self, people, document.slices))
 
 
 class View:
     """By comparison: ``reference``, the ranking that most people gave, or MISSING; ``fold``, by prompt.
 
     Where several rankings have as many voices, the lot decides, by prompt and always alike: so the reference is one of
-    people's own verdicts, and a label that people are split on is contradicted as often as a person would contradict it.
+    people's own verdicts, and a label that people are split on is contradicted as often as a person would contradict
+    it.
     """
 
     def __init__(self, study: Study, people: tuple[int, ...], slices: tuple[str, ...] | None) -> None:
@@ -126,7 +123,9 @@ class View:
             found.raters, counts, epsilon=document.epsilon, q=document.q, min_items=document.min_items
         )
         if fold is not None and (test.winning_rate or 0.0) < document.min_winning_rate:
-            return Evidence(judge, name, test, Statistic.undefined("not asked for: the test was not passed", 0))
+            return Evidence(
+                judge, name, test, Statistic.undefined("not asked for: the test was not passed", 0)
+            )
         agreement = self._kept.once(("agreement", key), lambda: self._agreement(judge, name, fold))
         return Evidence(judge, name, test, agreement)
 
@@ -157,7 +156,6 @@ class View:
     def _part(self, name: str, fold: int | None) -> Mask:
         mask = self.verdicts.mask(name)
         return mask if fold is None else mask & (self.fold != fold)
-
 
 
 def _folds(prompts: Codes) -> Codes:

@@ -77,9 +77,9 @@ class Verdicts:
 class RaterFacts:
     """What is known of one rater besides their verdicts; None is not known.
 
-    ``family`` is the maker of a judge's model, "" for one of its own. A person's accuracy on ``gold`` and ``alpha`` with
-    others; a judge's ``attack_rate``, the share of attacks that turned it, and its ``consistency`` between orders by
-    slice. ``drift`` is a sentence where the judge no longer is what it was: it has no certificate then.
+    ``family`` is the maker of a judge's model, "" for one of its own. A person's accuracy on ``gold`` and ``alpha``
+    with others; a judge's ``attack_rate``, the share of attacks that turned it, and its ``consistency`` between orders
+    by slice. ``drift`` is a sentence where the judge no longer is what it was: it has no certificate then.
     """
 
     family: str = ""
@@ -93,8 +93,9 @@ class RaterFacts:
 class Ground:
     """On what ground people were asked about a comparison.
 
-    OTHER: by the queue or a file; DRAWN: at random, out of all that nobody had judged; SLICE: at random within a slice, to
-    certify a judge; GAIN: because it was doubtful. GAIN is no fair sample of anything, SLICE of its slice alone.
+    OTHER: by the queue or a file; DRAWN: at random, out of all that nobody had judged; SLICE: at random within a
+    slice, to certify a judge; GAIN: because it was doubtful. GAIN is no fair sample of anything, SLICE of its slice
+    alone.
     """
 
     OTHER, DRAWN, SLICE, GAIN = 0, 1, 2, 3

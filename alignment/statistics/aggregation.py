@@ -108,7 +108,8 @@ class _Rows(NamedTuple):
         """Sums of the rows' weights (n_items × 3), each times what it is ``worth``."""
         shape = (self.n_items, _VERDICTS)
         given = self.weights if worth is None else self.weights * worth
-        return np.bincount(self.cells, given, minlength=shape[0] * shape[1]).reshape(shape)
+        sums: Floats = np.bincount(self.cells, given, minlength=shape[0] * shape[1]).astype(np.float64)
+        return sums.reshape(shape)
 
 
 def fit_one_coin(
@@ -240,7 +241,7 @@ def consensus(
     weight = None if weights is None else weights[split.rows]
     posterior = model.posterior(split.pairs, raters[split.rows], split.labels, split.n_pairs, weight)
     chance = np.log(np.maximum(posterior[split.pairs, split.labels], np.finfo(np.float64).tiny))
-    score = np.bincount(split.rows, chance, minlength=len(codes))
+    score: Floats = np.bincount(split.rows, chance, minlength=len(codes)).astype(np.float64)
     return likeliest(items, codes, score, n_items)
 
 

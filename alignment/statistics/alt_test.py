@@ -132,7 +132,8 @@ def alt_test_of_counts(
     min_people: int = MIN_PEOPLE,
     excluded: int = 0,
 ) -> AltTest:
-    """The same test without intervals, from how often each person's d was −1, 0 and 1 (people × 3); see ``outcomes``."""
+    """The same test without intervals, from how often each person's d was −1, 0 and 1 (people × 3); see
+    ``outcomes``."""
     n = counts.sum(axis=1).astype(np.int64)
     tested = n >= max(min_items, 2)
     if tested.sum() < max(1, min_people):

@@ -11,7 +11,8 @@ from alignment.statistics.verdicts import Floats
 
 
 class Change(NamedTuple):
-    """``hits`` of ``n`` before and after, and the two-sided p of Fisher's exact test (1935) that both shares are one."""
+    """``hits`` of ``n`` before and after, and the two-sided p of Fisher's exact test (1935) that both shares are
+    one."""
 
     hits_before: int
     n_before: int

@@ -39,7 +39,9 @@ def policy_new(request: HttpRequest, slug: str) -> HttpResponse:
     """
     project = project_for(request.user, slug, Permission.ENGINEER)
     start = project.policies.filter(pk=whole_number(request, "from") or 0).first()
-    form = PolicyForm(project, request.POST or None, {"name": start.name, **start.document} if start else None)
+    form = PolicyForm(
+        project, request.POST or None, {"name": start.name, **start.document} if start else None
+    )
     if form.is_valid() and not request.htmx:  # type: ignore[attr-defined]  # set by django-htmx
         try:
             user = logged_in(request.user)
@@ -86,7 +88,10 @@ def _what_if(project: Project, form: PolicyForm, start: Policy | None) -> dict[s
     current = current_labelling(project, name)
     found = what_if(project, document, current)
     if not found.outlook.labels:
-        return {"what": None, "trouble": gettext("Nobody has judged anything yet, so there is nothing to decide.")}
+        return {
+            "what": None,
+            "trouble": gettext("Nobody has judged anything yet, so there is nothing to decide."),
+        }
     return {
         "what": found,
         "current": current,

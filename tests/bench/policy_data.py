@@ -1,4 +1,4 @@
-"""PandaLM and LLMBar as policies see them, with people who judged a part: for the tables and the promise on real data."""
+"""PandaLM and LLMBar as policies see them, with people who judged a part: for the tables and the promise."""
 
 import json
 from dataclasses import dataclass
@@ -25,8 +25,8 @@ LLMBAR_JUDGES = (
 
 @dataclass(frozen=True)
 class Labelled:
-    """``people`` and ``judges`` (raters × comparisons) hold verdicts, MISSING where there is none; ``truth`` is what labels
-    are held against, ``names`` the judges'."""
+    """``people`` and ``judges`` (raters × comparisons) hold verdicts, MISSING where there is none; ``truth`` is what
+    labels are held against, ``names`` the judges'."""
 
     name: str
     people: np.ndarray

@@ -157,21 +157,27 @@ def fill(comparisons: int):
 
 
 def judge_more(project) -> int:
-    """A hundred answers by people on comparisons that none of them had judged."""
-    from feedback.actions.judgment_records import GivenJudgment, store_judgments
-    from feedback.records import JudgmentRecord
+    """A hundred answers by one person on comparisons that no person had judged."""
+    from uuid import uuid4
 
-    rows = [
-        GivenJudgment(
-            f"copy {1 + ASKED * index}",
-            JudgmentRecord(rater="person 1", ranking={"a": 1, "b": 2}),
-            line=index,
+    from django.utils import timezone
+
+    from feedback.models import Comparison, Judgment, Rater
+
+    person = Rater.objects.get(project=project, name="person 1")
+    names = [f"copy {1 + ASKED * index}" for index in range(1, 101)]
+    made = Judgment.objects.bulk_create(
+        Judgment(
+            comparison=comparison,
+            rater=person,
+            submission_id=uuid4(),
+            outcome="ranked",
+            ranking=(1, 2),
+            at=timezone.now(),
         )
-        for index in range(1, 101)
-    ]
-    summary = store_judgments(project=project, judgments=rows, by=None)
-    assert not summary.rejections, summary.rejections[0]
-    return summary.judgments_new
+        for comparison in Comparison.objects.filter(project=project, external_id__in=names)
+    )
+    return len(made)
 
 
 if __name__ == "__main__":
