@@ -231,6 +231,12 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
             Parameter("center_coefficient", "float", 0.01, _("Pulls the mean reward to 0; 0 is off."), 0, 10),
             Parameter("use_weights", "bool", False, _("Weigh each pair by its label's weight.")),
             Parameter(
+                "use_margins",
+                "bool",
+                False,
+                _("Ask that rewards differ by each row's margin; a label's is its log odds."),
+            ),
+            Parameter(
                 "objectives",
                 "list[text]",
                 (),

@@ -27,6 +27,8 @@ OPERATIONS = {
     "list_judgments": ("GET", "/judgments", Role.REVIEWER),
     "get_agreement": ("GET", "/agreement", Role.REVIEWER),
     "list_labels": ("GET", "/labels", Role.REVIEWER),
+    "list_policies": ("GET", "/policies", Role.REVIEWER),
+    "make_policy": ("POST", "/policies", Role.ENGINEER),
     "list_snapshots": ("GET", "/snapshots", Role.REVIEWER),
     "get_snapshot": ("GET", f"/{SNAPSHOT}", Role.REVIEWER),
     "compare_snapshots": ("GET", f"/{SNAPSHOT}/difference/{'0' * 64}", Role.REVIEWER),
@@ -57,6 +59,11 @@ OPERATIONS = {
     "start_run": ("POST", "/runs", Role.ENGINEER),
     "cancel_run": ("POST", "/runs/1/cancel", Role.ENGINEER),
     "resume_run": ("POST", "/runs/1/resume", Role.ENGINEER),
+    "pause_run": ("POST", "/runs/1/pause", Role.ENGINEER),
+    "check_run": ("POST", "/runs/checks", Role.ENGINEER),
+    "get_run_check": ("GET", "/runs/checks/1", Role.ENGINEER),
+    "send_run_events": ("POST", "/runs/1/remote/events", Role.ENGINEER),
+    "send_run_file": ("PUT", "/runs/1/remote/files/model.safetensors", Role.ENGINEER),
 }
 EVERY_OPERATION = pytest.mark.parametrize("operation", OPERATIONS)
 
@@ -105,7 +112,7 @@ def test_nobody_gets_in_without_logging_in(project, operation):
 def test_a_read_token_only_reads(project, make_user, make_client, operation):
     client = make_client(make_user("owner", project=project, role=Role.OWNER), scope="read")
     response = call(client, project, operation)
-    assert (response.status_code == 403) == (OPERATIONS[operation][0] == "POST")
+    assert (response.status_code == 403) == (OPERATIONS[operation][0] != "GET")
 
 
 @EVERY_OPERATION

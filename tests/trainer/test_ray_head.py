@@ -15,10 +15,10 @@ from collections.abc import Callable, Iterator
 import httpx2
 import pytest
 
-from feedback.actions.jobs import cancel_job, perform_job, resume_job
+from feedback.actions.jobs import perform_job, resume_job
 from feedback.errors import Refused
 from feedback.models import JobState
-from trainer.actions.runs import carry_out_run, start_run
+from trainer.actions.runs import cancel_run, carry_out_run, start_run
 from trainer.events import read_events
 from trainer.folders import run_folder
 from trainer.launchers.launcher import LauncherAway
@@ -153,12 +153,12 @@ def test_a_killed_worker_loses_nothing_and_the_next_takes_the_job_up(start, runn
     wait(worker, lambda: any(step >= 5 for step in logged(run, "metric")))
     worker.kill()
     worker.wait()
-    Run.objects.filter(pk=run.pk).update(events_offset=0)
     type(run.job).objects.filter(pk=run.job_id).update(state=JobState.QUEUED, lease_until=None)
     second = running_jobs(run.job_id)
     before = len(logged(run, "metric"))
+    wait(second, lambda: Run.objects.get(pk=run.pk).job.state == JobState.RUNNING)
     wait(second, lambda: len(logged(run, "metric")) > before + 2)
-    cancel_job(job=run.job, by=None)
+    cancel_run(job=run.job, by=None)
     second.wait(60)
 
     run = Run.objects.get(pk=run.pk)

@@ -12,7 +12,7 @@ from feedback.actions.tokens import create_token
 from feedback.errors import Refused
 from feedback.models import JobState, TokenScope
 from trainer.actions.remote import receive_events, receive_file
-from trainer.actions.runs import start_run
+from trainer.actions.runs import cancel_run, start_run
 from trainer.folders import model_folder, run_folder
 from trainer.models import Run
 
@@ -80,6 +80,18 @@ def test_an_event_sent_twice_is_kept_once_and_none_is_missed(waiting):
     with pytest.raises(Refused, match="this is none"):
         receive_events(run=waiting, events=[{"seq": 4, "at": "now", "kind": "warning", "colour": "red"}])
     assert len((run_folder(waiting) / "events.jsonl").read_text().splitlines()) == 3
+
+
+def test_cancelling_reaches_a_machine_that_no_worker_follows_just_then(waiting):
+    """Its worker has died, and the job waits for the next one."""
+    waiting.job.state, waiting.job.lease_until = JobState.QUEUED, None
+    waiting.job.save()
+
+    cancel_run(job=waiting.job, by=None)
+
+    waiting.job.refresh_from_db()
+    assert waiting.job.state == JobState.CANCELLED
+    assert (run_folder(waiting) / "CANCEL").exists()
 
 
 @pytest.mark.parametrize(

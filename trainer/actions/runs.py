@@ -14,9 +14,9 @@ from django.utils.translation import gettext as _
 from alignment.actions.snapshots import snapshot_folder, verify_snapshot
 from alignment.models import Snapshot
 from feedback.actions.audit import record
-from feedback.actions.jobs import Lease, queue_job, resume_job
+from feedback.actions.jobs import Lease, cancel_job, pause_job, queue_job, resume_job
 from feedback.errors import Refused
-from feedback.models import RESUMABLE, UNFINISHED, Project
+from feedback.models import RESUMABLE, UNFINISHED, Job, Project
 from feedback.people import Person
 from trainer.actions.checks import refuse_over_budget
 from trainer.actions.events import store_events, tell_of_alarm
@@ -24,6 +24,7 @@ from trainer.actions.following import Progress, carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder, check_weights, register_base, register_result
 from trainer.budget import cap_seconds
 from trainer.folders import model_folder, run_folder
+from trainer.launchers.far import ask_to_stop
 from trainer.launchers.registry import launcher_named, settings_of
 from trainer.methods import SNAPSHOT_METHODS, TRAINING_METHODS
 from trainer.models import ModelKind, ModelVersion, Run
@@ -141,6 +142,25 @@ def resume_run(*, run: Run, by: Person, hours: float | None = None, cost: float 
             run.save(update_fields=["spec", "spec_sha256"])
             record(by=by, verb="raise budget", target=run, project=run.project, **dict(spec.budget))
         resume_job(job=run.job, by=by)
+
+
+def cancel_run(*, job: Job, by: Person) -> None:
+    """Ask for a stop, also of a runner that goes on elsewhere while no worker follows it."""
+    cancel_job(job=job, by=by)
+    _stop_what_outlives(job)
+
+
+def pause_run(*, job: Job, by: Person) -> None:
+    """Ask for a stop until somebody resumes it, likewise."""
+    pause_job(job=job, by=by)
+    _stop_what_outlives(job)
+
+
+def _stop_what_outlives(job: Job) -> None:
+    run = Run.objects.get(job=job)
+    folder = run_folder(run)
+    if launcher_named(run.launcher).outlives and folder.is_dir():
+        ask_to_stop(folder / "spec.json")
 
 
 def budget_is_spent(run: Run, budget: Mapping[str, Any]) -> bool:

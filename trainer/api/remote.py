@@ -23,7 +23,7 @@ class ReceivedSerializer(serializers.Serializer[dict[str, object]]):
     stop = serializers.BooleanField(help_text="Whether the runner is to save a checkpoint and stop.")
 
 
-class StoredSerializer(serializers.Serializer[dict[str, object]]):
+class ReceivedSerializer(serializers.Serializer[dict[str, object]]):
     bytes = serializers.IntegerField()
 
 
@@ -52,7 +52,7 @@ class RemoteFile(Endpoint):
     @extend_schema(
         operation_id="send_run_file",
         request={"application/octet-stream": bytes},
-        responses=StoredSerializer,
+        responses=ReceivedSerializer,
     )
     def put(self, request: Request, slug: str, pk: int, name: str) -> Response:
         """Store one file of the model that a run elsewhere has made, or its `result.json`."""

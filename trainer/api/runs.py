@@ -9,12 +9,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from alignment.queries import snapshot_named
-from feedback.actions.jobs import cancel_job, pause_job
 from feedback.api.endpoint import Endpoint, PageQuery, RequestFields, checked, keyset_page, page_of
 from feedback.models import Job, JobState, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
-from trainer.actions.runs import resume_run, start_run
+from trainer.actions.runs import cancel_run, pause_run, resume_run, start_run
 from trainer.alarms import ALARMS
 from trainer.methods import TRAINING_METHODS
 from trainer.models import Run, RunEvent
@@ -148,7 +147,7 @@ class CancelRun(Endpoint):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """Ask the run to stop; it saves a checkpoint first."""
         project = project_for(request.user, slug, Permission.ENGINEER)
-        cancel_job(job=_run(project, pk).job, by=logged_in(request.user))
+        cancel_run(job=_run(project, pk).job, by=logged_in(request.user))
         return Response(RunSerializer(_run(project, pk)).data)
 
 
@@ -157,7 +156,7 @@ class PauseRun(Endpoint):
     def post(self, request: Request, slug: str, pk: int) -> Response:
         """Ask the run to stop for a while; it saves a checkpoint first, and a resume goes on from there."""
         project = project_for(request.user, slug, Permission.ENGINEER)
-        pause_job(job=_run(project, pk).job, by=logged_in(request.user))
+        pause_run(job=_run(project, pk).job, by=logged_in(request.user))
         return Response(RunSerializer(_run(project, pk)).data)
 
 

@@ -3,8 +3,8 @@
     loss = Σ_heads mean_w[ −|s| · log σ(sign(s) · (r(chosen) − r(rejected)) − margin) ]
          + c · mean((r(chosen) + r(rejected))²)
 
-The second term is eq. 2 of arXiv 2312.09244. Starts from a language model with new heads, or from a reward model.
-The overall head has s = 1, and the `margin` column where every row has one. Each of `objectives` names a column s of
+The second term is eq. 2 of arXiv 2312.09244. Starts from a language model with new heads, or from a reward model. The
+overall head has s = 1, and the row's margin where `use_margins` asks for it. Each of `objectives` names a column s of
 its own head: positive where the chosen response is better on that criterion, negative where the rejected one is, null
 where nobody knows. Each member of an `ensemble` has heads of its own, that see a row as often as Poisson(1) says
 (arXiv 1602.04621). w is the row's weight where `use_weights` asks for it. Held-out accuracy is the share of test
@@ -33,6 +33,7 @@ from trainer.runner.reward_heads import Heads, head_scores
 from trainer.runner.rows import TrainingRows, batches, load_training_rows
 from trainer.runner.training import callbacks, carry_out, report_training_start, training_arguments
 
+OPTIONAL = ("margin", "weight")
 _MEMBERS = "members"  # how often each member of the ensemble sees a row
 _STRENGTHS = "strengths"  # s of each head
 
@@ -46,11 +47,12 @@ def execute(run: Run) -> dict[str, Any]:
         run,
         tokenizer,
         [("prompt", "chosen", "rejected")],
-        optional=("margin", "weight") if parameters["use_weights"] else ("margin",),
+        optional=tuple(name for name in OPTIONAL if parameters[f"use_{name}s"]),
         gaps=heads.criteria,
     )
-    if parameters["use_weights"] and "weight" not in rows.columns["used"]:
-        raise RunnerError("use_weights needs a weight in every row: add the column, or set it to false.")
+    for name in OPTIONAL:
+        if parameters[f"use_{name}s"] and name not in rows.columns["used"]:
+            raise RunnerError(f"use_{name}s needs a {name} in every row: add the column, or set it to false.")
     report_training_start(run, rows)
     set_seed(run.spec.seed)  # the heads start at random
     model = load_scorer(run, run.spec.model, tokenizer, heads=heads.count)

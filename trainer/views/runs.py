@@ -11,12 +11,11 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
-from feedback.actions.jobs import cancel_job, pause_job
 from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, JobState, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from trainer.actions.runs import budget_is_spent, resume_run
+from trainer.actions.runs import budget_is_spent, cancel_run, pause_run, resume_run
 from trainer.budget import cost_of
 from trainer.charts import charts_of
 from trainer.comparing import MOST, snapshot_differences, spec_differences
@@ -161,8 +160,8 @@ def _run(project: Project, pk: int) -> Run:
     return get_object_or_404(runs_of(project), pk=pk)
 
 
-run_cancel = job_view(cancel_job, _run, "trainer:run")
-run_pause = job_view(pause_job, _run, "trainer:run")
+run_cancel = job_view(cancel_run, _run, "trainer:run")
+run_pause = job_view(pause_run, _run, "trainer:run")
 
 
 @require_POST

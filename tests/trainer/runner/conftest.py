@@ -17,6 +17,7 @@ import pytest
 
 from trainer.events import Event, read_events
 from trainer.runner.__main__ import main
+from trainer.runner.execution import Run
 from trainer.spec import RunSpec
 
 ROOT = Path(__file__).parents[3]
@@ -55,22 +56,17 @@ class TriedRun:
             watcher.join()
 
     def here_terminated_after(self, step: int) -> int:
-        """Execute in this process, which gets SIGTERM after a step; the exit status."""
-        ended = threading.Event()
+        """Execute in this process, which sends itself SIGTERM once a step is reported; the exit status."""
+        report = Run.report_metric
 
-        def terminate() -> None:
-            while not self.has_reached(step):
-                if ended.wait(0.002):
-                    return
-            os.kill(os.getpid(), signal.SIGTERM)
+        def report_and_terminate(run: Run, at: int, *rest: Any) -> None:
+            report(run, at, *rest)
+            if at == step:
+                os.kill(os.getpid(), signal.SIGTERM)
 
-        watcher = threading.Thread(target=terminate)
-        watcher.start()
-        try:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Run, "report_metric", report_and_terminate)
             return self.here()
-        finally:
-            ended.set()
-            watcher.join()
 
     def command(self) -> subprocess.Popen[str]:
         """Start the real command, in a process group of its own."""

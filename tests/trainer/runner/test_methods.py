@@ -109,25 +109,26 @@ def test_a_lora_reward_model_keeps_its_trained_head(
     assert sum(better) / len(better) == accuracy
 
 
-def test_a_margin_is_used_only_where_every_row_has_one(
+def test_a_margin_is_used_where_it_is_asked_for_and_every_row_has_one(
     new_run: NewRun, tiny_model: Path, preferences: Path, tmp_path: Path
 ) -> None:
     rows = pq.read_table(preferences / "train.parquet").to_pylist()
-    runs = []
     full: list[float | None] = [5.0] * len(rows)
     for name, margins in {"whole": full, "gap": [*full[1:], None]}.items():
         with_margin = [row | {"margin": margin} for row, margin in zip(rows, margins, strict=True)]
         (tmp_path / name).mkdir()
         pq.write_table(pa.Table.from_pylist(with_margin), tmp_path / name / "train.parquet")
-        runs.append(
-            new_run("reward", tiny_model, tmp_path / name, max_steps=1, logging_steps=1, max_length=128)
-        )
+    short = {"max_steps": 1, "logging_steps": 1, "max_length": 128}
+    asked = new_run("reward", tiny_model, tmp_path / "whole", use_margins=True, **short)
+    not_asked = new_run("reward", tiny_model, tmp_path / "whole", **short)
+    with_a_gap = new_run("reward", tiny_model, tmp_path / "gap", use_margins=True, **short)
 
-    assert [run.here() for run in runs] == [0, 0]
+    assert [run.here() for run in (asked, not_asked, with_a_gap)] == [0, 0, 1]
 
-    used = [run.events("started")[0]["columns"]["used"] for run in runs]
+    used = [run.events("started")[0]["columns"]["used"] for run in (asked, not_asked)]
     assert used == [["prompt", "chosen", "rejected", "margin"], ["prompt", "chosen", "rejected"]]
-    assert runs[0].losses()[1] > runs[1].losses()[1] + 3
+    assert asked.losses()[1] > not_asked.losses()[1] + 3
+    assert "use_margins" in with_a_gap.events("failed")[0]["message"]
 
 
 def test_sft_takes_whole_conversations_and_json_lines_too(

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tests.trainer.runner.test_ppo import HAS_E
 
 NewRun = Callable[..., Any]
-STEPS = 8
+STEPS = 5
 SETTINGS: dict[str, Any] = {
     "max_steps": STEPS,
     "logging_steps": 1,
@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {
     "learning_rate": 1e-3,
     "samples": 0,
 }
-SAMPLING: dict[str, Any] = {"rewards": [{"grader": HAS_E}], "max_new_tokens": 4, "max_steps": 6}
+SAMPLING: dict[str, Any] = {"rewards": [{"grader": HAS_E}], "max_new_tokens": 4, "max_steps": 5}
 METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "sft": ("sft", "conversations", {}),
     "sft, unfreezing": ("sft", "conversations", {"frozen_layers": 2, "unfreeze_every": 3}),
@@ -40,9 +40,10 @@ METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
 
 
 def figures(run: Any) -> dict[int, dict[str, float]]:
-    """The figures of each step, the later where one was done twice, without what the clock says."""
+    """The figures of each step, the later where one was done twice, without time and memory, the machine's own."""
+    own = ("second", "time", "memory")
     return {
-        event["step"]: {n: v for n, v in event["values"].items() if "second" not in n and "time" not in n}
+        event["step"]: {n: v for n, v in event["values"].items() if not any(word in n for word in own)}
         for event in run.events("metric")
     }
 
@@ -58,7 +59,7 @@ def test_after_sigterm_a_run_goes_on_to_the_very_same_end(
 
     assert stopped.here_terminated_after(2) == 143
     cancelled = stopped.events("cancelled")[0]
-    assert 2 <= cancelled["step"] < more.get("max_steps", STEPS)
+    assert 2 <= cancelled["step"] <= 3
     assert cancelled["reason"] == "SIGTERM was received"
     assert stopped.here() == 0
 
