@@ -77,8 +77,8 @@ SMALL = Scale(
 )
 OVERLAP = 3
 # People's majority contradicts one in twenty of the careful judge's labels, and one in eight of those on deliveries,
-# where two judges count; with some seventy prompts judged on each slice, that is shown to be less than one in five.
-POLICY = {"min_confidence": 0.9, "max_error": 0.2, "conflict": "people_win", "ties": "keep"}
+# where two judges count: so what is tolerated here is shown on most slices, and some go to people.
+POLICY = {"min_confidence": 0.9, "max_error": 0.15, "conflict": "people_win", "ties": "keep"}
 
 
 @dataclass

@@ -156,7 +156,7 @@ def test_a_batch_is_written_whole_or_not_at_all(policy, monkeypatch):
 
     labelling = apply_policy(policy=policy, by=None)
     with monkeypatch.context() as patch:
-        patch.setattr(LabelSource.objects, "bulk_create", broken)
+        patch.setattr(label_rows._Rows, "sources", broken)
         perform_job(labelling.job_id, carry_out_labelling)
     labelling.job.refresh_from_db()
     assert labelling.job.state == JobState.FAILED
