@@ -61,7 +61,7 @@ def test_a_parameter_out_of_bounds_is_named(project, snapshot, tiny_model):
 
 @pytest.mark.parametrize(
     ("method", "field", "words"),
-    [("ppo", "method", "'ppo' is no way to train"), ("sft", "method", "sft can not learn from")],
+    [("cpo", "method", "'cpo' is no way to train"), ("sft", "method", "sft can not learn from")],
 )
 def test_a_method_that_does_not_fit_is_refused(project, snapshot, tiny_model, method, field, words):
     found, sentence = refusal(project=project, method=method, base=tiny_model, snapshot=snapshot)
