@@ -28,11 +28,12 @@ install-check: .venv/.installed-check
 		{ echo "Error: Python 3.11 or later is needed. Name one: make PYTHON=python3.11 ..." >&2; exit 1; }
 	$(PYTHON) -m venv .venv || { echo "Error: no virtual environment could be made. On Debian: apt install python3-venv" >&2; exit 1; }
 
-# torch goes first and exactly: anything that pulls it in as a range brings gigabytes of CUDA wheels along.
+# torch goes first and exactly: anything that pulls it in as a range brings gigabytes of CUDA wheels along. What is
+# imported is compiled then; of all that comes along most never is.
 comma := ,
 define install
-	$(BIN)/pip install -q torch==2.13.0
-	$(BIN)/pip install -q -e '.[$(1)]'
+	$(BIN)/pip install -q --no-compile torch==2.13.0
+	$(BIN)/pip install -q --no-compile -e '.[$(1)]'
 endef
 
 .venv/.installed: .venv/bin/python pyproject.toml
