@@ -64,7 +64,7 @@ test: install-test
 	CONCORD_VAR=$(TEST_VAR) $(BIN)/pytest -m "not browser" $(PYTEST_ARGS) $(PYTEST_MORE)
 
 test-browser: install-test
-	CONCORD_VAR=$(TEST_VAR) $(BIN)/pytest -m browser $(PYTEST_ARGS) $(PYTEST_MORE)
+	CONCORD_VAR=$(TEST_VAR) $(BIN)/pytest tests/browser $(PYTEST_ARGS) $(PYTEST_MORE)
 
 # Many annotators at once, some of them killed; it prints what they did and fails on any broken invariant.
 hammer: install-test

@@ -87,6 +87,7 @@ def finish_resumed(run: Run, checkpoint: int) -> None:
     assert run.model_version.name == run.name
 
 
+@pytest.mark.every_database
 def test_a_killed_runner_interrupts_the_run_which_resumes_from_its_checkpoint(run, running_jobs):
     with training(run, running_jobs, step=7) as worker:
         runner_of(worker).kill()
@@ -125,6 +126,7 @@ def test_a_cancelled_run_saves_a_checkpoint_and_resumes_from_it(run, running_job
     assert tell(run).advice == f"Resumed, it goes on from its last checkpoint, step {checkpoint}."
 
 
+@pytest.mark.every_database
 def test_a_killed_worker_leaves_an_orphan_that_stops_and_a_run_that_resumes(run, running_jobs):
     with training(run, running_jobs, step=7) as worker:
         runner = runner_of(worker)

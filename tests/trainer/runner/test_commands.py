@@ -62,35 +62,6 @@ def test_sft_leaves_a_model_its_events_and_its_result(
     assert not [path.name for path in (run.folder / "final").iterdir() if path.suffix in (".bin", ".pt")]
 
 
-def test_after_sigterm_a_reward_model_goes_on_as_if_nothing_had_happened(
-    new_run: NewRun, tiny_model: Path, preferences: Path
-) -> None:
-    settings = {
-        "max_steps": 60,
-        "learning_rate": 2e-3,
-        "logging_steps": 1,
-        "max_length": 128,
-        "batch_size": 4,
-    }
-    whole, stopped = (new_run("reward", tiny_model, preferences, **settings) for _ in range(2))
-    assert whole.here() == 0
-
-    process = stopped.command()
-    stopped.wait_for_step(3, process)
-    process.send_signal(signal.SIGTERM)
-    assert finish(process) == (CANCELLED, "")
-    cancelled = stopped.events("cancelled")[0]
-    assert 3 <= cancelled["step"] < 60
-    assert cancelled["checkpoint"] == str(stopped.folder / f"checkpoint-{cancelled['step']}")
-    assert cancelled["reason"] == "SIGTERM was received"
-
-    assert finish(stopped.command()) == (0, "")
-    assert stopped.events("started")[1]["resumed_step"] == cancelled["step"]
-    assert stopped.losses() == whole.losses()
-    results = [json.loads((run.folder / "result.json").read_text()) for run in (whole, stopped)]
-    assert results[0] | {"seconds": 0} == results[1] | {"seconds": 0}
-
-
 def test_after_kill_9_dpo_goes_on_from_the_last_whole_checkpoint(
     new_run: NewRun, tiny_model: Path, preferences: Path
 ) -> None:
