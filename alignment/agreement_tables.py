@@ -8,6 +8,7 @@ from typing import Any
 
 Json = dict[str, Any]
 STATISTIC = ("value", "low", "high", "n", "excluded", "reason")
+_ABOUT = ("a", "b", "rater", "judge", "slice", "n")  # the columns that say what a row is of
 
 
 def entries(body: Json, table: str, slice_name: str) -> list[Json]:
@@ -138,10 +139,19 @@ TABLES: dict[str, Callable[[Json, str], Iterable[Json]]] = {
 
 
 def flat_rows(found: Iterable[Mapping[str, Any]]) -> tuple[list[str], list[dict[str, Any]]]:
-    """The columns, in the order in which they are met, and one flat row an entry: ``agreement_value``, ``…_low``."""
+    """The columns, whom an entry is about first, and one flat row an entry: ``agreement_value``, ``…_low``.
+
+    Their order is ours: a database need not keep that of a report's names.
+    """
     rows = [dict(_flat(entry, "")) for entry in found]
-    columns = dict.fromkeys(name for row in rows for name in row)
-    return list(columns), rows
+    return sorted({name for row in rows for name in row}, key=_place), rows
+
+
+def _place(column: str) -> tuple[int, int, str, int]:
+    if column in _ABOUT:
+        return 0, _ABOUT.index(column), "", 0
+    figure, _, part = column.rpartition("_")
+    return (1, 0, figure, STATISTIC.index(part)) if part in STATISTIC else (1, 0, column, -1)
 
 
 def _flat(entry: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
