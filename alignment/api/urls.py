@@ -22,6 +22,6 @@ urlpatterns = [
     path("projects/<slug:slug>/health-checks", HealthChecks.as_view()),
     path("projects/<slug:slug>/health-checks/<int:pk>", OneHealthCheck.as_view()),
     re_path(rf"^{SNAPSHOT}$", OneSnapshot.as_view()),
-    re_path(rf"^{SNAPSHOT}/export$", ExportSnapshot.as_view()),
+    re_path(rf"^{SNAPSHOT}/export$", ExportSnapshot.as_view(), name="api_export_snapshot"),
     re_path(rf"^{SNAPSHOT}/difference/(?P<other>[0-9a-f]{{64}})$", SnapshotDifference.as_view()),
 ]
