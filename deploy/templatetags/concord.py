@@ -101,6 +101,14 @@ def interval_bar(
     }
 
 
+@register.inclusion_tag("measured.html")
+def measured(
+    statistic: Mapping[str, Any] | None, mark: float | None = None, digits: int = 2
+) -> dict[str, Any]:
+    """A statistic from 0 to 1 as a table's cell has it: drawn, and in words beneath, or the reason why not."""
+    return {"measure": statistic, "mark": mark, "digits": digits}
+
+
 @register.inclusion_tag("stat_tile.html")
 def stat_tile(name: str, value: object, note: str = "") -> dict[str, Any]:
     """One figure with its name. A statistic is shown with its interval and n beneath it."""
