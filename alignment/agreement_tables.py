@@ -40,6 +40,11 @@ def _judges(body: Json, slice_name: str) -> Iterator[Json]:
         }
 
 
+def _judges_by_slice(body: Json, _slice: str) -> Iterator[Json]:
+    for name in body["slices"]:
+        yield from _judges(body, name)
+
+
 def _ceiling(body: Json, slice_name: str) -> Iterator[Json]:
     for entry in _of("judges")(body, slice_name):
         yield {"judge": entry["judge"], "slice": slice_name} | _renamed(entry["human_ceiling"])
@@ -122,6 +127,7 @@ def _verdicts(body: Json, _slice: str) -> Iterator[Json]:
 TABLES: dict[str, Callable[[Json, str], Iterable[Json]]] = {
     "pairs": _of("pairs"),
     "judges": _judges,
+    "judges-by-slice": _judges_by_slice,
     "ceiling": _ceiling,
     "people": _of("ceiling"),
     "tests": _tests,

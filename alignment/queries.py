@@ -286,6 +286,11 @@ def _slices(project: Project, ids: Codes) -> dict[str, Mask]:
     return slices
 
 
+def external_ids(project: Project, comparisons: Iterable[int]) -> dict[int, str]:
+    """What these comparisons of the project are called outside."""
+    return dict(project.comparisons.filter(pk__in=list(comparisons)).values_list("pk", "external_id"))
+
+
 def policy_named(project: Project, name: str) -> Policy:
     """The newest version of the policy of this name. Refused where there is none."""
     policy = Policy.objects.filter(project=project, name=name).order_by("-version").first()

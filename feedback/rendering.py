@@ -40,7 +40,7 @@ ATTRIBUTES = {
 # Characters of one text; Markdown of more, or hostile, would keep everybody waiting.
 LONGEST_RENDERED = 30_000
 LONGEST_HIGHLIGHTED = 20_000  # characters of one code block; colouring more would keep a page waiting
-KEPT = 512  # rendered texts that one process remembers: 30 MB at the very most
+KEPT = 512  # rendered texts that one process remembers: some megabytes of usual ones
 TOP_HEADING = 3  # a text's own headings stand below those of the page
 _CODE = HtmlFormatter(nowrap=True)
 _OWN_DIRECTION = frozenset({"paragraph_open", "heading_open", "list_item_open", "td_open", "th_open"})

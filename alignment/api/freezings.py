@@ -14,6 +14,7 @@ from alignment.health.balance import AS_IT_IS, BALANCES
 from alignment.health.examination import KINDS
 from alignment.health.finding import LEVELS
 from alignment.models import Freezing, HealthCheck
+from alignment.queries import external_ids
 from feedback.actions.jobs import cancel_job
 from feedback.api.endpoint import Endpoint, RequestFields, checked
 from feedback.models import Job, JobState, Project
@@ -49,7 +50,7 @@ class FindingSerializer(serializers.Serializer[Any]):
     level = serializers.ChoiceField(choices=LEVELS)
     numbers = serializers.DictField()
     count = serializers.IntegerField(help_text="How many rows are behind it.")
-    rows = serializers.ListField(help_text="At most 500 of them: [the comparison's number, why].")
+    rows = serializers.ListField(help_text="At most 500 of them: [the comparison's external_id, why].")
 
 
 class HealthCheckSerializer(serializers.ModelSerializer[HealthCheck]):
@@ -113,7 +114,11 @@ class OneHealthCheck(Endpoint):
         """A health report, each finding with its numbers and the rows behind it."""
         project = project_for(request.user, slug, Permission.REVIEW)
         checks = HealthCheck.objects.select_related("policy", "job")
-        return Response(HealthCheckSerializer(get_object_or_404(checks, policy__project=project, pk=pk)).data)
+        check = get_object_or_404(checks, policy__project=project, pk=pk)
+        ids = external_ids(project, (row[0] for finding in check.findings for row in finding["rows"]))
+        for finding in check.findings:
+            finding["rows"] = [[ids.get(comparison, ""), why] for comparison, why in finding["rows"]]
+        return Response(HealthCheckSerializer(check).data)
 
 
 def _freezing(project: Project, pk: int) -> Freezing:

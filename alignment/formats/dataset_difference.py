@@ -29,7 +29,7 @@ Key = tuple[str, str]
 
 
 class Frozen(NamedTuple):
-    """One comparison in a dataset: its pairs (chosen, rejected), its split, and its label's numbers."""
+    """One comparison in a dataset: its pairs (chosen, rejected), its split, and its label's numbers and its rows."""
 
     key: Key
     pairs: frozenset[tuple[str, str]]
@@ -59,7 +59,7 @@ def difference(
     """What ``after`` has otherwise than ``before``. Raises OSError or pyarrow's ArrowException.
 
     A comparison is relabelled where another answer is chosen, moved where it is in the other split, and reweighted
-    where only its weight, confidence or margin differs; it may be both moved and one of the others.
+    where only its weight, confidence, margin or number of copies differs; it may be both moved and one of the others.
     """
     found = Difference()
     one, other = _frozen(before), _frozen(after)
@@ -105,7 +105,7 @@ def _frozen(folder: Path) -> Iterator[Frozen]:
     for key, group in groupby(rows, key=itemgetter(0)):
         found = list(group)
         _, split, _, numbers = found[0]
-        yield Frozen(key, frozenset(row[2] for row in found), split, numbers)
+        yield Frozen(key, frozenset(row[2] for row in found), split, (*numbers, len(found)))
 
 
 def _rows(folder: Path, split: str) -> Iterator[tuple[Key, str, tuple[str, str], tuple[float | None, ...]]]:

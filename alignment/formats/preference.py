@@ -8,8 +8,10 @@ it can be traced by: the comparison, the prompt's hash and the judgments that th
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby, permutations
+from math import gcd
 from typing import Any
 
 import pyarrow as pa
@@ -53,7 +55,8 @@ def answer(text: str) -> list[dict[str, str]]:
 def by_comparison(rows: Iterable[PreferenceRow]) -> Iterator[tuple[PreferenceRow, dict[str, set[bool]]]]:
     """For each comparison, its first row and its answers, each with whether it was chosen, rejected, or both.
 
-    A comparison's rows stand side by side in a snapshot.
+    A comparison's rows stand side by side in a snapshot. One that was resampled comes as often as it stands there: so
+    often as all of its pairs do.
     """
     for _, group in groupby(rows, key=lambda row: row["comparison"]):
         pairs = list(group)
@@ -61,7 +64,9 @@ def by_comparison(rows: Iterable[PreferenceRow]) -> Iterator[tuple[PreferenceRow
         for row in pairs:
             for name, preferred in (("chosen", True), ("rejected", False)):
                 answers.setdefault(_text(row[name]), set()).add(preferred)
-        yield pairs[0], answers
+        each = Counter((_text(row["chosen"]), _text(row["rejected"])) for row in pairs)
+        for _copy in range(gcd(*each.values())):
+            yield pairs[0], answers
 
 
 def item(row: PreferenceRow) -> dict[str, Any]:

@@ -98,4 +98,5 @@ class Balance:
             if ordered[0][1] > UNEQUAL * count:
                 for comparison in self._rare[tag]:
                     finding.add(comparison, tag)
+                finding.count += count - len(self._rare[tag])  # all count, the first are named
         return finding

@@ -80,7 +80,7 @@ class Overlap:
         self._answers: tuple[set[bytes], set[bytes]] = (set(), set())
         self._found = Finding("overlap")
         self._counts: Counter[str] = Counter()
-        self._leaked: set[bytes] = set()
+        self._leaked: set[tuple[bytes, str]] = set()
 
     def add(self, pair: Pair) -> None:
         prompt = text_key(pair.prompt_text)
@@ -105,8 +105,8 @@ class Overlap:
         return self._found
 
     def _note(self, pair: Pair, prompt: bytes, why: str) -> None:
-        if prompt not in self._leaked:
-            self._leaked.add(prompt)
+        if (prompt, why) not in self._leaked:
+            self._leaked.add((prompt, why))
             self._counts[why] += 1
         self._found.add(pair.comparison, why)
 

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+from feedback.records import BadRecord, check_text
+
 
 class PolicyError(ValueError):
     """A policy document that can not be used; the message names the field and what it may be."""
@@ -157,4 +159,9 @@ def _slices(given: object) -> tuple[str, ...] | None:
         return None
     if not isinstance(given, list | tuple) or not all(isinstance(name, str) and name for name in given):
         raise PolicyError(f"slices must be null, for every tag, or a list of tags, not {given!r}")
+    try:
+        for name in given:
+            check_text(name, "slices")
+    except BadRecord as error:
+        raise PolicyError(f"slices can not be stored: {error}") from error
     return tuple(sorted(set(given)))

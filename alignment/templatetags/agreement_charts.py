@@ -73,12 +73,6 @@ def as_points(steps: Sequence[Json], names: str) -> list[dict[str, Any]]:
 
 
 @register.filter
-def get(mapping: Mapping[str, Any], key: str) -> Any:
-    """What a mapping holds under a key, or None."""
-    return mapping.get(key)
-
-
-@register.filter
 def each(rows: Sequence[Json], name: str) -> list[Any]:
     """What every row holds under ``name``."""
     return [row[name] for row in rows]

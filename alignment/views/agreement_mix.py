@@ -59,4 +59,4 @@ def _mix(rate: Json, form: MixForm) -> Json | None:
     if not form.is_valid() or not rate["variance"] or rate["correlation"] is None:
         return None
     found = cheapest_mix(variance=rate["variance"], correlation=rate["correlation"], **form.cleaned_data)
-    return {**found._asdict(), "saved": found.people_only_cost - found.cost}
+    return found._asdict()

@@ -37,7 +37,7 @@ def definitions(request: HttpRequest, slug: str) -> HttpResponse:
 @lru_cache(maxsize=1)
 def sections() -> list[Section]:
     """The sections of the document."""
-    _, *parts = DOCUMENT.read_text().split("\n## ")
+    _, *parts = DOCUMENT.read_text(encoding="utf-8").split("\n## ")
     return [_section(*part.split("\n", 1)) for part in parts]
 
 

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 from django.views.decorators.http import require_GET, require_POST
 
 from alignment.disagreements import (
@@ -36,6 +36,13 @@ OUTCOMES = (
     (MISSING, gettext_lazy("one of them gave no verdict")),
     (BOTH, gettext_lazy("both judged")),
 )
+# What reviewers are told, and the audit trail keeps: translated where it is shown.
+WHY_SENT = {
+    DIFFER: gettext_noop("Raters disagree here."),
+    SAME: gettext_noop("Sent from the comparisons on which two raters agree."),
+    MISSING: gettext_noop("A verdict is missing here."),
+    BOTH: gettext_noop("Sent from the list of comparisons that two raters judged."),
+}
 GROUPS = ((PEOPLE, gettext_lazy("any person")), (MACHINES, gettext_lazy("any judge, grader or reward model")))
 
 
@@ -71,9 +78,9 @@ def send_to_review(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """Put a comparison into the reviewers' queue, and back to the list as it was filtered."""
     project = project_for(request.user, slug, Permission.REVIEW)
     comparison = get_object_or_404(Comparison.objects.select_related("project"), project=project, pk=pk)
-    reason = request.POST.get("reason", "").strip() or _("Raters disagree here.")
+    reason = WHY_SENT[DisagreementFilter.of(project, request.GET).outcome]
     try:
-        if ask_for_review(comparison=comparison, reason=reason[:2000], by=logged_in(request.user)):
+        if ask_for_review(comparison=comparison, reason=reason, by=logged_in(request.user)):
             messages.success(request, _("Sent to review."))
         else:
             messages.info(request, _("It waits for a reviewer already."))

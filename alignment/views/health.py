@@ -91,7 +91,7 @@ def finding(request: HttpRequest, slug: str, pk: int, kind: str) -> HttpResponse
         "check": check,
         "finding": _shown(found),
         "page": page,
-        "rows": [(comparisons.get(comparison), in_words(why)) for comparison, why in page.object_list],
+        "rows": [(comparisons.get(comparison), in_words(kind, why)) for comparison, why in page.object_list],
     }
     return render(request, "alignment/health_rows.html", context)
 
@@ -114,8 +114,10 @@ def finding_csv(request: HttpRequest, slug: str, pk: int, kind: str) -> HttpResp
     return response
 
 
-def in_words(why: str) -> str:
-    """Why a row is behind a finding; what has no words here is shown as it is: a tag, a probability."""
+def in_words(kind: str, why: str) -> str:
+    """Why a row is behind a finding of this kind; a tag and what has no words here are shown as they are."""
+    if kind == "imbalance":
+        return why
     known = WHY.get(why)
     return str(known) if known else ", ".join(str(WHY.get(part, part)) for part in why.split(", "))
 
@@ -135,7 +137,7 @@ def _finding(check: HealthCheck, kind: str) -> dict[str, Any]:
 
 def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
     classes = found["numbers"].get("classes", ())
-    named = [{**each, "name": in_words(each["name"])} for each in classes]
+    named = [{**each, "name": in_words(found["kind"], each["name"])} for each in classes]
     most = max((each["rows"] for each in named), default=1)
     bars = [{**each, "share": 100 * each["rows"] / most} for each in named]
     return {**found, "title": TITLES[found["kind"]], "classes": bars}

@@ -76,9 +76,15 @@ def policy_curve(request: HttpRequest, slug: str) -> HttpResponse:
 
 def _what_if(project: Project, form: PolicyForm, start: Policy | None) -> dict[str, Any]:
     """What the form's values would do, or why that can not be said. A form that nobody sent has its start's values."""
-    given: dict[str, Any] = {}
     if form.is_bound and not form.is_valid():
-        return {"what": None, "trouble": gettext("A field can not be used as it is; see there.")}
+        fields = (
+            (form[name].label, errors[0]) for name, errors in form.errors.items() if name in form.fields
+        )
+        said = "; ".join(f"{label}: {error}" for label, error in fields)
+        return {
+            "what": None,
+            "trouble": gettext("A field can not be used as it is: %(said)s") % {"said": said or "?"},
+        }
     name = form.cleaned_data["name"] if form.is_bound else start.name if start else ""
     given = form.document if form.is_bound else start.document if start else {}
     try:

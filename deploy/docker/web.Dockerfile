@@ -10,6 +10,7 @@ COPY judges judges
 COPY alignment alignment
 COPY trainer trainer
 COPY deploy deploy
+COPY docs/statistics.md docs/statistics.md
 COPY manage.py ./
 RUN pip install .
 USER concord

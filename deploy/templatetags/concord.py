@@ -186,3 +186,9 @@ def _spoken(statistic: Mapping[str, Any]) -> str:
     if statistic.get("value") is None:
         return str(statistic.get("reason", gettext("undefined")))
     return ", ".join(part for part in (figure(statistic["value"]), _range_and_n(statistic)) if part)
+
+
+@register.filter
+def item(found: Mapping[Any, Any], key: Any) -> Any:
+    """What ``found`` holds under ``key``, or None."""
+    return found.get(key)

@@ -1,8 +1,7 @@
 """What the judges' pages say in their templates."""
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django import template
 from django.template import Context
@@ -38,12 +37,6 @@ def room_tabs(context: Context) -> list[Tab]:
     """The room's pages that this person may open."""
     allowed = grants(context["request"].user, context["project"])
     return [tab for tab in TABS if tab.permission in allowed]
-
-
-@register.filter
-def item(found: Mapping[Any, Any], key: Any) -> Any:
-    """What ``found`` holds under ``key``, or None."""
-    return found.get(key)
 
 
 @register.filter

@@ -302,6 +302,9 @@ def test_health_is_checked_through_the_api(get, post, policy, label):
     findings = get(f"health-checks/{asked.json()['id']}").json()["findings"]
     assert [finding["kind"] for finding in findings] == list(KINDS)
     assert findings[0]["numbers"]["methods"][1]["method"] == "dpo"
+    behind = {row[0] for finding in findings for row in finding["rows"]}
+    assert behind
+    assert behind <= set(policy.project.comparisons.values_list("external_id", flat=True))
 
 
 def test_two_snapshots_are_compared_through_the_api(get, freeze, policy, label):

@@ -8,6 +8,7 @@ from alignment.actions.health import carry_out_health, request_health
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder
 from alignment.formats.dataset_folder import read_split
 from alignment.models import Freezing, HealthCheck, Label, Snapshot
+from alignment.views.health import in_words
 from feedback.actions.imports import store_records
 from feedback.actions.jobs import cancel_job, perform_job
 from feedback.models import AuditEntry, JobState
@@ -131,11 +132,16 @@ def test_a_health_check_is_stopped_on_its_page(enter, labelled):
     cancel_job(job=HealthCheck.objects.first().job, by=None)
 
 
+def test_a_tag_is_named_as_it_is_and_a_reason_in_words():
+    assert in_words("imbalance", "licence") == "licence"
+    assert in_words("consent", "licence") == "no licence"
+
+
 def tags_of(snapshot, split):
     return [row["tags"][0] for row in read_split(snapshot_folder(snapshot), split)]
 
 
-def test_balance_weights_or_takes_rows_of_training_alone(labelled):
+def test_balance_weights_or_takes_rows_of_training_alone(enter, labelled):
     used = Label.objects.filter(policy=labelled, decision="used", comparison__tags__name="odd")
     rare = used.order_by("comparison__external_id").values_list("pk", flat=True)
     Label.objects.filter(pk__in=list(rare)[12:]).update(decision="routed")
@@ -153,6 +159,11 @@ def test_balance_weights_or_takes_rows_of_training_alone(labelled):
     assert sums["odd"] == pytest.approx(sums["even"])
     again = {tag: tags_of(resampled, "train").count(tag) for tag in counts}
     assert abs(again["odd"] - again["even"]) < abs(counts["odd"] - counts["even"]) / 2
+    answer = enter("engineer").get(
+        url("snapshot-export", labelled, resampled.sha256),
+        {"format": "sft", "split": "train", "ending": ".jsonl"},
+    )
+    assert len(b"".join(answer.streaming_content).splitlines()) == resampled.train_rows
     assert resampled.manifest["split"]["balance"] == "resample"
     assert resampled.manifest["left_out"]["comparisons of the most frequent tags, left out for balance"] > 0
 

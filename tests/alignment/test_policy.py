@@ -108,6 +108,7 @@ class TestDocument:
             ),
             ('{"ties": null}', "ties must be one of keep, drop, not None"),
             ('{"unjudged": ["drop"]}', "unjudged must be one of route, drop"),
+            ('{"slices": ["a\\u0000"]}', "slices can not be stored: it contains a NUL character"),
         ],
     )
     def test_a_wrong_field_is_named_with_what_it_may_be(self, text, sentence):

@@ -60,6 +60,15 @@ def test_each_kind_of_change_is_told_with_its_comparisons(tmp_path):
     assert found.counts["same"] == 4
 
 
+def test_a_row_that_was_taken_twice_weighs_more(tmp_path):
+    for name, times in (("before", 1), ("after", 2)):
+        (tmp_path / name).mkdir()
+        write_splits(tmp_path / name, [("train", row(1))] * times + [("test", row(3))])
+    found = difference(tmp_path / "before", tmp_path / "after", (MANIFEST, MANIFEST))
+    assert found.rows["reweighted"] == ["q1"]
+    assert found.counts["same"] == 1
+
+
 def test_policies_differ_by_field(tmp_path):
     other = {**MANIFEST, "policy": {"name": "p", "version": 2, "document": {"epsilon": 0.1, "new": True}}}
     rows = {0: ("train", {}), 1: ("test", {})}

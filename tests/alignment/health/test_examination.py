@@ -86,6 +86,9 @@ def test_tags_and_sources_out_of_balance_are_found_with_the_rare_rows():
         "imbalance", *((number, rare.get(number, {"tags": ("often",)})) for number in range(1500))
     )
     assert (found.level, found.rows, found.numbers["times"]) == ("warning", [(2, "rare"), (8, "rare")], 599.0)
+    many = [(number, {"tags": ("rare" if number < 30 else "often",)}) for number in range(1500)]
+    found = found_by("imbalance", *many)
+    assert (len(found.rows), found.count) == (20, 24)  # a fifth of 30 are held out
     one = found_by("imbalance", *((number, {"chosen_source": "x"}) for number in range(1, 1300)))
     assert (one.level, one.numbers["top_source"]) == ("note", "x")
 
@@ -112,6 +115,8 @@ def test_what_is_in_train_and_test_or_kept_for_evaluation_is_found():
     assert found.level == "warning"
     assert found.numbers == {"prompts_in_both": 1, "evaluated_prompts": 1, "answers_in_both": 1}
     assert found.rows == [(7, "prompt_in_both"), (9, "evaluated")]
+    found = found_by("overlap", (6, leak), evaluated={text_key(pair(5).prompt_text)})
+    assert (found.numbers["prompts_in_both"], found.numbers["evaluated_prompts"]) == (1, 1)
 
 
 def test_a_preference_for_length_is_told_with_its_interval():
