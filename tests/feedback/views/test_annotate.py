@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from feedback.actions.assignments import expire_assignments
+from feedback.actions.assignments import expire_assignments, take_next
 from feedback.actions.guidelines import publish_guidelines
-from feedback.actions.projects import create_project
-from feedback.models import Assignment, Comparison, GoldAnswer, Judgment, Outcome, QueueItem
+from feedback.actions.projects import create_project, rater_of, set_member
+from feedback.models import Assignment, Comparison, GoldAnswer, Judgment, Outcome, QueueItem, Role
 from feedback.records import JudgmentRecord
 
 from .conftest import filled_in, hidden_fields
@@ -289,7 +289,10 @@ def test_another_persons_item_can_not_be_answered(make_workspace, project, make_
 def test_another_projects_item_can_not_be_answered_here(workspace, project, make_comparisons):
     make_comparisons(project, 1)
     elsewhere = create_project(name="Elsewhere", by=None)
-    foreign = make_comparisons(elsewhere, 1)[0]
+    make_comparisons(elsewhere, 1)
+    user = workspace.rater.user
+    set_member(project=elsewhere, user=user, role=Role.ANNOTATOR, by=None)
+    foreign = take_next(rater=rater_of(project=elsewhere, user=user))  # held by the very same person
     assert workspace.answer(choice="a", comparison=foreign.pk, submission_id=uuid.uuid4())["stored"] is False
     assert not Judgment.objects.exists()
 
