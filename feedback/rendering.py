@@ -57,6 +57,11 @@ def render_text(text: str) -> SafeString:
     return _rendered(text, get_language())
 
 
+def render_document(text: str) -> SafeString:
+    """A document of the repository, whose lines are broken where the editor's end, as safe HTML."""
+    return _cleaned(_DOCUMENT.render(text))
+
+
 @lru_cache(maxsize=KEPT)
 def _rendered(text: str, _language: str | None) -> SafeString:
     """Several people are shown the same text within minutes of each other, and its renderer takes the longest of all
@@ -141,8 +146,8 @@ def _code_block(
     return str(drawn).replace("<pre>", '<pre dir="ltr">', 1)
 
 
-def _markdown() -> MarkdownIt:
-    markdown = MarkdownIt("commonmark", {"html": False, "breaks": True, "highlight": _coloured})
+def _markdown(*, breaks: bool) -> MarkdownIt:
+    markdown = MarkdownIt("commonmark", {"html": False, "breaks": breaks, "highlight": _coloured})
     markdown.enable(["table", "strikethrough"])
     markdown.use(tex_plugin)
     markdown.core.ruler.push("own_direction", _own_direction)
@@ -154,7 +159,8 @@ def _markdown() -> MarkdownIt:
     return markdown
 
 
-_MARKDOWN = _markdown()
+_MARKDOWN = _markdown(breaks=True)
+_DOCUMENT = _markdown(breaks=False)
 _CLEANER = nh3.Cleaner(
     tags=set(TAGS),
     attributes={tag: set(names) for tag, names in ATTRIBUTES.items()},

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.utils.translation import gettext, gettext_lazy
@@ -14,7 +14,7 @@ from judges.models import Judge
 from judges.queries import judges_of
 from trainer.alarms import ALARMS
 from trainer.launchers.registry import launcher_names
-from trainer.methods import PARAMETERS, Parameter
+from trainer.methods import PARAMETERS, SELDOM_CHANGED, Parameter
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.queries import base_named, trusted_judges
 from trainer.spec import RunSpec
@@ -47,6 +47,14 @@ class TextList(forms.CharField):
 
     def clean(self, value: Any) -> list[str]:
         return [part.strip() for part in super().clean(value).split(",") if part.strip()]
+
+
+class Group(NamedTuple):
+    """Fields under one title; those of a group that is not open are shown on demand."""
+
+    title: str
+    fields: list[forms.BoundField]
+    is_open: bool
 
 
 class RunForm(forms.Form):
@@ -117,6 +125,23 @@ class RunForm(forms.Form):
         self.fields |= parameter_fields(method)
         if not self.data:  # asked for only where a budget is too small
             self.fields["confirm"].widget = forms.HiddenInput()
+
+    def groups(self) -> list[Group]:
+        """What is trained, the method's parameters, its limits, and last what few runs change."""
+        limits = ("hours", "cost", "stop_on", "confirm")
+        seldom = {f"parameters.{name}" for name in SELDOM_CHANGED}
+        grouped: dict[str, list[forms.BoundField]] = {"run": [], "parameters": [], "limits": [], "seldom": []}
+        for field in self.visible_fields():
+            name = field.name
+            group = "limits" if name in limits else "seldom" if name in seldom else "parameters"
+            grouped["run" if group == "parameters" and "." not in name else group].append(field)
+        changed = any(field.errors or field.initial != field.field.initial for field in grouped["seldom"])
+        return [
+            Group(gettext("The run"), grouped["run"], True),
+            Group(gettext("What matters most"), grouped["parameters"], True),
+            Group(gettext("Limits"), grouped["limits"], True),
+            Group(gettext("What few runs change"), grouped["seldom"], changed),
+        ]
 
     def asked(self) -> dict[str, Any]:
         """The fields of a spec file, as JSON has them."""

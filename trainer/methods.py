@@ -339,11 +339,30 @@ PARAMETERS: Mapping[str, tuple[Parameter, ...]] = MappingProxyType(
     }
 )
 METHODS = tuple(PARAMETERS)
+# What every method has and few runs change; forms show it last.
+SELDOM_CHANGED = frozenset(
+    {
+        "warmup_steps",
+        "scheduler",
+        "max_grad_norm",
+        "save_steps",
+        "eval_steps",
+        "logging_steps",
+        "samples",
+        "quantize",
+        "frozen_layers",
+        "unfreeze_every",
+        "precision",
+        "gradient_checkpointing",
+        "use_kernels",
+        "early_stopping",
+        "early_stopping_metric",
+        "report_to",
+    }
+)
 TRAINING_METHODS = tuple(
     method for method, known in PARAMETERS.items() if any(p.name == "lora_r" for p in known)
 )
-# What a snapshot, which holds preference pairs, can train; PPO, GRPO and RLOO take its prompts.
-SNAPSHOT_METHODS = tuple(method for method in TRAINING_METHODS if method != "sft")
 REWARDED_METHODS = ("grpo", "rloo", "ppo")
 
 # Peak learning rates that are usual for a whole model of a billion weights; they fall with the root of the size.

@@ -115,7 +115,7 @@ def stat_tile(name: str, value: object, note: str = "") -> dict[str, Any]:
     if not isinstance(value, Mapping):
         return {"name": name, "value": value, "note": note}
     if value.get("value") is None:
-        return {"name": name, "value": gettext("undefined"), "note": value.get("reason", "")}
+        return {"name": name, "value": None, "note": value.get("reason", "")}
     return {"name": name, "value": figure(value["value"]), "note": note or _range_and_n(value)}
 
 

@@ -6,7 +6,7 @@ from django.utils.translation import get_language
 
 from feedback.models import Guideline, Project
 from feedback.queries.guidelines import current_guideline
-from feedback.rendering import exact_text, render_text
+from feedback.rendering import exact_text, render_document, render_text
 
 register = template.Library()
 
@@ -15,6 +15,12 @@ register = template.Library()
 def markdown(text: str) -> SafeString:
     """A text as safe HTML; stands in an element of class ``prose``."""
     return render_text(text)
+
+
+@register.filter
+def document(text: str) -> SafeString:
+    """A document of the repository as safe HTML; stands in an element of class ``prose``."""
+    return render_document(text)
 
 
 @register.filter

@@ -70,7 +70,6 @@ def test_a_base_can_be_a_folder_on_the_server(post, snapshot, tiny_model):
     ("fields", "field"),
     [
         ({"method": "magic"}, "method"),
-        ({"method": "sft"}, "method"),
         ({"method": ["dpo"]}, "method"),
         ({"base": "/nowhere"}, "base"),
         ({"base": "~nobody-of-this-name/model"}, "base"),

@@ -59,15 +59,11 @@ def test_a_parameter_out_of_bounds_is_named(project, snapshot, tiny_model):
     assert sentence == "parameters.beta: 1000 is too large; use 100 or less."
 
 
-@pytest.mark.parametrize(
-    ("method", "field", "words"),
-    [("cpo", "method", "'cpo' is no way to train"), ("sft", "method", "sft can not learn from")],
-)
-def test_a_method_that_does_not_fit_is_refused(project, snapshot, tiny_model, method, field, words):
-    found, sentence = refusal(project=project, method=method, base=tiny_model, snapshot=snapshot)
+def test_a_method_that_there_is_not_is_refused(project, snapshot, tiny_model):
+    field, sentence = refusal(project=project, method="cpo", base=tiny_model, snapshot=snapshot)
 
-    assert found == field
-    assert words in sentence
+    assert field == "method"
+    assert sentence.startswith("'cpo' is no way to train")
 
 
 def test_a_run_needs_rows(project, tiny_model, tmp_path):
@@ -224,7 +220,9 @@ def test_a_runner_that_fails_says_why_and_goes_on_once_the_cause_is_mended(proje
 
     run.refresh_from_db()
     assert run.job.state == JobState.FAILED
-    assert run.job.message.startswith("The dataset has the columns text, but prompt, completion or messages")
+    assert run.job.message.startswith(
+        "The dataset has the columns text, but prompt, completion or messages or"
+    )
     assert run.job.message in tell(run).happened
     assert "no checkpoint" in tell(run).advice
 

@@ -26,7 +26,7 @@ CHARACTERS_A_TOKEN = 4.0  # English in a common tokenizer; the probe counts real
 
 # Message columns that will do, in the order in which a method takes them; the runner's own, said before it starts.
 LAYOUTS: Mapping[str, tuple[tuple[str, ...], ...]] = {
-    "sft": (("messages",), ("prompt", "completion"), ("prompt", "chosen")),
+    "sft": (("prompt", "completion"), ("messages",), ("prompt", "chosen", "rejected")),
     "reward": (("prompt", "chosen", "rejected"), ("chosen", "rejected")),
     "dpo": (("prompt", "chosen", "rejected"),),
     "orpo": (("prompt", "chosen", "rejected"),),

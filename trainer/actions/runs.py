@@ -26,7 +26,7 @@ from trainer.budget import cap_seconds
 from trainer.folders import model_folder, run_folder
 from trainer.launchers.far import ask_to_stop
 from trainer.launchers.registry import launcher_named, settings_of
-from trainer.methods import SNAPSHOT_METHODS, TRAINING_METHODS
+from trainer.methods import TRAINING_METHODS
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.queries import newest_moments
 from trainer.spec import RunSpec, SpecError, digest_dataset
@@ -116,7 +116,7 @@ def training_spec(
     budget: Mapping[str, float | None] | None,
 ) -> RunSpec:
     """The whole spec of a training run, checked; Refused names the field at fault. The price is the launcher's."""
-    _check_method(method, base, snapshot)
+    _check_method(method, base)
     rows = _rows(project, snapshot, dataset)
     return checked_spec(
         method=method,
@@ -229,20 +229,11 @@ def _attempts(launcher: str) -> int:
     return 100 if launcher_named(launcher).outlives else 1
 
 
-def _check_method(method: str, base: ModelVersion | Path, snapshot: Snapshot | None) -> None:
+def _check_method(method: str, base: ModelVersion | Path) -> None:
     if method not in TRAINING_METHODS:
         raise Refused(
             _("%(method)r is no way to train; use one of %(choices)s.")
             % {"method": method, "choices": ", ".join(TRAINING_METHODS)},
-            field="method",
-        )
-    if snapshot is not None and method not in SNAPSHOT_METHODS:
-        raise Refused(
-            _(
-                "A snapshot holds preference pairs, which %(method)s can not learn from; use one of "
-                "%(choices)s."
-            )
-            % {"method": method, "choices": ", ".join(SNAPSHOT_METHODS)},
             field="method",
         )
     if isinstance(base, ModelVersion) and base.kind == ModelKind.REWARD and method != "reward":

@@ -17,13 +17,17 @@ from trainer.actions.checks import BAD, Check
 from trainer.actions.preflights import check_preflight, start_checked, start_preflight
 from trainer.actions.runs import start_run
 from trainer.forms import RunForm, like_asked, like_run
-from trainer.methods import SNAPSHOT_METHODS
+from trainer.methods import TRAINING_METHODS
 from trainer.models import ModelVersion, Preflight
 from trainer.queries import runs_of
 from trainer.stories import duration
 
-# Every method that a snapshot can train: its name, and what it does.
+# Every method that trains: its name, and what it does.
 METHODS = {
+    "sft": (
+        _("Supervised (SFT)"),
+        _("A language model learns to write the best response to each prompt."),
+    ),
     "dpo": (
         _("Policy (DPO)"),
         _("Direct preference optimisation: a language model learns to prefer the chosen responses."),
@@ -57,7 +61,7 @@ def run_new(request: HttpRequest, slug: str) -> HttpResponse:
     """The form of one method; ``method``, and ``like`` (a run) or ``check``, with whose settings it begins."""
     project = project_for(request.user, slug, Permission.ENGINEER)
     wanted = request.GET.get("method")
-    method = wanted if wanted in SNAPSHOT_METHODS else "dpo"
+    method = wanted if wanted in TRAINING_METHODS else "dpo"
     form = RunForm(project, method, request.POST or None, initial=_initial(project, request.GET))
     if form.is_valid():
         try:
@@ -68,7 +72,7 @@ def run_new(request: HttpRequest, slug: str) -> HttpResponse:
         "project": project,
         "form": form,
         "method": method,
-        "methods": [(name, METHODS[name][0]) for name in SNAPSHOT_METHODS],
+        "methods": [(name, METHODS[name][0]) for name in TRAINING_METHODS],
         "lead": METHODS[method][1],
         "bases": ModelVersion.objects.filter(project=project),
         "has_snapshots": project.snapshots.exists(),

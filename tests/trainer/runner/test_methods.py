@@ -148,6 +148,29 @@ def test_sft_takes_whole_conversations_and_json_lines_too(
     )
 
 
+def test_sft_takes_the_best_responses_of_pairs_once_each(
+    new_run: NewRun, tiny_model: Path, tmp_path: Path
+) -> None:
+    prompt = turn("user", "My lamp is late.")
+    order = [("Sorry.", "No."), ("Sorry.", "Wait."), ("Wait.", "No.")]  # of a comparison of three
+    pairs = [
+        {"prompt": prompt, "chosen": turn("assistant", chosen), "rejected": turn("assistant", rejected)}
+        for chosen, rejected in order
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(pair) + "\n" for pair in pairs))
+    run = new_run("sft", tiny_model, tmp_path / "rows.jsonl", max_steps=1)
+
+    assert run.here() == 0
+
+    assert run.events("started")[0]["rows"]["train"] == {
+        "given": 3,
+        "used": 1,
+        "too_long": 0,
+        "identical": 0,
+        "not_best": 2,
+    }
+
+
 def test_evaluations_in_between_come_at_their_steps(
     new_run: NewRun, tiny_model: Path, preferences: Path
 ) -> None:
