@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import psycopg
-from tests.bench.queue_floor import floor
 
 from tests.bench.queue_call import ROOT, Store
+from tests.bench.queue_floor import floor
 from tests.bench.queue_http import Server, measure
 from tests.bench.report import Row, publish
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.fake_api.running import running_api
 from tests.trainer.runner.test_methods import read_lines, read_result, turn
@@ -174,28 +175,38 @@ def test_packing_learns_the_same(new_run: NewRun, tiny_model: Path, conversation
 
 
 def test_early_stopping_keeps_the_best_model(new_run: NewRun, tiny_model: Path, conversations: Path) -> None:
-    """A learning rate that soon destroys the model."""
-    run = new_run(
-        "sft",
-        tiny_model,
-        conversations,
-        max_steps=20,
-        eval_steps=1,
-        save_steps=1,
-        early_stopping=2,
-        learning_rate=0.3,
-        scheduler="constant",
-        samples=0,
+    """A learning rate that soon destroys the model; however often it is stopped, it counts on."""
+    whole, stopped = (
+        new_run(
+            "sft",
+            tiny_model,
+            conversations,
+            max_steps=20,
+            eval_steps=1,
+            save_steps=1,
+            early_stopping=2,
+            learning_rate=0.3,
+            scheduler="constant",
+            samples=0,
+        )
+        for _ in range(2)
     )
 
-    assert run.here() == 0
-
-    losses = {event["step"]: event["values"]["loss"] for event in run.events("evaluation")}
+    assert whole.here() == 0
+    losses = {event["step"]: event["values"]["loss"] for event in whole.events("evaluation")}
     best = min(losses, key=lambda step: losses[step])
-    result = read_result(run)
-    assert result["steps"] == best < 18
-    assert result["evaluation"]["loss"] == losses[best]
-    assert max(losses) == best + 2
+    assert stopped.here_terminated_after(best + 1) == 143
+    assert stopped.here() == 0
+    (stopped.folder / "result.json").unlink()  # killed before it could say so
+    assert stopped.here() == 0
+
+    for run in (whole, stopped):
+        result = read_result(run)
+        assert result["steps"] == best < 18
+        assert result["evaluation"]["loss"] == pytest.approx(losses[best])
+        assert max(event["step"] for event in run.events("evaluation")) == best + 2
+    finals = [load_file(run.folder / "final" / "model.safetensors") for run in (whole, stopped)]
+    assert all(torch.equal(finals[0][layer], finals[1][layer]) for layer in finals[0])
 
 
 @pytest.mark.parametrize("method", ["sft", "ppo"])

@@ -1,0 +1,108 @@
+"""One run on several cards of a machine: a process for each card, `python -m trainer.runner.ranks CARDS SPEC.json`.
+
+In place of torchrun, which gives status 1 for every end, and 30 seconds after the first process has ended kills those
+that are still writing a checkpoint. Here SIGTERM and the death of whoever started it are handed on to all, which stop
+after the same step; the exit status is the first rank's, or that of a rank that failed. Over several machines each
+runs this with NNODES, MASTER_ADDR and MASTER_PORT set, and NODE_RANK or Slurm's SLURM_NODEID. No torch here.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from types import FrameType
+
+from trainer.runner.execution import BUSY, CANCELLED, FAILED, FINISHED, STOPPED_ITSELF
+
+ORDERLY = (FINISHED, CANCELLED, STOPPED_ITSELF)
+GRACE = 30.0  # seconds that the others have when one has failed: they may wait for it for ever
+_POLL = 0.05
+
+Rank = subprocess.Popen[bytes]
+
+
+class Wish:
+    """To stop: a signal was received, or who started this has died."""
+
+    def __init__(self) -> None:
+        self._parent, self._signalled = os.getppid(), False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def __bool__(self) -> bool:
+        return self._signalled or os.getppid() != self._parent
+
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
+        self._signalled = True
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 2 or not arguments[0].isdecimal() or int(arguments[0]) < 1:
+        sys.stderr.write("Usage: python -m trainer.runner.ranks CARDS SPEC.json\n")
+        return FAILED
+    wish = Wish()
+    nodes = int(os.environ.get("NNODES", "1"))
+    node = int(os.environ.get("NODE_RANK") or os.environ.get("SLURM_NODEID") or 0) if nodes > 1 else 0
+    ranks = start(int(arguments[0]), arguments[1], node, nodes)
+    follow(ranks, wish)
+    return status_of([rank.returncode for rank in ranks], node)
+
+
+def start(cards: int, spec: str, node: int, nodes: int) -> list[Rank]:
+    """A process for each card of this machine, as torch.distributed finds them by the environment."""
+    shared = {
+        "WORLD_SIZE": str(cards * nodes),
+        "LOCAL_WORLD_SIZE": str(cards),
+        "MASTER_ADDR": os.environ.get("MASTER_ADDR", "127.0.0.1"),
+        "MASTER_PORT": os.environ.get("MASTER_PORT") or str(_free_port()),
+    }
+    return [
+        subprocess.Popen(
+            [sys.executable, "-m", "trainer.runner", spec],
+            env=os.environ | shared | {"RANK": str(node * cards + local), "LOCAL_RANK": str(local)},
+            close_fds=False,  # the slot's lock is held for as long as any of them lives
+        )
+        for local in range(cards)
+    ]
+
+
+def follow(ranks: list[Rank], wish: Wish) -> None:
+    """Until all have ended; where one has failed the others are killed, at once where the folder is taken."""
+    told = False
+    failed_at: float | None = None
+    while any(rank.poll() is None for rank in ranks):
+        if wish and not told:
+            told = True
+            for rank in ranks:
+                rank.terminate()
+        failed = [rank.returncode for rank in ranks if rank.returncode not in (None, *ORDERLY)]
+        if failed:
+            failed_at = failed_at or time.monotonic()
+            if BUSY in failed or time.monotonic() > failed_at + GRACE:
+                for rank in ranks:
+                    rank.kill()
+        time.sleep(_POLL)
+
+
+def status_of(codes: list[int], node: int) -> int:
+    """The run's own status of its ranks'. Killed by us is none: the first rank's comes first where several failed."""
+    failed = [code for code in codes if code not in ORDERLY]
+    by_themselves = [code for code in failed if code != -signal.SIGKILL]
+    code = (by_themselves or failed or codes)[0]
+    if node > 0 and not failed:
+        return FINISHED  # the first machine says how it ended; srun gives the largest of all
+    return code if code >= 0 else 128 - code
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
