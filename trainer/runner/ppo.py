@@ -52,7 +52,7 @@ from trainer.runner.loading import (
     uses_bf16,
 )
 from trainer.runner.rewards import Mix, load_mix
-from trainer.runner.rollouts import Ids, LocalSampler, Sampler, VllmSampler, end_tokens
+from trainer.runner.rollouts import Ids, LocalSampler, Sampler, VllmSampler, end_tokens, is_sharded
 from trainer.runner.rows import TrainingRows, load_prompts, tokenize
 from trainer.runner.samples import named_rewards
 from trainer.runner.stopping import Cancelled
@@ -62,6 +62,7 @@ from trainer.runner.training import (
     publish_final,
     report_training_start,
 )
+from trainer.runner.win_rates import load_win_rate
 
 Row = dict[str, Any]
 Rows = Sequence[Row]
@@ -267,6 +268,7 @@ class PPO:
             if self.parameters["vllm_url"]
             else LocalSampler(run, self.accelerator, self.model, tokenizer)
         )
+        self.win_rate = load_win_rate(run, tokenizer, rows.test)
         self.progress = Progress(self.parameters["kl_coefficient"])
         self.accelerator.register_for_checkpointing(self.progress)
         self.total = self.parameters["max_steps"] or math.ceil(
@@ -594,6 +596,9 @@ class PPO:
         if graded_count:
             values["reward"] = reward / graded_count
             self._note_gain(values["reward"], step)
+        if self.win_rate:
+            policy = self.accelerator.unwrap_model(self.model).policy
+            values |= self.win_rate.of(policy, sharded=is_sharded(self.model))
         self.run.report_evaluation(step, dict(values))
         return values
 

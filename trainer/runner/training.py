@@ -31,6 +31,7 @@ from trainer.runner.rewards import Mix
 from trainer.runner.rows import TrainingRows
 from trainer.runner.samples import SamplesCallback
 from trainer.runner.stopping import Cancelled
+from trainer.runner.win_rates import load_win_rate
 
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
@@ -148,7 +149,10 @@ def callbacks(
     answers: bool = True,
 ) -> list[TrainerCallback]:
     """What is called between the steps, the run's own first. `answers`: it is a language model."""
-    chosen: list[TrainerCallback] = [RunCallback(run), FreezingCallback(LayerFreezer(model, run.spec))]
+    chosen: list[TrainerCallback] = [
+        RunCallback(run, load_win_rate(run, tokenizer, rows.test)),
+        FreezingCallback(LayerFreezer(model, run.spec)),
+    ]
     if run.spec.parameters["early_stopping"]:
         chosen.append(PatienceCallback(run.spec.parameters["early_stopping"]))
     if answers and rows.test is not None and run.spec.parameters["samples"]:

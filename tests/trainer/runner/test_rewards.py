@@ -16,10 +16,18 @@ from safetensors.torch import load_file
 from tests.fake_api.running import running_api
 from tests.trainer.runner.test_methods import read_lines, read_result, turn
 from tests.trainer.runner.test_ppo import HAS_E, SETTINGS
+from trainer.events import EventWriter
+from trainer.runner.execution import Run
+from trainer.runner.failures import RunnerError
+from trainer.runner.loading import load_causal_model, load_tokenizer
 from trainer.runner.rewards import Mix
+from trainer.runner.rows import load_prompts
+from trainer.runner.stopping import StopWatch
+from trainer.runner.win_rates import load_win_rate
+from trainer.spec import RunSpec
 
 NewRun = Callable[..., Any]
-LONG = {"type": "length", "name": "long", "input": "{{sample.output_text}}"}
+LONG = {"type": "length", "name": "long", "input": "{{sample.output_text}}", "least": 60, "slack": 60}
 
 
 def test_a_missing_grade_counts_nothing_and_none_at_all_stays_missing() -> None:
@@ -52,7 +60,6 @@ def test_sources_are_asked_with_the_row_beside_the_response() -> None:
 def scorer(tiny_model: Path, preferences: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A reward model with a criterion and three members."""
     from trainer.runner.__main__ import main
-    from trainer.spec import RunSpec
 
     folder = tmp_path_factory.mktemp("scorer")
     for split in ("train", "test"):
@@ -113,6 +120,7 @@ def test_reward_models_and_graders_are_mixed(
         {"grader": HAS_E, "weight": 2.0},
     ]
     settings = SETTINGS | {"rewards": rewards, "max_steps": 1, "eval_steps": 1}
+    settings["win_rate_by"] = [{"grader": LONG}]
     if method == "ppo":
         settings["value_model"] = str(scorer / "final")
     else:
@@ -130,6 +138,29 @@ def test_reward_models_and_graders_are_mixed(
     assert run.events("evaluation")[0]["values"]["reward"] is not None
     assert set(run.events("samples")[0]["samples"][0]["rewards"]) == {name, "has e"}
     assert read_result(run)["evaluation"]["reward"] is not None
+    (evaluation,) = run.events("evaluation")
+    assert 0 <= evaluation["values"]["win_rate"] <= 1
+
+
+def test_held_out_answers_are_judged_beside_the_base_models(
+    tiny_model: Path, preferences: Path, tmp_path: Path
+) -> None:
+    parameters = {"rewards": [{"grader": HAS_E}], "win_rate_by": [{"grader": LONG}], "eval_steps": 1}
+    spec = RunSpec("grpo", str(tiny_model), str(preferences), parameters=parameters | {"max_new_tokens": 8})
+    with EventWriter(tmp_path / "events.jsonl") as events:
+        run = Run(spec, tmp_path, events, StopWatch(tmp_path))
+        tokenizer = load_tokenizer(run)
+        win_rate = load_win_rate(run, tokenizer, load_prompts(run, tokenizer).test)
+        assert win_rate is not None
+        model = load_causal_model(run, tokenizer)
+
+        assert win_rate.of(model, sharded=False) == {"win_rate": 0.5}
+        model.get_output_embeddings().weight.data.zero_()  # it says its first token only, which shows as nothing
+        assert win_rate.of(model, sharded=False) == {"win_rate": 0.0}
+        with pytest.raises(RunnerError, match="needs the whole model in one process"):
+            win_rate.of(model, sharded=True)
+        with pytest.raises(RunnerError, match="there are none: add test rows"):
+            load_win_rate(run, tokenizer, None)
 
 
 def test_kto_takes_labelled_rows_and_needs_both_labels(
