@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from alignment.formats.preference import SCHEMA
 from tests.fake_api.running import running_api
 from tests.trainer.runner.test_methods import read_lines, read_result, turn
 from tests.trainer.runner.test_ppo import HAS_E, SETTINGS
@@ -140,6 +141,34 @@ def test_reward_models_and_graders_are_mixed(
     assert read_result(run)["evaluation"]["reward"] is not None
     (evaluation,) = run.events("evaluation")
     assert 0 <= evaluation["values"]["win_rate"] <= 1
+
+
+def test_of_the_preference_format_prompts_keep_what_is_theirs_alone(tiny_model: Path, tmp_path: Path) -> None:
+    """Two rows of one prompt that differ in all they say of its responses are one prompt."""
+    own = {
+        "prompt": turn("user", "Hi."),
+        "reference": "Hello.",
+        "metadata": "{}",
+        "prompt_sha256": "1",
+        "tags": [],
+    }
+    number = {
+        name: [0.25, 0.75] for name in ("weight", "confidence", "margin", "score_chosen", "score_rejected")
+    }
+    texts = {"chosen": [turn("assistant", "a"), turn("assistant", "b")], "comparison": ["1", "2"]}
+    judgments = {"judgments": [[], [{"submission": "1", "rater": "ana", "kind": "person"}]]}
+    said = number | texts | judgments | {"rejected": texts["chosen"]}
+    rows = [own | {name: values[at] for name, values in said.items()} for at in (0, 1)]
+    assert set(rows[0]) == set(SCHEMA.names)
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "rows.parquet")
+    spec = RunSpec("ppo", str(tiny_model), "rows.parquet", parameters={"rewards": [{"grader": HAS_E}]})
+    with EventWriter(tmp_path / "events.jsonl") as events:
+        run = Run(spec, tmp_path, events, StopWatch(tmp_path))
+
+        found = load_prompts(run, load_tokenizer(run))
+
+    assert found.counts["train"] == {"given": 2, "used": 1, "too_long": 0, "repeated": 1}
+    assert set(found.columns["used"]) == set(own)
 
 
 def test_held_out_answers_are_judged_beside_the_base_models(
