@@ -98,6 +98,8 @@ def test_a_stop_reaches_every_rank_and_the_last_to_save_is_waited_for(tmp_path):
         ([76, 143], 0, 76),
         ([143, 143], 1, 0),  # the first machine says it
         ([-9, 1], 0, 1),  # killed since the other had failed
+        ([143, -9], 0, 143),  # which waited for one that had left
+        ([143, 1], 0, 143),  # likewise
         ([-9, 143], 0, 137),
         ([1, 1], 1, 1),
     ],

@@ -8,6 +8,7 @@ runs this with NNODES, MASTER_ADDR and MASTER_PORT set, and NODE_RANK or Slurm's
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import socket
@@ -19,7 +20,9 @@ from types import FrameType
 from trainer.runner.execution import BUSY, CANCELLED, FAILED, FINISHED, STOPPED_ITSELF
 
 ORDERLY = (FINISHED, CANCELLED, STOPPED_ITSELF)
-GRACE = 30.0  # seconds that the others have when one has failed: they may wait for it for ever
+# Seconds that the others have: they may wait for ever for one that has failed or left.
+GRACE = 30.0
+AFTER_THE_FIRST = 5.0  # it alone writes
 _POLL = 0.05
 
 Rank = subprocess.Popen[bytes]
@@ -71,30 +74,37 @@ def start(cards: int, spec: str, node: int, nodes: int) -> list[Rank]:
 
 
 def follow(ranks: list[Rank], wish: Wish) -> None:
-    """Until all have ended; where one has failed the others are killed, at once where the folder is taken."""
+    """Until all have ended. The first is waited for, whatever it still writes, unless another has failed."""
     told = False
-    failed_at: float | None = None
+    kill_at = math.inf
     while any(rank.poll() is None for rank in ranks):
         if wish and not told:
             told = True
             for rank in ranks:
                 rank.terminate()
-        failed = [rank.returncode for rank in ranks if rank.returncode not in (None, *ORDERLY)]
-        if failed:
-            failed_at = failed_at or time.monotonic()
-            if BUSY in failed or time.monotonic() > failed_at + GRACE:
-                for rank in ranks:
-                    rank.kill()
+        kill_at = min(kill_at, time.monotonic() + _patience([rank.returncode for rank in ranks]))
+        if time.monotonic() >= kill_at:
+            for rank in ranks:
+                rank.kill()
         time.sleep(_POLL)
 
 
+def _patience(codes: list[int | None]) -> float:
+    """The seconds that the others have left, by how those have ended that have."""
+    if codes[0] == BUSY:
+        return 0.0
+    if codes[0] is not None:
+        return AFTER_THE_FIRST
+    return GRACE if any(code not in (None, *ORDERLY) for code in codes) else math.inf
+
+
 def status_of(codes: list[int], node: int) -> int:
-    """The run's own status of its ranks'. Killed by us is none: the first rank's comes first where several failed."""
-    failed = [code for code in codes if code not in ORDERLY]
-    by_themselves = [code for code in failed if code != -signal.SIGKILL]
-    code = (by_themselves or failed or codes)[0]
-    if node > 0 and not failed:
-        return FINISHED  # the first machine says how it ended; srun gives the largest of all
+    """The first rank's, which says how the run has ended; where it failed, that of one that was not killed."""
+    failed = [code for code in codes if code not in (*ORDERLY, -signal.SIGKILL)]
+    if codes[0] in ORDERLY:
+        # The first machine says it; srun gives the largest of all.
+        return codes[0] if node == 0 else FINISHED
+    code = (failed or codes)[0]
     return code if code >= 0 else 128 - code
 
 
