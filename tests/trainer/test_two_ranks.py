@@ -51,7 +51,7 @@ def spread(spec_path: Path, **environment: str) -> subprocess.CompletedProcess[s
 
 
 def test_where_the_folder_is_taken_all_ranks_end_at_once(tmp_path):
-    (tmp_path / "spec.json").write_text("{}")
+    (tmp_path / "spec.json").write_text('{"method": "sft"}')
     with (tmp_path / "run.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
 
@@ -60,7 +60,7 @@ def test_where_the_folder_is_taken_all_ranks_end_at_once(tmp_path):
 
 RANK = """
 import os, pathlib, signal, sys, time
-rank, here = os.environ["RANK"], pathlib.Path(sys.argv[1])
+rank, here = os.environ["RANK"], pathlib.Path(sys.argv[1]).parent
 signal.signal(signal.SIGTERM, lambda *_: (here / f"told-{rank}").touch())
 (here / f"up-{rank}").touch()
 while not (here / f"told-{rank}").exists():
@@ -80,7 +80,9 @@ def test_a_stop_reaches_every_rank_and_the_last_to_save_is_waited_for(tmp_path):
         "ranks.subprocess.Popen = rank\n"
         "sys.exit(ranks.main(sys.argv[1:]))"
     )
-    process = subprocess.Popen([sys.executable, "-c", ranks_of, "2", str(tmp_path)], cwd=ROOT)
+    (tmp_path / "spec.json").write_text('{"method": "sft"}')
+    command = [sys.executable, "-c", ranks_of, "2", str(tmp_path / "spec.json")]
+    process = subprocess.Popen(command, cwd=ROOT)
     while not all((tmp_path / f"up-{rank}").exists() for rank in (0, 1)):
         assert process.poll() is None
         time.sleep(0.01)
@@ -89,6 +91,16 @@ def test_a_stop_reaches_every_rank_and_the_last_to_save_is_waited_for(tmp_path):
 
     assert process.wait(30) == 76
     assert all((tmp_path / f"saved-{rank}").exists() for rank in (0, 1))
+
+
+def test_a_method_that_only_answers_is_given_one_process(tmp_path):
+    (tmp_path / "spec.json").write_text('{"method": "generate", "model": "m", "dataset": "d", "wrong": 1}')
+
+    assert spread(tmp_path / "spec.json").returncode == 1
+
+    events, _ = read_events(tmp_path / "events.jsonl")
+    assert "wrong" in events[-1]["message"]
+    assert (tmp_path / "runner.log").read_text().count("SpecError: wrong") == 1
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ runs this with NNODES, MASTER_ADDR and MASTER_PORT set, and NODE_RANK or Slurm's
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -15,8 +16,10 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 from types import FrameType
 
+from trainer.methods import TRAINING_METHODS
 from trainer.runner.execution import BUSY, CANCELLED, FAILED, FINISHED, STOPPED_ITSELF
 
 ORDERLY = (FINISHED, CANCELLED, STOPPED_ITSELF)
@@ -50,9 +53,22 @@ def main(arguments: list[str]) -> int:
     wish = Wish()
     nodes = int(os.environ.get("NNODES", "1"))
     node = int(os.environ.get("NODE_RANK") or os.environ.get("SLURM_NODEID") or 0) if nodes > 1 else 0
-    ranks = start(int(arguments[0]), arguments[1], node, nodes)
+    cards = int(arguments[0])
+    if not _spreads(Path(arguments[1])):
+        if node > 0:
+            return FINISHED
+        cards = nodes = 1
+    ranks = start(cards, arguments[1], node, nodes)
     follow(ranks, wish)
     return status_of([rank.returncode for rank in ranks], node)
+
+
+def _spreads(spec: Path) -> bool:
+    """Whether its method works on more than one card: those that only answer would each write the same file."""
+    try:
+        return json.loads(spec.read_text())["method"] in TRAINING_METHODS
+    except (OSError, ValueError, LookupError, TypeError):
+        return False  # the runner says what is wrong with it
 
 
 def start(cards: int, spec: str, node: int, nodes: int) -> list[Rank]:

@@ -311,14 +311,14 @@ def test_a_judge_over_http_is_asked_about_all_responses_at_once(
         "input": [{"role": "user", "content": "Response A:\n[[quality 7.0]] {{sample.output_text}}"}],
     }
     with running_api() as api:
-        api.set(latency=1.0)
+        api.set(together=8)  # the first answer waits for the eighth question
         models = {"provider": "openai", "settings": {"base_url": api.openai_url}}
         rewards = [{"grader": judge, "settings": {"models": models}}]
         run = new_run("ppo", tiny_model, preferences, **SETTINGS | {"rewards": rewards, "max_steps": 1})
 
         assert run.here() == 0
+        assert api.state()["most_in_flight"] == 8
 
     values = run.events("metric")[0]["values"]
     assert values["reward"] == pytest.approx(7)
     assert values["ungraded_share"] == 0
-    assert values["rollout_seconds"] < 7  # one after the other takes 8 alone
