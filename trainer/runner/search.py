@@ -276,9 +276,8 @@ def _check_range(spec: RunSpec, name: str, wanted: Any) -> None:
 def _choices(field: str, choices: Any) -> list[Any]:
     _require(isinstance(choices, list), field, "needs a list of choices")
     _require(bool(choices), field, "has no choices; give some")
-    plain = all(
-        isinstance(each, str | int | float) for each in choices
-    )  # what Optuna stores; a bool is an int
+    # What Optuna stores; a truth value is an int.
+    plain = all(isinstance(each, str | int | float) for each in choices)
     _require(plain, field, "has a choice that is no text, number or truth value")
     return list(choices)
 
@@ -286,7 +285,8 @@ def _choices(field: str, choices: Any) -> list[Any]:
 def _ends(spec: RunSpec, name: str, wanted: Mapping[str, Any]) -> list[float]:
     field, whole = f"ranges.{name}", _is_whole(spec.parameters[name])
     _require(whole or _is_number(spec.parameters[name]), field, "is no number; give choices")
-    low, high = wanted.get("low"), wanted.get("high")
+    low: Any = wanted.get("low")
+    high: Any = wanted.get("high")
     fits = _is_whole if whole else _is_number
     kind = "whole numbers" if whole else "numbers"
     _require(fits(low) and fits(high), field, f"give low and high, both {kind}")
