@@ -42,6 +42,13 @@ class NumberList(forms.CharField):
             ) from error
 
 
+class JSONList(forms.JSONField):
+    """A list as JSON; empty where nothing is given."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value) or []
+
+
 class TextList(forms.CharField):
     """Texts between commas; empty is an empty list."""
 
@@ -326,7 +333,8 @@ def _field(parameter: Parameter) -> forms.Field:
             return TextList(**common, required=False)
         case "rewards":
             common["initial"] = list(parameter.default)
-            return forms.JSONField(**common, widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}))
+            area = forms.Textarea(attrs={"rows": 4, "spellcheck": "false"})
+            return JSONList(**common, required=False, widget=area)
         case "list[str]":
             return forms.MultipleChoiceField(**common, choices=choices, widget=forms.CheckboxSelectMultiple)
         case "list[float]":

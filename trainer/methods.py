@@ -157,6 +157,12 @@ def _on_policy(learning_rate: float) -> tuple[Parameter, ...]:
             (),
             _("What responses are worth: reward models and graders, each with a weight, as a JSON list."),
         ),
+        Parameter(
+            "win_rate_by",
+            "rewards",
+            (),
+            _("What says how often held-out answers beat the base model's; best nothing that is trained on."),
+        ),
         Parameter("max_new_tokens", "int", 256, _("Tokens of a response at most."), 1, 1_000_000),
         Parameter("temperature", "float", 1.0, _("Of sampling while training."), 0.01, 10),
     )

@@ -295,6 +295,11 @@ def _check_training(values: Mapping[str, Any]) -> None:
 def _check_rewarded(method: str, values: Mapping[str, Any]) -> None:
     _require(len(values["rewards"]) > 0, "parameters.rewards", "is empty; name a reward model or a grader")
     _require(
+        not values["win_rate_by"] or values["eval_steps"] > 0,
+        "parameters.eval_steps",
+        "is 0, and win_rate_by looks at evaluations; give it",
+    )
+    _require(
         values["max_new_tokens"] < values["max_length"],
         "parameters.max_new_tokens",
         f"leaves no room for a prompt within max_length ({values['max_length']}); lower it",

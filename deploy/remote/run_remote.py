@@ -17,11 +17,24 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 PERIOD = 2.0
+WAIT = 10.0
 BATCH = 500
+PASSING = (408, 425, 429)  # answers that say no for now only
+
+
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirect would take the token to another host."""
+
+    def redirect_request(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+OPENER = urllib.request.build_opener(NoRedirects)
 
 
 class Server:
@@ -31,6 +44,7 @@ class Server:
         self.base = f"{url.rstrip('/')}/api/v1/projects/{project}"
         self.run = f"{self.base}/runs/{run}"
         self.token = token
+        self.said = ""
 
     def ask(
         self, verb: str, url: str, data: Any = None, kind: str = "application/json", size: int = 0
@@ -41,17 +55,26 @@ class Server:
             headers["Content-Length"] = str(size)
         request = urllib.request.Request(url, data=data, headers=headers, method=verb)  # noqa: S310  likewise
         while True:
+            wait = WAIT
             try:
-                with urllib.request.urlopen(request, timeout=600) as answer:  # noqa: S310  the address that was given
+                with OPENER.open(request, timeout=600) as answer:  # the address that was given
                     return bytes(answer.read())
             except urllib.error.HTTPError as error:
-                if error.code < 500:
-                    sys.exit(f"{verb} {url}: {error.code} {error.read().decode(errors='replace')[:500]}")
-            except OSError:
-                pass
+                if error.code < 500 and error.code not in PASSING:
+                    sys.exit(f"{verb} {url}: {error.code} {_told(error)}")
+                wait = max(wait, _seconds(error.headers.get("Retry-After")))
+                self.complain(f"{verb} {url}: {error.code} {_told(error)}")
+            except OSError as error:
+                self.complain(f"{verb} {url}: {error}")
+            time.sleep(wait)
             if size:  # a file that was begun is read again by the caller
                 raise ConnectionError(url)
-            time.sleep(10)
+
+    def complain(self, sentence: str) -> None:
+        """Say what is wrong, once for as long as it is the same."""
+        if sentence != self.said:
+            self.said = sentence
+            sys.stderr.write(f"{sentence}; it is tried again.\n")
 
     def get(self, url: str) -> Any:
         return json.loads(self.ask("GET", url))
@@ -67,12 +90,21 @@ class Server:
     def send_file(self, path: Path) -> None:
         url, kind = f"{self.run}/remote/files/{path.name}", "application/octet-stream"
         while True:
-            try:
-                with path.open("rb") as file:
-                    self.ask("PUT", url, file, kind, path.stat().st_size)
+            with suppress(ConnectionError), path.open("rb") as file:
+                self.ask("PUT", url, file, kind, path.stat().st_size)
                 return
-            except ConnectionError:
-                time.sleep(10)
+
+
+def _told(error: urllib.error.HTTPError) -> str:
+    """What the server says of it; of a redirect, where it leads."""
+    where = error.headers.get("Location")
+    if where:
+        return f"it sends us to {where}: give the address that answers itself as --server"
+    return error.read().decode(errors="replace")[:500]
+
+
+def _seconds(header: str | None) -> float:
+    return float(header) if header and header.isdecimal() else 0.0
 
 
 def prepare(server: Server, model: str, folder: Path) -> Path:
@@ -105,7 +137,7 @@ def follow(server: Server, folder: Path, runner: "subprocess.Popen[bytes]") -> i
         ended = runner.poll() is not None
         events, offset = new_events(folder / "events.jsonl", offset)
         last = events.pop() if events and events[-1]["kind"] == "finished" else None
-        if server.send_events(events):
+        if server.send_events(events) and not ended:  # one that comes later would stop the next start
             (folder / "CANCEL").touch()
         if last:
             for path in sorted((folder / "final").iterdir()):
@@ -135,8 +167,10 @@ def main() -> int:
     local = Path(given.model).is_dir()
     spec = prepare(server, str(Path(given.model).resolve()) if local else given.model, folder)
     offline = "1" if local else "0"
+    kept = {name: value for name, value in os.environ.items() if name != "CONCORD_TOKEN"}
+    (folder / "CANCEL").unlink(missing_ok=True)
     runner = subprocess.Popen(
-        [sys.executable, "-m", "trainer.runner", str(spec)], env={**os.environ, "HF_HUB_OFFLINE": offline}
+        [sys.executable, "-m", "trainer.runner", str(spec)], env={**kept, "HF_HUB_OFFLINE": offline}
     )
     try:
         return follow(server, folder, runner)

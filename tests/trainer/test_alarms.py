@@ -1,12 +1,26 @@
 """Each alarm fires on a stream in which it is true, names its evidence, and stays silent on a healthy one."""
 
+import json
+import math
 import random
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from feedback.models import Notice
+from trainer.actions.following import Progress
+from trainer.actions.runs import _stored_progress, start_run
 from trainer.alarms import ALARMS, Raised, Watch, stalled
+from trainer.events import FIELDS, read_events
+from trainer.folders import run_folder
+from trainer.runner.stopping import StopWatch
+from trainer.runner.watched import WatchedEvents
+from trainer.spec import RunSpec
+
+from .conftest import GOOD, PROMPTS, turn, write_rows
 
 Events = Iterable[Mapping[str, Any]]
 
@@ -119,6 +133,76 @@ def test_an_alarm_fires_once_with_its_evidence(name):
     assert alarm.alarm == name
     assert evidence in alarm.evidence
     assert step is None or alarm.step == step
+
+
+def written(events: WatchedEvents, event: Mapping[str, Any]) -> None:
+    """As a runner writes it: every field of its kind, and numbers that are none as they come."""
+    fields = dict.fromkeys(FIELDS[event["kind"]]) | {n: v for n, v in event.items() if n != "kind"}
+    if fields.get("values"):
+        fields["values"] = {n: math.nan if v is None else v for n, v in event["values"].items()}
+    events.write(event["kind"], **fields)
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("name", STREAMS)
+def test_a_run_stops_on_the_alarms_that_it_names_and_on_no_other(tmp_path, name, named):
+    """The runner's own watching, over an events file; test_stops.py has a whole run that is stopped so."""
+    stop, path = StopWatch(tmp_path), tmp_path / "events.jsonl"
+    spec = RunSpec("sft", "m", "d", stop_on=[name] if named else [other for other in ALARMS if other != name])
+    stopped_at = None
+    with WatchedEvents(path, stop) as events:
+        events.obey(spec)
+        for event in STREAMS[name][0]():
+            written(events, event)
+            if stop.reason() and stopped_at is None:
+                stopped_at = event["step"]
+
+    (alarm,) = [event for event in read_events(path)[0] if event["kind"] == "alarm"]
+    assert (alarm["alarm"], stopped_at) == (name, alarm["step"] if named else None)
+    assert stop.reason() == (f"alarm: {ALARMS[name].title}. {alarm['evidence']}" if named else None)
+    assert stop.by_itself is named
+
+    resumed = StopWatch(tmp_path)
+    with WatchedEvents(path, resumed) as events:
+        events.obey(spec)
+        for event in STREAMS[name][0]():
+            written(events, event)
+    assert resumed.reason() is None  # seen before, and gone on from by a person
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("named", [True, False])
+def test_a_run_that_is_to_stop_on_silence_is_stopped_by_who_reads_its_log(
+    project, policy_model, tmp_path, named
+):
+    run = start_run(
+        project=project,
+        method="sft",
+        base=policy_model,
+        dataset=written_rows(tmp_path),
+        by=None,
+        stop_on=["stalled"] if named else ["nan"],
+    )
+    run_folder(run).mkdir(parents=True)
+    long_ago = datetime.now(UTC) - timedelta(hours=1)
+    lines = [
+        {"seq": n, "at": (long_ago + timedelta(seconds=n)).isoformat(), "kind": "metric", "epoch": 1.0}
+        | {"step": n, "total_steps": 9, "values": {"loss": 1.0}}
+        for n in range(1, 5)
+    ]
+    (run_folder(run) / "events.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+    progress = _stored_progress(run, Progress())
+
+    assert progress.step == 4
+    assert progress.stop.startswith("Its last word came 35") is named
+    assert Notice.objects.get().text.startswith(f"{run.name}: {ALARMS['stalled'].title}")
+
+
+def written_rows(folder: Path) -> Path:
+    rows = [{"prompt": turn("user", prompt), "completion": turn("assistant", GOOD)} for prompt in PROMPTS]
+    write_rows(folder / "train.parquet", rows)
+    return folder / "train.parquet"
 
 
 def test_every_alarm_but_silence_has_a_stream_here():

@@ -8,6 +8,7 @@ import json
 import stat
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -103,15 +104,19 @@ def head() -> Iterator[FakeRay]:
 @pytest.fixture
 def ray(head, monkeypatch) -> RayLauncher:
     monkeypatch.setenv("RAY_TOKEN", "secret")
+    monkeypatch.setenv("WANDB_API_KEY", "for the runs")
     url = f"http://127.0.0.1:{head.server_port}"
-    return RayLauncher(LauncherSettings(kind="ray", url=url, token_env="RAY_TOKEN", cards=2, root="/concord"))
+    given = {"token_env": "RAY_TOKEN", "cards": 2, "root": "/concord", "pass_on": ("WANDB_API_KEY",)}
+    return RayLauncher(LauncherSettings(kind="ray", url=url, **given))
 
 
 def test_ray_takes_up_what_runs_and_submits_anew_what_has_ended(ray, head, spec_path):
     handle = ray.start(spec_path)
     (job,) = head.jobs.values()
     assert job["entrypoint_num_gpus"] == 2
-    assert "--nproc-per-node=2 -m trainer.runner" in job["entrypoint"]
+    assert job["entrypoint"] == f"python -m trainer.runner.ranks 2 {spec_path}"
+    given = job["runtime_env"]["env_vars"]
+    assert given == {"PYTHONPATH": "/concord", "HF_HUB_OFFLINE": "1", "WANDB_API_KEY": "for the runs"}
     assert handle.poll() is None
 
     job["status"] = "RUNNING"
@@ -239,7 +244,7 @@ def test_the_slurm_script_says_what_it_asks_for(spec_path):
     assert {"#SBATCH --nodes=2", "#SBATCH --gpus-per-node=4", "#SBATCH --partition=gpu"} <= set(head)
     assert script.startswith("#!/bin/bash\n")
     assert "$name" not in script
-    assert f"-m trainer.runner {spec_path}" in script
+    assert "/v/bin/python -m trainer.runner.ranks 4" in script
 
 
 def test_the_slurm_script_runs_the_runner_and_hands_on_its_status(commands, spec_path, tmp_path):
@@ -251,6 +256,54 @@ def test_the_slurm_script_runs_the_runner_and_hands_on_its_status(commands, spec
 
     assert subprocess.run(["bash", str(script)], check=False).returncode == 76
     assert (tmp_path / "asked").read_text() == f"-m trainer.runner {spec_path}\n"
+
+
+def test_slurms_warning_becomes_the_wish_to_stop_in_any_folder(commands, tmp_path):
+    folder = tmp_path / "the runs' folder"
+    folder.mkdir()
+    command(
+        commands,
+        "runner",
+        'cd "$(dirname "$3")"; touch up; until [ -e CANCEL ]; do sleep 0.02; done; exit 143',
+    )
+    settings = LauncherSettings(kind="slurm", root=str(tmp_path), python=str(commands / "runner"))
+    script = tmp_path / "job.sh"
+    script.write_text(SlurmLauncher(settings).render(folder / "spec.json"))
+    job = subprocess.Popen(["bash", str(script)])
+    while not (folder / "up").exists():
+        assert job.poll() is None
+        time.sleep(0.01)
+
+    job.terminate()
+
+    assert job.wait(30) == 143
+
+
+def test_slurm_gives_a_job_what_is_named_of_the_environment(commands, spec_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("SECRET_KEY", "hidden")
+    monkeypatch.setenv("WANDB_API_KEY", "for the runs")
+    command(commands, "sbatch", f'echo "$2" > {tmp_path}/asked; echo 1')
+
+    SlurmLauncher(LauncherSettings(kind="slurm", pass_on=("WANDB_API_KEY",))).start(spec_path)
+
+    option, _equals, names = (tmp_path / "asked").read_text().strip().partition("=")
+    assert option == "--export"
+    assert {"PATH", "WANDB_API_KEY"} <= set(names.split(","))
+    assert "SECRET_KEY" not in names
+
+
+def test_slurm_without_accounting_goes_by_its_queue_and_silence_is_no_loss(commands, spec_path, tmp_path):
+    command(commands, "sbatch", "echo 7")
+    command(commands, "sacct", "echo 'Slurm accounting storage is disabled' >&2; exit 1")
+    command(commands, "squeue", "echo RUNNING")
+    handle = SlurmLauncher(LauncherSettings(kind="slurm")).start(spec_path)
+    assert handle.poll() is None
+
+    command(commands, "squeue", "echo 'Unable to contact slurm controller (connect failure)' >&2; exit 1")
+    with pytest.raises(LauncherAway, match="Unable to contact"):
+        handle.poll()
+    command(commands, "squeue", "echo 'slurm_load_jobs error: Invalid job id specified' >&2; exit 1")
+    assert handle.poll() == LOST
 
 
 def test_a_template_that_can_not_be_filled_is_refused(spec_path, tmp_path):
@@ -286,10 +339,10 @@ def test_kubernetes_applies_follows_and_deletes(commands, spec_path, tmp_path):
     assert handle.poll() == LOST
 
 
-def test_the_kubernetes_job_is_one_that_the_api_takes(spec_path, settings):
-    manifest = KubernetesLauncher(LauncherSettings(kind="kubernetes", image="i", cards=2)).manifest(
-        spec_path, "n"
-    )
+def test_the_kubernetes_job_is_one_that_the_api_takes(spec_path, settings, monkeypatch):
+    monkeypatch.setenv("WANDB_API_KEY", 'for "the" runs')
+    given = LauncherSettings(kind="kubernetes", image="i", cards=2, pass_on=("WANDB_API_KEY",))
+    manifest = KubernetesLauncher(given).manifest(spec_path, "n")
 
     assert (manifest["apiVersion"], manifest["kind"], manifest["metadata"]["name"]) == (
         "batch/v1",
@@ -300,7 +353,8 @@ def test_the_kubernetes_job_is_one_that_the_api_takes(spec_path, settings):
     (container,) = pod["containers"]
     assert pod["restartPolicy"] in ("Never", "OnFailure")  # all that a Job allows
     assert container["resources"]["limits"] == {"nvidia.com/gpu": 2}
-    assert container["command"][-3:] == ["-m", "trainer.runner", str(spec_path)]
+    assert container["command"][-4:] == ["-m", "trainer.runner.ranks", "2", str(spec_path)]
+    assert {"name": "WANDB_API_KEY", "value": 'for "the" runs'} in container["env"]
     mounts = {mount["name"] for mount in container["volumeMounts"]}
     assert mounts == {volume["name"] for volume in pod["volumes"]}
     assert all(isinstance(each["value"], str) for each in container["env"])
@@ -314,6 +368,7 @@ def test_the_kubernetes_job_is_one_that_the_api_takes(spec_path, settings):
         ({"kind": "ray"}, "needs the url"),
         ({"kind": "ray", "url": "http://head", "nodes": 2}, "Slurm alone"),
         ({"slot": ["0"]}, "unknown field 'slot'"),
+        ({"pass_on": "HF_TOKEN"}, "a list in pass_on"),
     ],
 )
 def test_a_setting_that_can_not_be_meant_is_said(entry, words):

@@ -3,13 +3,15 @@
 import os
 import signal
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from feedback.errors import Refused
 from trainer.events import read_events
-from trainer.launchers.launcher import Handle
+from trainer.launchers import local
+from trainer.launchers.launcher import Handle, NoFreeSlot
 from trainer.launchers.registry import launcher_named
 
 pytestmark = pytest.mark.training
@@ -68,11 +70,13 @@ def test_a_cancel_reaches_the_runner_as_sigterm(bad_spec):
     assert end_of(handle) in (-signal.SIGTERM, 1)
 
 
-def test_no_secret_of_the_server_reaches_the_runner(bad_spec, monkeypatch):
+def test_no_secret_of_the_server_reaches_the_runner_but_what_is_named(bad_spec, monkeypatch, settings):
     secrets = ("DATABASE_URL", "SECRET_KEY", "CELERY_BROKER_URL", "ANTHROPIC_API_KEY", "HF_TOKEN")
     for name in secrets:
         monkeypatch.setenv(name, "hidden")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    monkeypatch.setenv("WANDB_API_KEY", "for the runs")
+    settings.LAUNCHERS = {"local": {"pass_on": ["WANDB_API_KEY", "NOT_SET"]}}
 
     handle = launcher_named("local").start(bad_spec)
     environment = Path(f"/proc/{handle.process.pid}/environ").read_bytes()  # type: ignore[attr-defined]
@@ -81,6 +85,38 @@ def test_no_secret_of_the_server_reaches_the_runner(bad_spec, monkeypatch):
     names = {entry.partition(b"=")[0].decode() for entry in environment.split(b"\0")}
     assert not names & set(secrets)
     assert {"PATH", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES"} <= names
+    assert b"WANDB_API_KEY=for the runs" in environment.split(b"\0")
+
+
+@pytest.fixture
+def take(settings, tmp_path) -> Iterator[Callable[..., str]]:
+    """Takes a free one of these slots, as a runner would hold it."""
+    settings.VAR = tmp_path
+    held: list[int] = []
+
+    def take(*slots: str) -> str:
+        slot, locks = local._free_slot(slots)
+        held.extend(locks)
+        return slot
+
+    yield take
+    local._close(held)
+
+
+def test_no_card_is_given_twice_whatever_the_launchers_call_their_slots(take):
+    assert take("0", "1") == "0"
+    with pytest.raises(NoFreeSlot):
+        take("1,0", "0")
+    assert take("1", "2,3") == "1"  # which was let go of, as the other of the two was taken
+    assert take("1", "3, 2") == "3, 2"
+    with pytest.raises(NoFreeSlot):
+        take("2", "3")
+
+
+def test_a_slot_named_twice_is_shared_on_purpose(take):
+    assert take("cpu", "cpu") == take("cpu", "cpu") == "cpu"
+    with pytest.raises(NoFreeSlot):
+        take("cpu", "cpu")
 
 
 def test_an_unknown_launcher_is_refused():

@@ -1,7 +1,7 @@
 """A real run on a real Ray head on loopback: token, log, stop, a lost head and its restart. Needs RAY_BIN.
 
 RAY_BIN is the path of the `ray` command of an environment of its own (pip install "ray[default]==2.60.0"), which
-this one does not depend on. Without it these are left out; test_ray_protocol.py holds the launcher to what was seen.
+this one does not depend on. Without it these are left out; test_far_launchers.py holds the launcher to what was seen.
 """
 
 import os

@@ -108,6 +108,10 @@ def test_parameters_cannot_be_changed_afterwards() -> None:
         ({"parameters": {"quantize": "nf4"}}, "parameters.quantize: freezes the whole model"),
         ({"parameters": {"lora_r": 8, "frozen_layers": 1}}, "parameters.frozen_layers: freezes layers of a"),
         ({"parameters": {"unfreeze_every": 5}}, "parameters.unfreeze_every: unfreezes what is not frozen"),
+        (
+            {"method": "grpo", "parameters": {"rewards": REWARDS, "win_rate_by": REWARDS}},
+            "parameters.eval_steps: is 0, and win_rate_by",
+        ),
         ({"parameters": {"early_stopping": 2}}, "parameters.eval_steps: is 0, and early_stopping"),
         (
             {"parameters": {"early_stopping": 2, "eval_steps": 50}},

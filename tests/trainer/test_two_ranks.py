@@ -1,37 +1,120 @@
-"""One run on two processes, as `accelerate` and the launchers spread it over cards."""
+"""One run on two processes, as the launchers spread it over cards."""
 
+import fcntl
 import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
 
 from trainer.events import read_events
+from trainer.runner.execution import BUSY
+from trainer.runner.ranks import status_of
 from trainer.spec import RunSpec
 
 from .conftest import ROOT
 
 
 @pytest.mark.training
-def test_two_ranks_train_one_run(tiny_model, preferences, tmp_path):
+def test_two_ranks_train_one_run_and_a_stopped_one_resumes(tiny_model, preferences, tmp_path):
     """FSDP2 and DeepSpeed need cards; two gloo processes are what a CPU has of them."""
-    parameters = {"max_steps": 3, "batch_size": 2, "max_length": 128, "logging_steps": 1, "save_steps": 2}
+    # DDP wants a gradient of every weight where it is not told of frozen ones.
+    frozen = {"frozen_layers": 1, "gradient_checkpointing": "on"}
+    fast = {"max_steps": 3, "batch_size": 2, "max_length": 128, "logging_steps": 1, "save_steps": 2}
+    parameters = fast | frozen
     spec = RunSpec(method="reward", model=str(tiny_model), dataset=str(preferences), parameters=parameters)
     (tmp_path / "spec.json").write_text(spec.to_json())
-    spread = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "trainer.runner"]
+    (tmp_path / "CANCEL").touch()
 
-    done = subprocess.run(
-        [sys.executable, *spread, str(tmp_path / "spec.json")],
+    stopped, done = (spread(tmp_path / "spec.json", OMP_NUM_THREADS="1") for _ in range(2))
+
+    assert stopped.returncode == 143, stopped.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-2000:]
+    events, _ = read_events(tmp_path / "events.jsonl")
+    kinds = [event["kind"] for event in events]
+    assert (kinds.count("cancelled"), kinds.count("finished")) == (1, 1)  # only the first rank writes
+    assert [event["step"] for event in events if event["kind"] == "metric"] == [1, 2, 3]
+    assert (tmp_path / "final" / "model.safetensors").is_file()
+
+
+def spread(spec_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "trainer.runner.ranks", "2", str(spec_path)],
         cwd=ROOT,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | environment,
         capture_output=True,
         text=True,
         timeout=120,
     )
 
-    assert done.returncode == 0, done.stderr[-2000:]
+
+def test_where_the_folder_is_taken_all_ranks_end_at_once(tmp_path):
+    (tmp_path / "spec.json").write_text('{"method": "sft"}')
+    with (tmp_path / "run.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+        assert spread(tmp_path / "spec.json").returncode == BUSY
+
+
+RANK = """
+import os, pathlib, signal, sys, time
+rank, here = os.environ["RANK"], pathlib.Path(sys.argv[1]).parent
+signal.signal(signal.SIGTERM, lambda *_: (here / f"told-{rank}").touch())
+(here / f"up-{rank}").touch()
+while not (here / f"told-{rank}").exists():
+    time.sleep(0.01)
+time.sleep(0.3 * (rank == "0"))  # the first rank still writes its checkpoint
+(here / f"saved-{rank}").touch()
+sys.exit(76 if rank == "0" else 143)
+"""
+
+
+def test_a_stop_reaches_every_rank_and_the_last_to_save_is_waited_for(tmp_path):
+    """With scripts in the ranks' place, so that it takes a moment."""
+    ranks_of = (
+        "import subprocess, sys\nfrom trainer.runner import ranks\nPopen = subprocess.Popen\n"
+        f"script = {RANK!r}\n"
+        "rank = lambda command, **more: Popen([sys.executable, '-c', script, command[-1]], **more)\n"
+        "ranks.subprocess.Popen = rank\n"
+        "sys.exit(ranks.main(sys.argv[1:]))"
+    )
+    (tmp_path / "spec.json").write_text('{"method": "sft"}')
+    command = [sys.executable, "-c", ranks_of, "2", str(tmp_path / "spec.json")]
+    process = subprocess.Popen(command, cwd=ROOT)
+    while not all((tmp_path / f"up-{rank}").exists() for rank in (0, 1)):
+        assert process.poll() is None
+        time.sleep(0.01)
+
+    process.terminate()
+
+    assert process.wait(30) == 76
+    assert all((tmp_path / f"saved-{rank}").exists() for rank in (0, 1))
+
+
+def test_a_method_that_only_answers_is_given_one_process(tmp_path):
+    (tmp_path / "spec.json").write_text('{"method": "generate", "model": "m", "dataset": "d", "wrong": 1}')
+
+    assert spread(tmp_path / "spec.json").returncode == 1
+
     events, _ = read_events(tmp_path / "events.jsonl")
-    kinds = [event["kind"] for event in events]
-    assert (kinds.count("started"), kinds.count("finished")) == (1, 1)  # only the first rank writes
-    assert [event["step"] for event in events if event["kind"] == "metric"] == [1, 2, 3]
-    assert (tmp_path / "final" / "model.safetensors").is_file()
+    assert "wrong" in events[-1]["message"]
+    assert (tmp_path / "runner.log").read_text().count("SpecError: wrong") == 1
+
+
+@pytest.mark.parametrize(
+    ("codes", "node", "status"),
+    [
+        ([0, 0], 0, 0),
+        ([76, 143], 0, 76),
+        ([143, 143], 1, 0),  # the first machine says it
+        ([-9, 1], 0, 1),  # killed since the other had failed
+        ([143, -9], 0, 143),  # which waited for one that had left
+        ([143, 1], 0, 143),  # likewise
+        ([-9, 143], 0, 137),
+        ([1, 1], 1, 1),
+    ],
+)
+def test_the_status_of_many_ranks_is_the_first_ones_or_a_failed_ones(codes, node, status):
+    assert status_of(codes, node) == status

@@ -1,32 +1,16 @@
-"""What launchers of other machines share: the runner's command there, and a note of what was started, in its folder.
+"""What launchers of other machines share: a note of what was started, in its folder, and the wish to stop.
 
 Those machines see the run's folder under the same path. A stop is asked for with a CANCEL file, which the runner
 heeds after its step wherever it is; the machine's own way to stop comes after that, since most kill within seconds.
 """
 
 import json
-import shlex
 from pathlib import Path
 from typing import Any
 
 from trainer.events import read_events
-from trainer.launchers.settings import LauncherSettings
 
 LOST = 74  # EX_IOERR: the machine no longer knows of what it was given
-
-
-def runner_words(settings: LauncherSettings, spec_path: Path) -> list[str]:
-    """The command on one machine: a process for each of its cards."""
-    runner = ["-m", "trainer.runner", str(spec_path)]
-    if settings.cards <= 1:
-        return [settings.python, *runner]
-    spread = ["--standalone", f"--nproc-per-node={settings.cards}"]
-    return [settings.python, "-m", "torch.distributed.run", *spread, *runner]
-
-
-def runner_command(settings: LauncherSettings, spec_path: Path) -> str:
-    """The same for a shell."""
-    return shlex.join(runner_words(settings, spec_path))
 
 
 def remember(spec_path: Path, **note: Any) -> None:

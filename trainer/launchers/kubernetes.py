@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from feedback.errors import Refused
 from trainer.launchers import far
-from trainer.launchers.launcher import Handle, LauncherAway
+from trainer.launchers.launcher import Handle, LauncherAway, runner_words
 from trainer.launchers.settings import LauncherSettings
 
 TEMPLATE = Path(__file__).parent / "templates" / "kubernetes.yaml"
@@ -46,8 +46,11 @@ class KubernetesLauncher:
             "namespace": json.dumps(settings.namespace),
             "image": json.dumps(settings.image),
             "cards": settings.cards,
-            "command": json.dumps(far.runner_words(settings, spec_path)),
+            "command": json.dumps(runner_words(settings.python, settings.cards, spec_path)),
             "var": json.dumps(str(django_settings.VAR)),
+            "environment": json.dumps(
+                [{"name": name, "value": value} for name, value in _environment(settings).items()]
+            ),
         }
         try:
             found = yaml.safe_load(Template(path.read_text()).substitute(known))
@@ -109,3 +112,7 @@ class KubernetesJob:
             if "terminated" in container.get("state", {})
         ]
         return int(codes[-1]) if codes else far.LOST
+
+
+def _environment(settings: LauncherSettings) -> dict[str, str]:
+    return {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", **settings.passed_on}

@@ -4,6 +4,13 @@ from pathlib import Path
 from typing import Protocol
 
 
+def runner_words(python: str, cards: int, spec_path: Path) -> list[str]:
+    """The runner's command on one machine: a process for each of its cards."""
+    if cards <= 1:
+        return [python, "-m", "trainer.runner", str(spec_path)]
+    return [python, "-m", "trainer.runner.ranks", str(cards), str(spec_path)]
+
+
 class NoFreeSlot(Exception):
     """Every place of this machine is taken: the run waits its turn. Carries one sentence."""
 

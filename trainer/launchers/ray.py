@@ -9,6 +9,7 @@ is found again. A job that waits for 900 seconds fails, so one waits at a time, 
 
 import hashlib
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from django.utils.translation import gettext_noop
 
 from feedback.errors import Refused
 from trainer.launchers import far
-from trainer.launchers.launcher import Handle, LauncherAway, NoFreeSlot
+from trainer.launchers.launcher import Handle, LauncherAway, NoFreeSlot, runner_words
 from trainer.launchers.settings import LauncherSettings
 
 UNDER_WAY = ("PENDING", "RUNNING")
@@ -52,9 +53,11 @@ class RayLauncher:
         settings = self.settings
         body: dict[str, Any] = {
             "submission_id": name,
-            "entrypoint": far.runner_command(settings, spec_path),
+            "entrypoint": shlex.join(runner_words(settings.python, settings.cards, spec_path)),
             "metadata": {"concord": str(spec_path)},
-            "runtime_env": {"env_vars": {"PYTHONPATH": settings.root, "HF_HUB_OFFLINE": "1"}},
+            "runtime_env": {
+                "env_vars": {"PYTHONPATH": settings.root, "HF_HUB_OFFLINE": "1", **settings.passed_on}
+            },
         }
         if settings.cards:
             body["entrypoint_num_gpus"] = settings.cards

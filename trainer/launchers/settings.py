@@ -1,11 +1,13 @@
 """What an administrator says of each launcher: one entry a name in the setting LAUNCHERS."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+LISTS = ("slots", "pass_on")
 KINDS = ("local", "ray", "slurm", "kubernetes", "remote")
 
 
@@ -19,7 +21,9 @@ class LauncherSettings:
     how many machines. ``url`` and ``token_env`` (the name of an environment variable) are the Ray head's;
     ``template`` is the path of a Slurm or Kubernetes template of your own; ``image`` and ``namespace`` are
     Kubernetes', ``partition`` is Slurm's. ``python`` and ``root`` are the interpreter and this code's
-    folder there. A cluster sees the folders of runs, snapshots and models under the same paths as this server.
+    folder there. ``pass_on`` names variables of the server's environment that its runs are given, such as the key of a
+    judge or a tracker; nothing else of it that may be secret reaches them. A cluster sees the folders of runs,
+    snapshots and models under the same paths as this server.
     """
 
     kind: str = "local"
@@ -37,6 +41,12 @@ class LauncherSettings:
     partition: str = ""
     python: str = "python"
     root: str = ""
+    pass_on: tuple[str, ...] = ()
+
+    @property
+    def passed_on(self) -> dict[str, str]:
+        """The variables that ``pass_on`` names, as far as the server has them."""
+        return {name: os.environ[name] for name in self.pass_on if name in os.environ}
 
 
 def read_settings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, LauncherSettings]:
@@ -47,7 +57,11 @@ def read_settings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, LauncherS
         unknown = sorted(set(entry) - known)
         if unknown:
             raise ImproperlyConfigured(f"LAUNCHERS: {name} has the unknown field {unknown[0]!r}.")
-        read[name] = LauncherSettings(**{**entry, "slots": tuple(entry.get("slots", ()))})
+        lists = {field: entry.get(field, ()) for field in LISTS}
+        for field, value in lists.items():
+            if not isinstance(value, list | tuple):
+                raise ImproperlyConfigured(f"LAUNCHERS: {name} needs a list in {field}, not {value!r}.")
+        read[name] = LauncherSettings(**{**entry, **{field: tuple(value) for field, value in lists.items()}})
         if read[name].kind not in KINDS:
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs a kind of {', '.join(KINDS)}.")
         if read[name].nodes > 1 and read[name].kind != "slurm":

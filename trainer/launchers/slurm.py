@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from feedback.errors import Refused
 from trainer.launchers import far
 from trainer.launchers.launcher import Handle, LauncherAway
+from trainer.launchers.local import harmless_environment
 from trainer.launchers.settings import LauncherSettings
 
 TEMPLATE = Path(__file__).parent / "templates" / "slurm.sh"
@@ -19,6 +20,9 @@ ENDED_WELL = "COMPLETED"
 ENDED_BADLY = ("FAILED", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "DEADLINE")
 STOPPED = {"CANCELLED", "TIMEOUT", "PREEMPTED"}
 STOPPED_STATUS = 143
+# How Slurm's commands put it.
+NO_ACCOUNTING = "accounting storage is disabled"
+NO_SUCH_JOB = "Invalid job id specified"
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,10 @@ class SlurmLauncher:
         far.forget_stop(spec_path)
         script = spec_path.parent / "slurm.sh"
         script.write_text(self.render(spec_path))
-        number = _said("sbatch", "--parsable", str(script)).split(";")[0].strip()
+        # A job is given sbatch's whole environment where nothing is said, the server's secrets with it.
+        handed_on = ",".join({**harmless_environment(), **self.settings.passed_on})
+        said = _said("sbatch", "--parsable", f"--export={handed_on}", str(script))
+        number = said.split(";")[0].strip()
         if not number.isdecimal():
             raise Refused(_("sbatch gave no number of a job: %(said)s") % {"said": number}, field="launcher")
         far.remember(spec_path, id=number)
@@ -70,10 +77,12 @@ class SlurmJob:
 
     def poll(self) -> int | None:
         """By the accounting where it knows the job, or by the queue, which forgets what has ended."""
-        line = _said("sacct", "-j", self.number, "-X", "-n", "-P", "-o", "State,ExitCode").strip()
-        state, _bar, code = line.splitlines()[0].partition("|") if line else ("", "", "")
+        line = _said(
+            "sacct", "-j", self.number, "-X", "-n", "-P", "-o", "State,ExitCode", fine=NO_ACCOUNTING
+        ).strip()
+        state, _bar, code = line.splitlines()[-1].partition("|") if line else ("", "", "")
         if not state:
-            queued = _said("squeue", "-h", "-j", self.number, "-o", "%T", may_fail=True).strip()
+            queued = _said("squeue", "-h", "-j", self.number, "-o", "%T", fine=NO_SUCH_JOB).strip()
             return None if queued else (0 if far.ended_well(self.spec_path) else far.LOST)
         word = state.split()[0].rstrip("+")  # "CANCELLED by 1000"
         if word == ENDED_WELL:
@@ -85,10 +94,10 @@ class SlurmJob:
     def cancel(self) -> None:
         """One that waits is taken back; one that runs saves a checkpoint: only the runner is told."""
         far.ask_to_stop(self.spec_path)
-        _said("scancel", "--state=PENDING", self.number, may_fail=True)
+        _said("scancel", "--state=PENDING", self.number, fine=NO_SUCH_JOB)
 
     def kill(self) -> None:
-        _said("scancel", self.number, may_fail=True)
+        _said("scancel", self.number, fine=NO_SUCH_JOB)
 
 
 def _status(code: str) -> int:
@@ -97,15 +106,20 @@ def _status(code: str) -> int:
     return -int(number) if number.isdecimal() and int(number) else int(status or 1) or 1
 
 
-def _said(*words: str, may_fail: bool = False) -> str:
-    """What a command printed. Raises LauncherAway where it fails, since a controller that restarts comes back."""
+def _said(*words: str, fine: str | None = None) -> str:
+    """What a command printed; nothing where it fails with the words ``fine``.
+
+    Raises LauncherAway where it fails otherwise, since a controller that restarts comes back.
+    """
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LauncherAway(
             f"{words[0]} can not be run here ({type(error).__name__}); it is tried again."
         ) from error
-    if done.returncode and not may_fail:
+    if done.returncode and fine and fine in done.stderr:
+        return ""
+    if done.returncode:
         last = (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
         raise LauncherAway(f"{words[0]} failed ({last}); it is tried again.")
     return done.stdout

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from trainer.runner.checkpoints import mark_complete
 from trainer.runner.execution import Run, is_first_rank
 from trainer.runner.failures import RunnerError
+from trainer.runner.rollouts import is_sharded
+from trainer.runner.win_rates import WinRate
 
 # The trainers' names for what has one name on the charts.
 _NAMES = {
@@ -45,8 +47,8 @@ _TIMINGS = (
 class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not typed here
     """Called by the trainer on every rank; only rank 0 writes, and all ranks stop at the same step."""
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, win_rate: WinRate | None = None) -> None:
+        self._run, self._win_rate = run, win_rate
         self._trained = False
         self._reported: tuple[float, int] | None = None
         self.stop_reason: str | None = None
@@ -71,13 +73,19 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
         state: TrainerState,
         _control: TrainerControl,
         logs: dict[str, float] | None = None,
+        model: PreTrainedModel | None = None,
         **_: Any,
     ) -> None:
         logs = logs or {}
         if "loss" in logs:
             self._report_metric(state, logs)
         elif any(name.startswith("eval_") for name in logs):
-            self._report_evaluation(state, logs)
+            self._report_evaluation(state, logs, self._wins(model))
+
+    def _wins(self, model: PreTrainedModel | None) -> dict[str, float]:
+        if self._win_rate is None or model is None:
+            return {}
+        return self._win_rate.of(model, sharded=is_sharded(model))
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
@@ -112,8 +120,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
             return memory
         return {**memory, "rows_per_second": (step - before[1]) * a_step / max(now - before[0], 1e-9)}
 
-    def _report_evaluation(self, state: TrainerState, logs: dict[str, float]) -> None:
-        values = _named({name.removeprefix("eval_"): value for name, value in logs.items()})
+    def _report_evaluation(self, state: TrainerState, logs: dict[str, float], more: dict[str, float]) -> None:
+        values = _named({name.removeprefix("eval_"): value for name, value in logs.items()}) | more
         self.evaluations[state.global_step] = values
         self._run.report_evaluation(state.global_step, values)
 

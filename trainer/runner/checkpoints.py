@@ -29,6 +29,13 @@ def remove_half_written(folder: Path) -> None:
             shutil.rmtree(path)
 
 
+def remove_older(folder: Path, kept: tuple[int, ...]) -> None:
+    """Delete checkpoints but those of the steps ``kept``, and one whole one beside them."""
+    older = sorted((path for path in _checkpoints(folder) if _step(path) not in kept), key=_step)
+    for path in older[:-1]:
+        shutil.rmtree(path)
+
+
 def _checkpoints(folder: Path) -> list[Path]:
     return [path for path in folder.glob("checkpoint-*") if path.name.removeprefix("checkpoint-").isdigit()]
 

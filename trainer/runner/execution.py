@@ -64,8 +64,12 @@ class Run:
             self.tracking.log(step, values, "eval")
 
     def check_stop(self) -> None:
-        """Raise Cancelled, with the checkpoint to go on from, when the run has to stop."""
-        self.stop.check(*last_complete(self.folder))
+        """Raise Cancelled, with the checkpoint to go on from, when the run has to stop.
+
+        Of several ranks the first decides: one that left alone would be waited for by the others.
+        """
+        if is_first_rank():
+            self.stop.check(*last_complete(self.folder))
 
 
 def execute(spec_path: Path) -> int:

@@ -66,10 +66,8 @@ def load_causal_model(
     return model
 
 
-def load_reward_model(run: Run, tokenizer: PreTrainedTokenizerBase, *, new_head: bool) -> PreTrainedModel:
-    """A model with numbers as output, on the CPU, as it is. `new_head` gives a language model a random head."""
-    if new_head:
-        return load_scorer(run, run.spec.model, tokenizer)
+def load_reward_model(run: Run, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A trained reward model, only to be asked: the spec's own."""
     return load_reward_model_from(run, run.spec.model, tokenizer)
 
 

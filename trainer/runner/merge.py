@@ -7,14 +7,13 @@ what was loaded. Left out: adapters of more than one task, quantised bases.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 from trainer.runner.execution import Run
 from trainer.runner.failures import RunnerError
 from trainer.runner.loading import load_causal_model, load_reward_model, load_tokenizer
-from trainer.runner.training import report_start
+from trainer.runner.training import publish_final, report_start
 
 
 def execute(run: Run) -> dict[str, Any]:
@@ -26,11 +25,13 @@ def execute(run: Run) -> dict[str, Any]:
     run.check_stop()
     tokenizer = load_tokenizer(run)
     scores = json.loads(adapter.read_text()).get("task_type") == "SEQ_CLS"
-    model = load_reward_model(run, tokenizer, new_head=False) if scores else load_causal_model(run, tokenizer)
-    part, final = run.folder / "final.part", run.folder / "final"
-    model.save_pretrained(part)
-    tokenizer.save_pretrained(part)
-    shutil.rmtree(final, ignore_errors=True)
-    part.replace(final)
+    load = load_reward_model if scores else load_causal_model
+    model = load(run, tokenizer)
+
+    def write(folder: Path) -> None:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+    final = publish_final(run, write)
     run.events.write("metric", step=1, total_steps=1, epoch=None, values={})
-    return {"model": final.name, "steps": 1}
+    return {"model": final, "steps": 1}

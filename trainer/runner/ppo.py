@@ -21,7 +21,6 @@ resumed run needs nothing but weights, optimizer and β. Left out: several respo
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -33,14 +32,16 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs
 from peft import get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl.trainer.utils import disable_dropout_in_model
 
 from trainer.runner.callback import any_rank, diverged
-from trainer.runner.checkpoints import last_complete, mark_complete, remove_half_written
+from trainer.runner.checkpoints import last_complete, mark_complete, remove_half_written, remove_older
 from trainer.runner.execution import Run, is_first_rank
+from trainer.runner.failures import RunnerError
 from trainer.runner.layers import LayerFreezer
 from trainer.runner.loading import (
     has_gpu,
@@ -51,7 +52,7 @@ from trainer.runner.loading import (
     uses_bf16,
 )
 from trainer.runner.rewards import Mix, load_mix
-from trainer.runner.rollouts import Ids, LocalSampler, Sampler, VllmSampler, end_tokens
+from trainer.runner.rollouts import Ids, LocalSampler, Sampler, VllmSampler, end_tokens, is_sharded
 from trainer.runner.rows import TrainingRows, load_prompts, tokenize
 from trainer.runner.samples import named_rewards
 from trainer.runner.stopping import Cancelled
@@ -61,9 +62,11 @@ from trainer.runner.training import (
     publish_final,
     report_training_start,
 )
+from trainer.runner.win_rates import load_win_rate
 
 Row = dict[str, Any]
 Rows = Sequence[Row]
+UNGRADED_STEPS = 5  # in a row, after which a run fails
 
 
 def execute(run: Run) -> dict[str, Any]:
@@ -117,7 +120,7 @@ def steered(coefficient: float, kl: float, target: float, responses: int, horizo
     if target == 0:
         return coefficient
     error = min(max(kl / target - 1, -0.2), 0.2)
-    return coefficient * (1 + error * responses / horizon)
+    return coefficient * (1 + error * min(1.0, responses / horizon))
 
 
 def rate_factor(step: int, total: int, warmup: int, scheduler: str) -> float:
@@ -223,6 +226,7 @@ class Progress:
         self.best: float | None = None
         self.best_step = 0
         self.without_gain = 0
+        self.ungraded = 0  # steps in a row without any grade
 
     def state_dict(self) -> dict[str, Any]:
         return vars(self).copy()
@@ -246,6 +250,10 @@ class PPO:
             mixed_precision="bf16" if uses_bf16(run) else "no",
             gradient_accumulation_steps=batches // self.parameters["minibatches"],
             cpu=not has_gpu(),
+            # DDP waits for the gradient of a frozen layer otherwise.
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(find_unused_parameters=self.parameters["frozen_layers"] > 0)
+            ],
         )
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         whole = ActorCritic(*self._models())
@@ -260,6 +268,7 @@ class PPO:
             if self.parameters["vllm_url"]
             else LocalSampler(run, self.accelerator, self.model, tokenizer)
         )
+        self.win_rate = load_win_rate(run, tokenizer, rows.test)
         self.progress = Progress(self.parameters["kl_coefficient"])
         self.accelerator.register_for_checkpointing(self.progress)
         self.total = self.parameters["max_steps"] or math.ceil(
@@ -325,17 +334,20 @@ class PPO:
         rows = [self.train_rows[index] for index in self._prompt_indices(step)]
         batches, values = self._collect(rows, step)
         collected = time.perf_counter()
-        values |= self._improve(batches, step)
-        self.sampler.renew(self.write_policy)
+        graded = int(values.pop("graded"))
+        self._check_graded(graded, step)
+        if graded:
+            values |= self._improve(batches, step)
+            self.sampler.renew(self.write_policy)
+            self.progress.kl_coefficient = steered(
+                self.progress.kl_coefficient,
+                values["kl"],
+                self.parameters["kl_target"],
+                graded,
+                self.parameters["kl_horizon"],
+            )
         ended = time.perf_counter()
         responses = self.parameters["rollouts"] * self.ranks
-        self.progress.kl_coefficient = steered(
-            self.progress.kl_coefficient,
-            values["kl"],
-            self.parameters["kl_target"],
-            responses,
-            self.parameters["kl_horizon"],
-        )
         values |= {
             "learning_rate": self.parameters["learning_rate"] * factor,
             "samples_per_second": responses / (ended - began),
@@ -345,6 +357,18 @@ class PPO:
         if has_gpu():
             values["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
         return values
+
+    def _check_graded(self, graded: int, step: int) -> None:
+        """A step without any grade teaches nothing; the run fails where several come in a row."""
+        self.progress.ungraded = 0 if graded else self.progress.ungraded + 1
+        if self.progress.ungraded >= UNGRADED_STEPS:
+            raise RunnerError(
+                f"No response of {UNGRADED_STEPS} steps in a row was graded: see what runner.log says of the "
+                "graders, put them right, and start the run again; it goes on from its last checkpoint."
+            )
+        if not graded:
+            message = f"No response of step {step + 1} was graded: the model stays as it is in this step."
+            self.run.events.write("warning", message=message)
 
     def _prompt_indices(self, step: int) -> list[int]:
         """This rank's rows of a step: passes over all rows, each in an order of its own."""
@@ -500,10 +524,11 @@ class PPO:
         score_b: Tensor,
         ended_b: Tensor,
     ) -> dict[str, float]:
-        """The figures of a step's responses, over all ranks."""
+        """The figures of a step's responses, over all ranks; means are over those that have a grade.
+
+        A figure of which nothing is known is left out.
+        """
         kl = sum(batch.kl_bt.sum() for batch in batches)
-        returns = torch.cat([batch.returns_bt[batch.mask_bt > 0] for batch in batches]).cpu()
-        errors = returns - torch.cat([batch.values_bt[batch.mask_bt > 0] for batch in batches]).cpu()
         lengths = torch.tensor([float(len(ids)) for ids in responses])
         graded = ~score_b.isnan()
         sums = [kl, ended_b.sum(), lengths.sum(), len(responses), graded.sum(), score_b[graded].sum()]
@@ -512,18 +537,29 @@ class PPO:
         found = self._total(torch.tensor([float(each) for each in sums], dtype=torch.float64)).tolist()
         kl_sum, ended, tokens, count, scored, score, *by_source = found
         values = {
-            "reward": score / max(1, scored),
-            "kl": kl_sum / count,
             "kl_coefficient": self.progress.kl_coefficient,
             "length": tokens / count,
             "ended_share": ended / count,
             "ungraded_share": 1 - scored / count,
-            "value_explained": float(1 - errors.var() / returns.var().clamp(min=1e-8)),
+            "graded": scored,
             "tokens": tokens,
         }
-        for name, total, known in zip(self.mix.sources, by_source[::2], by_source[1::2], strict=True):
-            values[f"reward_{name}"] = total / max(1, known)
-        return values
+        if scored:
+            values |= {
+                "reward": score / scored,
+                "kl": kl_sum / scored,
+                "value_explained": self._value_explained(batches),
+            }
+        sources = zip(self.mix.sources, by_source[::2], by_source[1::2], strict=True)
+        return values | {f"reward_{name}": total / known for name, total, known in sources if known}
+
+    def _value_explained(self, batches: list[Batch]) -> float:
+        """The share of the returns' variance that the values explain."""
+        returns = torch.cat([batch.returns_bt[batch.mask_bt > 0] for batch in batches])
+        values = torch.cat([batch.values_bt[batch.mask_bt > 0] for batch in batches])
+        _, spread = self._moments(returns)
+        _, missed = self._moments(returns - values)
+        return 1 - (missed / max(spread, 1e-4)) ** 2
 
     # --- held-out prompts, reports, checkpoints
 
@@ -556,12 +592,13 @@ class PPO:
                 )
         reward, graded_count, length, ended = self._total(sums).tolist()
         count = len(held_out)
-        values = {
-            "reward": reward / max(1, graded_count),
-            "length": length / count,
-            "ended_share": ended / count,
-        }
-        self._note_gain(values["reward"], step)
+        values = {"length": length / count, "ended_share": ended / count}
+        if graded_count:
+            values["reward"] = reward / graded_count
+            self._note_gain(values["reward"], step)
+        if self.win_rate:
+            policy = self.accelerator.unwrap_model(self.model).policy
+            values |= self.win_rate.of(policy, sharded=is_sharded(self.model))
         self.run.report_evaluation(step, dict(values))
         return values
 
@@ -583,13 +620,15 @@ class PPO:
             self.run.events.write("samples", step=step, samples=samples)
 
     def _log(self, step: int, unlogged: list[dict[str, float]]) -> None:
+        names = dict.fromkeys(name for each in unlogged for name in each)
         values: dict[str, float | None] = {
-            name: float(np.mean([each[name] for each in unlogged])) for name in unlogged[0]
+            name: float(np.mean([each[name] for each in unlogged if name in each])) for name in names
         }
         epoch = step * self.parameters["rollouts"] * self.ranks / len(self.train_rows)
         self.run.report_metric(step, self.total, epoch, values)
-        if not math.isfinite(values["loss"] or 0.0):
-            raise diverged(self.run, values["loss"], step)
+        loss = values.get("loss", 0.0)
+        if not math.isfinite(loss or 0.0):
+            raise diverged(self.run, loss, step)
 
     def _save(self, step: int) -> None:
         checkpoint = self.run.folder / f"checkpoint-{step}"
@@ -597,13 +636,8 @@ class PPO:
         self.accelerator.wait_for_everyone()
         if is_first_rank():
             mark_complete(checkpoint)
-            kept = {step, self.progress.best_step if self.parameters["early_stopping"] else step}
-            older = sorted(
-                (path for path in self.run.folder.glob("checkpoint-*") if _step_of(path) not in kept),
-                key=_step_of,
-            )
-            for path in older[:-1]:  # one whole checkpoint stays beside the new one
-                shutil.rmtree(path)
+            best = self.progress.best_step if self.parameters["early_stopping"] else step
+            remove_older(self.run.folder, kept=(step, best))
         self.run.events.write("checkpoint", step=step, path=str(checkpoint))
 
     def save_final(self) -> str:
@@ -684,20 +718,18 @@ class PPO:
         return self.accelerator.reduce(value.to(self.accelerator.device), "sum")
 
     def _moments(self, values: Tensor) -> tuple[float, float]:
-        """Mean and standard deviation over all ranks."""
-        sums = self._total(
-            torch.stack([values.sum(), values.square().sum(), torch.tensor(float(len(values)))]).double()
-        )
-        mean = float(sums[0] / sums[2])
-        return mean, math.sqrt(max(0.0, float(sums[1] / sums[2]) - mean**2))
+        """Mean and standard deviation over all ranks; 0 and 0 of nothing."""
+        # In double precision from the start: squares of large values leave nothing of a small spread otherwise.
+        values = values.double()
+        total, squares, count = self._total(
+            torch.stack([values.sum(), values.square().sum(), values.new_tensor(len(values))])
+        ).tolist()
+        mean = total / max(1, count)
+        return mean, math.sqrt(max(0.0, squares / max(1, count) - mean**2))
 
     def _whiten(self, tensors: list[Tensor], masks: list[Tensor]) -> None:
         """Bring the masked values to mean 0 and spread 1 over all ranks, in place."""
         chosen = torch.cat([t[m > 0] for t, m in zip(tensors, masks, strict=True)])
-        mean, deviation = self._moments(chosen.cpu())
+        mean, deviation = self._moments(chosen)
         for tensor, mask in zip(tensors, masks, strict=True):
             tensor.sub_(mean).div_(deviation + 1e-8).mul_(mask)
-
-
-def _step_of(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])

@@ -61,10 +61,13 @@ class Mix:
         return [await answer if inspect.isawaitable(answer) else answer for answer in found]
 
 
-def load_mix(run: Run) -> Mix:
-    """The sources that the spec names, ready to be asked. Raises RunnerError for a folder without a reward model."""
+def load_mix(run: Run, parameter: str = "rewards") -> Mix:
+    """The sources that a parameter of the spec names, ready to be asked.
+
+    Raises RunnerError for a folder without a reward model.
+    """
     sources: dict[str, Source] = {}
-    wanted = run.spec.parameters["rewards"]
+    wanted = run.spec.parameters[parameter]
     for each in wanted:
         source = _model_source(run, each) if "model" in each else _grader_source(each)
         name, number = source.__name__, 2

@@ -104,6 +104,9 @@ class VllmSampler:
                 "temperature": temperature,
                 "top_p": 1.0,
                 "top_k": -1,
+                # Given, since the server takes what is not given from the model's own settings.
+                "min_p": 0.0,
+                "repetition_penalty": 1.0,
                 "seed": seed % 2**31,
                 "return_token_ids": True,
             },

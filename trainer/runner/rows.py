@@ -32,6 +32,8 @@ _LABEL_COLUMNS = (
     "margin",
     "weight",
     "confidence",
+    "score_chosen",
+    "score_rejected",
     "comparison",
     "judgments",
 )

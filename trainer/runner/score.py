@@ -32,7 +32,7 @@ def execute(run: Run) -> dict[str, Any]:
     fits = which_fit(run, tokenizer, table, _whole)
     counts = {"dataset": count_fitting(fits)}
     report_start(run, counts, {"used": ["prompt", "response"], "ignored": []})
-    scorer = _Scorer(place(load_reward_model(run, tokenizer, new_head=False)), tokenizer, fits)
+    scorer = _Scorer(place(load_reward_model(run, tokenizer)), tokenizer, fits)
     output = write_in_batches(run, table, "scores.jsonl", 1, scorer.answer)
     return {"output": output, "rows": counts}
 

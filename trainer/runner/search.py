@@ -28,6 +28,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
+from trainer.budget import seconds_used
 from trainer.events import EventWriter, read_events
 from trainer.runner.execution import CANCELLED, FAILED, FINISHED
 from trainer.runner.stopping import Cancelled, StopWatch
@@ -50,10 +51,15 @@ class Search:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _require(isinstance(self.ranges, Mapping), "ranges", "must be an object, a parameter to its range")
         _require(bool(self.ranges), "ranges", "is empty; name a parameter to search over")
+        _require(isinstance(self.metric, str) and self.metric != "", "metric", "give the name of a figure")
         _require(self.direction in ("minimize", "maximize"), "direction", "use minimize or maximize")
-        _require(isinstance(self.trials, int) and self.trials > 0, "trials", "give a whole number above 0")
-        _require(isinstance(self.seconds, int | float) and self.seconds > 0, "seconds", "give more than 0")
+        _require(_is_whole(self.trials) and self.trials > 0, "trials", "give a whole number above 0")
+        _require(_is_number(self.seconds) and self.seconds > 0, "seconds", "give a number above 0")
+        _require(
+            _is_whole(self.seed) and 0 <= self.seed < 2**32, "seed", "give a whole number from 0 to 2^32 - 1"
+        )
         for name, wanted in self.ranges.items():
             _check_range(self.spec, name, wanted)
 
@@ -109,11 +115,17 @@ def _search(search: Search, folder: Path, events: EventWriter, stop: StopWatch) 
     )
     for left in study.get_trials(states=(TrialState.RUNNING,)):  # of a search that was killed
         study.tell(left.number, state=TrialState.FAIL)
-    ends = time.monotonic() + search.seconds
+    ends = time.monotonic() + search.seconds - _used(folder)
     while _tried(study) < search.trials and time.monotonic() < ends:
         stop.check(_tried(study))
         _try(search, study, folder, events, stop, ends)
     return _best(search, study, folder)
+
+
+def _used(folder: Path) -> float:
+    """The seconds of the budget that earlier attempts have used: those of their trials, by the trials' own logs."""
+    logs = (read_events(path)[0] for path in folder.glob("trial-*/events.jsonl"))
+    return sum(seconds_used(events) for events in logs)
 
 
 def _tried(study: optuna.Study) -> int:
@@ -128,8 +140,14 @@ def _try(
     parameters = search.suggested(trial)
     run = folder / f"trial-{trial.number}"
     run.mkdir(exist_ok=True)
-    _write_spec(run, search.spec, parameters, folder)
     told: dict[str, Any] = {"number": trial.number, "parameters": parameters}
+    try:
+        _write_spec(run, search.spec, parameters, folder)
+    except SpecError as error:  # of two ranges that do not go together at these values
+        events.write("warning", message=f"Trial {trial.number} is not valid ({error}); it is left out.")
+        _give_up(study, trial, TrialState.FAIL)
+        events.write("trial", **told, state="fail", value=None, values={})
+        return
     events.write("trial", **told, state="running", value=None, values={})
     values: dict[int, float] = {}
     try:
@@ -143,9 +161,14 @@ def _try(
         study.tell(trial, value)
     else:
         state = TrialState.FAIL if state == TrialState.COMPLETE else state
-        trial.set_user_attr("said", state.name)
-        study.tell(trial, state=state)
+        _give_up(study, trial, state)
     events.write("trial", **told, state=state.name.lower(), value=value, values=values)
+
+
+def _give_up(study: optuna.Study, trial: Trial, state: TrialState) -> None:
+    """It has no value, and is not tried again."""
+    trial.set_user_attr("said", state.name)
+    study.tell(trial, state=state)
 
 
 def _follow(
@@ -228,9 +251,9 @@ def _spec_with(spec: RunSpec, parameters: Mapping[str, Any]) -> RunSpec:
 def _suggest(trial: Trial, spec: RunSpec, name: str, wanted: Mapping[str, Any]) -> Any:
     if "choices" in wanted:
         return trial.suggest_categorical(name, list(wanted["choices"]))
-    low, high, log = wanted["low"], wanted["high"], bool(wanted.get("log", False))
-    if isinstance(spec.parameters[name], int):
-        return trial.suggest_int(name, int(low), int(high), log=log)
+    low, high, log = wanted["low"], wanted["high"], wanted.get("log", False)
+    if _is_whole(spec.parameters[name]):
+        return trial.suggest_int(name, low, high, log=log)
     return trial.suggest_float(name, float(low), float(high), log=log)
 
 
@@ -239,19 +262,47 @@ def _check_range(spec: RunSpec, name: str, wanted: Any) -> None:
     field = f"ranges.{name}"
     _require(name in spec.parameters, field, f"is no parameter of {spec.method}")
     _require(isinstance(wanted, Mapping), field, "must be an object with low and high, or with choices")
-    if "choices" in wanted:
-        _require(bool(wanted["choices"]), field, "has no choices; give some")
-        ends = list(wanted["choices"])
-    else:
-        numbers = [wanted.get(end) for end in ("low", "high")]
-        valid = all(isinstance(each, int | float) and math.isfinite(each) for each in numbers)
-        _require(valid and numbers[0] <= numbers[1], field, "give low and high, the lower first")
-        _require(
-            not wanted.get("log") or numbers[0] > 0, field, "has a low of 0, of which there is no logarithm"
-        )
-        ends = numbers
+    known = ("choices",) if "choices" in wanted else ("low", "high", "log")
+    for key in wanted:
+        _require(key in known, field, f"has {key!r}, which is none of {', '.join(known)}")
+    ends = _choices(field, wanted["choices"]) if "choices" in wanted else _ends(spec, name, wanted)
     for end in ends:
-        _spec_with(spec, {name: end})
+        try:
+            _spec_with(spec, {name: end})
+        except SpecError as error:
+            raise SpecError(f"{field}: {end!r} will not do ({error})") from error
+
+
+def _choices(field: str, choices: Any) -> list[Any]:
+    _require(isinstance(choices, list), field, "needs a list of choices")
+    _require(bool(choices), field, "has no choices; give some")
+    # What Optuna stores; a truth value is an int.
+    plain = all(isinstance(each, str | int | float) for each in choices)
+    _require(plain, field, "has a choice that is no text, number or truth value")
+    return list(choices)
+
+
+def _ends(spec: RunSpec, name: str, wanted: Mapping[str, Any]) -> list[float]:
+    field, whole = f"ranges.{name}", _is_whole(spec.parameters[name])
+    _require(whole or _is_number(spec.parameters[name]), field, "is no number; give choices")
+    low: Any = wanted.get("low")
+    high: Any = wanted.get("high")
+    fits = _is_whole if whole else _is_number
+    kind = "whole numbers" if whole else "numbers"
+    _require(fits(low) and fits(high), field, f"give low and high, both {kind}")
+    _require(low <= high, field, f"has a low of {low} above its high of {high}; give the lower first")
+    log = wanted.get("log", False)
+    _require(isinstance(log, bool), field, "says true or false in log")
+    _require(not log or low > 0, field, f"has a low of {low}, of which there is no logarithm")
+    return [low, high]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _require(condition: bool, name: str, fix: str) -> None:

@@ -16,7 +16,9 @@ from transformers import (
     PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
+    TrainerControl,
     TrainerState,
+    TrainingArguments,
 )
 
 from trainer.runner.callback import METRICS_OF_TRL, RunCallback
@@ -29,6 +31,7 @@ from trainer.runner.rewards import Mix
 from trainer.runner.rows import TrainingRows
 from trainer.runner.samples import SamplesCallback
 from trainer.runner.stopping import Cancelled
+from trainer.runner.win_rates import load_win_rate
 
 _LIBRARIES = ("torch", "transformers", "trl", "peft", "accelerate", "datasets")
 
@@ -85,6 +88,8 @@ def training_arguments(run: Run, rows: TrainingRows) -> dict[str, Any]:
         "gradient_checkpointing": checkpoints_gradients(run),
         "use_cpu": not gpu,
         "dataloader_pin_memory": gpu,
+        # DDP waits for the gradient of a frozen layer otherwise.
+        "ddp_find_unused_parameters": True if parameters["frozen_layers"] else None,
         "report_to": "none",  # ours writes for all methods alike
         "disable_tqdm": True,
         **_stopping_arguments(run, rows),
@@ -118,6 +123,22 @@ def _stopping_arguments(run: Run, rows: TrainingRows) -> dict[str, Any]:
     }
 
 
+class PatienceCallback(EarlyStoppingCallback):  # type: ignore[misc]  # transformers is not typed here
+    """Stops early, and goes on counting after a resume: Trainer keeps the count in a checkpoint and never reads it."""
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        super().on_train_begin(args, state, control)
+        self.early_stopping_patience_counter = _missed(state)
+
+
+def _missed(state: TrainerState) -> int:
+    """How many evaluations in a row gained nothing."""
+    kept = state.stateful_callbacks.get(PatienceCallback.__name__)
+    return int(kept["attributes"]["early_stopping_patience_counter"]) if kept else 0
+
+
 def callbacks(
     run: Run,
     model: PreTrainedModel,
@@ -128,9 +149,12 @@ def callbacks(
     answers: bool = True,
 ) -> list[TrainerCallback]:
     """What is called between the steps, the run's own first. `answers`: it is a language model."""
-    chosen: list[TrainerCallback] = [RunCallback(run), FreezingCallback(LayerFreezer(model, run.spec))]
+    chosen: list[TrainerCallback] = [
+        RunCallback(run, load_win_rate(run, tokenizer, rows.test)),
+        FreezingCallback(LayerFreezer(model, run.spec)),
+    ]
     if run.spec.parameters["early_stopping"]:
-        chosen.append(EarlyStoppingCallback(run.spec.parameters["early_stopping"]))
+        chosen.append(PatienceCallback(run.spec.parameters["early_stopping"]))
     if answers and rows.test is not None and run.spec.parameters["samples"]:
         chosen.append(SamplesCallback(run, tokenizer, rows.test, mix))
     return chosen
@@ -159,10 +183,10 @@ def train_to_end(run: Run, trainer: Trainer, callback: RunCallback) -> int:
     remove_half_written(run.folder)
     _, checkpoint = last_complete(run.folder)
     run.check_stop()
-    if checkpoint and _is_last(checkpoint):
+    if checkpoint and _is_last(run, checkpoint):
         # Trainer.train would train one step too many from here.
-        trainer.state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
-        trainer._load_from_checkpoint(checkpoint)
+        trainer.state = _state_of(checkpoint)
+        trainer._load_from_checkpoint(_best_of(run, checkpoint))
     else:
         trainer.train(resume_from_checkpoint=checkpoint)
     if callback.stop_reason:
@@ -170,14 +194,26 @@ def train_to_end(run: Run, trainer: Trainer, callback: RunCallback) -> int:
     return int(trainer.state.global_step)
 
 
-def _is_last(checkpoint: str) -> bool:
-    state = TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
-    return bool(state.global_step >= state.max_steps)
+def _is_last(run: Run, checkpoint: str) -> bool:
+    """Whether there is nothing more to train after it, since all steps are done or too many gained nothing."""
+    state, patience = _state_of(checkpoint), run.spec.parameters["early_stopping"]
+    return bool(state.global_step >= state.max_steps or (patience and _missed(state) >= patience))
+
+
+def _best_of(run: Run, checkpoint: str) -> str:
+    """The checkpoint of the best model where the run stops early; the last one otherwise."""
+    best = run.folder / f"checkpoint-{_state_of(checkpoint).best_global_step}"
+    return str(best) if run.spec.parameters["early_stopping"] and best.is_dir() else checkpoint
+
+
+def _state_of(checkpoint: str) -> TrainerState:
+    return TrainerState.load_from_json(str(Path(checkpoint) / "trainer_state.json"))
 
 
 def evaluate(trainer: Trainer, callback: RunCallback, step: int) -> dict[str, float] | None:
     """The values on the test rows of the model after `step`; None without test rows."""
     if trainer.eval_dataset is not None and step not in callback.evaluations:
+        trainer.state.global_step = step  # whose model it is, also where that is not the last
         trainer.evaluate()
     return callback.evaluations.get(step)
 

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 
 from tests.trainer.runner.fake_vllm import FakeVllm
 from trainer.runner import ppo
+from trainer.runner.rewards import Mix
 
 NewRun = Callable[..., Any]
 ROOT = Path(__file__).parents[3]
@@ -174,10 +175,64 @@ def test_a_run_that_gains_nothing_ends_early_with_its_best_model(
     settings = {"rewards": [{"grader": never}], "max_steps": 9, "eval_steps": 1, "save_steps": 1}
     run = new_run("ppo", tiny_model, preferences, **SETTINGS | settings | {"early_stopping": 2})
 
+    assert run.here_terminated_after(2) == 143
     assert run.here() == 0
 
+    assert [event["step"] for event in run.events("metric")] == [1, 2, 3]
     assert [event["step"] for event in run.events("evaluation")][:3] == [1, 2, 3]
     assert json.loads((run.folder / "result.json").read_text())["steps"] == 1
+
+
+def test_a_step_without_any_grade_changes_nothing_and_several_end_the_run(
+    new_run: NewRun, tiny_model: Path, preferences: Path
+) -> None:
+    ungraded = {**HAS_E, "name": "nobody", "input": "{{item.no_such_column}}"}
+    settings = SETTINGS | {"rewards": [{"grader": ungraded}], "whiten_rewards": True, "eval_steps": 1}
+    few, many = (new_run("ppo", tiny_model, preferences, **settings | {"max_steps": n}) for n in (2, 9))
+
+    assert few.here() == 0
+    first, second = values(few)
+    assert first["ungraded_share"] == 1
+    assert not {"reward", "reward_nobody", "kl", "loss"} & set(first)
+    assert all(value is not None for value in (first | second).values())
+    assert "reward" not in few.events("evaluation")[0]["values"]
+    assert few.events("warning")[0]["message"].startswith("No response of step 1 was graded")
+    assert not few.events("alarm")
+    base, final = (load_file(folder / "model.safetensors") for folder in (tiny_model, few.folder / "final"))
+    assert all(torch.equal(base[name], final[name]) for name in base)
+
+    assert many.here() == 1
+    assert many.events("failed")[0]["message"].startswith("No response of 5 steps in a row was graded")
+
+
+@pytest.fixture
+def bare() -> ppo.PPO:
+    """Only what its figures need."""
+    training = ppo.PPO.__new__(ppo.PPO)
+    training.accelerator = Accelerator(cpu=True)
+    training.progress = ppo.Progress(0.1)
+    training.mix = Mix({"known": len, "never": len}, [1.0, 1.0])
+    return training
+
+
+def test_what_was_not_graded_is_left_out_of_reward_and_kl(bare: ppo.PPO) -> None:
+    graded = [True, False, False, False]
+    batch = ppo.make_batch([[1]] * 4, [[7, 8]] * 4, graded, pad=0, device=torch.device("cpu"))
+    batch.old_bt, batch.reference_bt = torch.full((4, 2), -1.0), torch.full((4, 2), -2.0)
+    batch.values_bt, batch.returns_bt = torch.zeros(4, 2), torch.ones(4, 2)
+    nan = float("nan")
+    rewards = torch.tensor([[0.5, nan], [nan, nan], [nan, nan], [nan, nan]])
+
+    found = bare._describe([batch], [[7, 8]] * 4, rewards, rewards[:, 0], torch.ones(4, dtype=torch.bool))
+
+    assert (found["reward"], found["reward_known"], found["kl"]) == (0.5, 0.5, 2.0)
+    assert "reward_never" not in found
+    assert (found["graded"], found["ungraded_share"]) == (1, 0.75)
+
+
+def test_moments_of_large_values_keep_a_small_spread(bare: ppo.PPO) -> None:
+    assert bare._moments(torch.tensor([1e4 + 0.25, 1e4 - 0.25])) == pytest.approx((1e4, 0.25))
+    assert bare._moments(torch.tensor([])) == (0.0, 0.0)
 
 
 def test_a_vllm_server_samples_with_the_weights_it_is_given(
@@ -200,7 +255,10 @@ def test_a_vllm_server_samples_with_the_weights_it_is_given(
     found = values(run)
     assert found[0]["kl"] == pytest.approx(0, abs=1e-5)
     assert abs(found[2]["kl"]) > 1e-3
-    assert server.asked("/v1/completions")[0]["return_token_ids"] is True
+    asked = server.asked("/v1/completions")[0]
+    assert asked["return_token_ids"] is True
+    # What is not given is the model's own, which would sample from another distribution than is trained.
+    assert (asked["repetition_penalty"], asked["min_p"]) == (1.0, 0.0)
 
 
 def test_a_vllm_server_that_is_not_there_is_named(
@@ -218,7 +276,7 @@ def test_a_vllm_server_that_is_not_there_is_named(
 def test_two_processes_train_one_model_and_sample_from_one_in_parts(
     new_run: NewRun, tiny_model: Path, preferences: Path
 ) -> None:
-    run = new_run("ppo", tiny_model, preferences, **SETTINGS | {"eval_steps": 2})
+    run = new_run("ppo", tiny_model, preferences, **SETTINGS | {"eval_steps": 2, "frozen_layers": 1})
     command = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--standalone"]
     finished = subprocess.run(
         [sys.executable, *command, "-m", "tests.trainer.runner.two_ranks", str(run.spec_path)],

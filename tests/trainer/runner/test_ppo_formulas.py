@@ -127,6 +127,10 @@ def test_the_price_of_kl_follows_the_target_within_bounds(kl: float, wanted: flo
     assert steered(0.1, kl, target=6.0, responses=64, horizon=1000) == pytest.approx(wanted)
 
 
+def test_a_step_of_more_responses_than_the_horizon_moves_the_price_no_further() -> None:
+    assert steered(0.1, 0.0, target=6.0, responses=8000, horizon=1000) == pytest.approx(0.08)
+
+
 def test_without_a_target_the_price_stays() -> None:
     assert steered(0.1, 50.0, target=0.0, responses=64, horizon=1000) == 0.1
 

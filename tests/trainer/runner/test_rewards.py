@@ -11,14 +11,24 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from safetensors.torch import load_file
 
+from alignment.formats.preference import SCHEMA
 from tests.fake_api.running import running_api
 from tests.trainer.runner.test_methods import read_lines, read_result, turn
 from tests.trainer.runner.test_ppo import HAS_E, SETTINGS
+from trainer.events import EventWriter
+from trainer.runner.execution import Run
+from trainer.runner.failures import RunnerError
+from trainer.runner.loading import load_causal_model, load_tokenizer
 from trainer.runner.rewards import Mix
+from trainer.runner.rows import load_prompts
+from trainer.runner.stopping import StopWatch
+from trainer.runner.win_rates import load_win_rate
+from trainer.spec import RunSpec
 
 NewRun = Callable[..., Any]
-LONG = {"type": "length", "name": "long", "input": "{{sample.output_text}}"}
+LONG = {"type": "length", "name": "long", "input": "{{sample.output_text}}", "least": 60, "slack": 60}
 
 
 def test_a_missing_grade_counts_nothing_and_none_at_all_stays_missing() -> None:
@@ -51,7 +61,6 @@ def test_sources_are_asked_with_the_row_beside_the_response() -> None:
 def scorer(tiny_model: Path, preferences: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A reward model with a criterion and three members."""
     from trainer.runner.__main__ import main
-    from trainer.spec import RunSpec
 
     folder = tmp_path_factory.mktemp("scorer")
     for split in ("train", "test"):
@@ -112,6 +121,7 @@ def test_reward_models_and_graders_are_mixed(
         {"grader": HAS_E, "weight": 2.0},
     ]
     settings = SETTINGS | {"rewards": rewards, "max_steps": 1, "eval_steps": 1}
+    settings["win_rate_by"] = [{"grader": LONG}]
     if method == "ppo":
         settings["value_model"] = str(scorer / "final")
     else:
@@ -129,6 +139,57 @@ def test_reward_models_and_graders_are_mixed(
     assert run.events("evaluation")[0]["values"]["reward"] is not None
     assert set(run.events("samples")[0]["samples"][0]["rewards"]) == {name, "has e"}
     assert read_result(run)["evaluation"]["reward"] is not None
+    (evaluation,) = run.events("evaluation")
+    assert 0 <= evaluation["values"]["win_rate"] <= 1
+
+
+def test_of_the_preference_format_prompts_keep_what_is_theirs_alone(tiny_model: Path, tmp_path: Path) -> None:
+    """Two rows of one prompt that differ in all they say of its responses are one prompt."""
+    own = {
+        "prompt": turn("user", "Hi."),
+        "reference": "Hello.",
+        "metadata": "{}",
+        "prompt_sha256": "1",
+        "tags": [],
+    }
+    number = {
+        name: [0.25, 0.75] for name in ("weight", "confidence", "margin", "score_chosen", "score_rejected")
+    }
+    texts = {"chosen": [turn("assistant", "a"), turn("assistant", "b")], "comparison": ["1", "2"]}
+    judgments = {"judgments": [[], [{"submission": "1", "rater": "ana", "kind": "person"}]]}
+    said = number | texts | judgments | {"rejected": texts["chosen"]}
+    rows = [own | {name: values[at] for name, values in said.items()} for at in (0, 1)]
+    assert set(rows[0]) == set(SCHEMA.names)
+    pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "rows.parquet")
+    spec = RunSpec("ppo", str(tiny_model), "rows.parquet", parameters={"rewards": [{"grader": HAS_E}]})
+    with EventWriter(tmp_path / "events.jsonl") as events:
+        run = Run(spec, tmp_path, events, StopWatch(tmp_path))
+
+        found = load_prompts(run, load_tokenizer(run))
+
+    assert found.counts["train"] == {"given": 2, "used": 1, "too_long": 0, "repeated": 1}
+    assert set(found.columns["used"]) == set(own)
+
+
+def test_held_out_answers_are_judged_beside_the_base_models(
+    tiny_model: Path, preferences: Path, tmp_path: Path
+) -> None:
+    parameters = {"rewards": [{"grader": HAS_E}], "win_rate_by": [{"grader": LONG}], "eval_steps": 1}
+    spec = RunSpec("grpo", str(tiny_model), str(preferences), parameters=parameters | {"max_new_tokens": 8})
+    with EventWriter(tmp_path / "events.jsonl") as events:
+        run = Run(spec, tmp_path, events, StopWatch(tmp_path))
+        tokenizer = load_tokenizer(run)
+        win_rate = load_win_rate(run, tokenizer, load_prompts(run, tokenizer).test)
+        assert win_rate is not None
+        model = load_causal_model(run, tokenizer)
+
+        assert win_rate.of(model, sharded=False) == {"win_rate": 0.5}
+        model.get_output_embeddings().weight.data.zero_()  # it says its first token only, which shows as nothing
+        assert win_rate.of(model, sharded=False) == {"win_rate": 0.0}
+        with pytest.raises(RunnerError, match="needs the whole model in one process"):
+            win_rate.of(model, sharded=True)
+        with pytest.raises(RunnerError, match="there are none: add test rows"):
+            load_win_rate(run, tokenizer, None)
 
 
 def test_kto_takes_labelled_rows_and_needs_both_labels(
@@ -174,28 +235,38 @@ def test_packing_learns_the_same(new_run: NewRun, tiny_model: Path, conversation
 
 
 def test_early_stopping_keeps_the_best_model(new_run: NewRun, tiny_model: Path, conversations: Path) -> None:
-    """A learning rate that soon destroys the model."""
-    run = new_run(
-        "sft",
-        tiny_model,
-        conversations,
-        max_steps=20,
-        eval_steps=1,
-        save_steps=1,
-        early_stopping=2,
-        learning_rate=0.3,
-        scheduler="constant",
-        samples=0,
+    """A learning rate that soon destroys the model; however often it is stopped, it counts on."""
+    whole, stopped = (
+        new_run(
+            "sft",
+            tiny_model,
+            conversations,
+            max_steps=20,
+            eval_steps=1,
+            save_steps=1,
+            early_stopping=2,
+            learning_rate=0.3,
+            scheduler="constant",
+            samples=0,
+        )
+        for _ in range(2)
     )
 
-    assert run.here() == 0
-
-    losses = {event["step"]: event["values"]["loss"] for event in run.events("evaluation")}
+    assert whole.here() == 0
+    losses = {event["step"]: event["values"]["loss"] for event in whole.events("evaluation")}
     best = min(losses, key=lambda step: losses[step])
-    result = read_result(run)
-    assert result["steps"] == best < 18
-    assert result["evaluation"]["loss"] == losses[best]
-    assert max(losses) == best + 2
+    assert stopped.here_terminated_after(best + 1) == 143
+    assert stopped.here() == 0
+    (stopped.folder / "result.json").unlink()  # killed before it could say so
+    assert stopped.here() == 0
+
+    for run in (whole, stopped):
+        result = read_result(run)
+        assert result["steps"] == best < 18
+        assert result["evaluation"]["loss"] == pytest.approx(losses[best])
+        assert max(event["step"] for event in run.events("evaluation")) == best + 2
+    finals = [load_file(run.folder / "final" / "model.safetensors") for run in (whole, stopped)]
+    assert all(torch.equal(finals[0][layer], finals[1][layer]) for layer in finals[0])
 
 
 @pytest.mark.parametrize("method", ["sft", "ppo"])
@@ -240,14 +311,14 @@ def test_a_judge_over_http_is_asked_about_all_responses_at_once(
         "input": [{"role": "user", "content": "Response A:\n[[quality 7.0]] {{sample.output_text}}"}],
     }
     with running_api() as api:
-        api.set(latency=1.0)
+        api.set(together=8)  # the first answer waits for the eighth question
         models = {"provider": "openai", "settings": {"base_url": api.openai_url}}
         rewards = [{"grader": judge, "settings": {"models": models}}]
         run = new_run("ppo", tiny_model, preferences, **SETTINGS | {"rewards": rewards, "max_steps": 1})
 
         assert run.here() == 0
+        assert api.state()["most_in_flight"] == 8
 
     values = run.events("metric")[0]["values"]
     assert values["reward"] == pytest.approx(7)
     assert values["ungraded_share"] == 0
-    assert values["rollout_seconds"] < 7  # one after the other takes 8 alone

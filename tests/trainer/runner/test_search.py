@@ -52,8 +52,9 @@ def test_trials_are_told_and_the_best_spec_is_left(
     assert len(list(tmp_path.glob("trial-*"))) == 1
 
 
-def test_a_trial_worse_than_most_is_cancelled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With the runner's place taken by a script that speaks its protocol, so that ten trials take a second."""
+@pytest.fixture
+def quick_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script in the runner's place that speaks its protocol, so that ten trials take a second."""
     script = tmp_path / "runner.py"
     script.write_text(
         "import json, pathlib, sys, time\n"
@@ -72,6 +73,47 @@ def test_a_trial_worse_than_most_is_cancelled(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(search.subprocess, "Popen", Popen)
     monkeypatch.setattr(search, "_POLL", 0.01)
+
+
+def test_values_that_do_not_go_together_cost_their_trial_alone(tmp_path: Path, quick_runner: None) -> None:
+    """Each is valid by itself, and both are none."""
+    ranges = {"lora_r": {"choices": [0, 2]}, "frozen_layers": {"choices": [0, 2]}}
+    path = a_search(tmp_path, Path("m"), Path("d"), ranges=ranges, trials=8)
+
+    assert main([str(path)]) == 0
+
+    events = read_events(tmp_path / "events.jsonl")[0]
+    states = {
+        (e["parameters"]["lora_r"], e["parameters"]["frozen_layers"]): e["state"]
+        for e in events
+        if e["kind"] == "trial"
+    }
+    assert states[2, 2] == "fail"
+    assert {states[pair] for pair in states if pair != (2, 2)} == {"complete"}
+    assert any("freezes layers of a model that lora_r freezes" in e.get("message", "") for e in events)
+
+
+def test_a_search_that_is_started_again_has_what_is_left_of_its_seconds(
+    tmp_path: Path, quick_runner: None
+) -> None:
+    path = a_search(tmp_path, Path("m"), Path("d"), trials=1, seconds=3600)
+    assert main([str(path)]) == 0
+    log = tmp_path / "trial-0" / "events.jsonl"
+    moments = ("2026-01-01T00:00:00+00:00", "2026-01-01T01:00:00+00:00")
+    kinds = ("started", "evaluation")
+    log.write_text(
+        "".join(json.dumps({"at": a, "kind": k}) + "\n" for a, k in zip(moments, kinds, strict=True))
+    )
+    a_search(tmp_path, Path("m"), Path("d"), trials=2, seconds=3600)
+
+    assert main([str(path)]) == 0
+
+    assert not (tmp_path / "trial-1").exists()
+
+
+def test_a_trial_worse_than_most_is_cancelled(
+    tmp_path: Path, quick_runner: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(search, "_WARM_UP", 1)
     ranges = {"learning_rate": {"choices": [1e-5, 1e-4, 1e-2]}}
     path = a_search(tmp_path, Path("m"), Path("d"), ranges=ranges, trials=8)
@@ -90,15 +132,39 @@ def test_a_trial_worse_than_most_is_cancelled(tmp_path: Path, monkeypatch: pytes
     [
         ({"ranges": {}}, "ranges: is empty"),
         ({"ranges": {"beta": {"low": 0, "high": 1}}}, "ranges.beta: is no parameter of sft"),
-        ({"ranges": {"epochs": {"low": 2, "high": 1}}}, "ranges.epochs: give low and high"),
+        ({"ranges": ["epochs"]}, "ranges: must be an object"),
+        ({"ranges": {"epochs": [1, 2]}}, "ranges.epochs: must be an object"),
+        ({"ranges": {"epochs": {"low": 2, "high": 1}}}, "ranges.epochs: has a low of 2 above its high of 1"),
+        ({"ranges": {"epochs": {"low": True, "high": 2}}}, "ranges.epochs: give low and high, both numbers"),
+        (
+            {"ranges": {"batch_size": {"low": 1.5, "high": 4}}},
+            "ranges.batch_size: give low and high, both whole",
+        ),
+        (
+            {"ranges": {"epochs": {"low": 1, "high": 2, "step": 1}}},
+            "ranges.epochs: has 'step', which is none of",
+        ),
+        (
+            {"ranges": {"epochs": {"low": 1, "high": 2, "log": "no"}}},
+            "ranges.epochs: says true or false in log",
+        ),
+        ({"ranges": {"scheduler": {"low": 1, "high": 2}}}, "ranges.scheduler: is no number; give choices"),
+        ({"ranges": {"scheduler": {"choices": "linear"}}}, "ranges.scheduler: needs a list of choices"),
+        (
+            {"ranges": {"scheduler": {"choices": [["linear"]]}}},
+            "ranges.scheduler: has a choice that is no text",
+        ),
         (
             {"ranges": {"learning_rate": {"low": 0, "high": 1, "log": True}}},
             "ranges.learning_rate: has a low of 0",
         ),
         (
             {"ranges": {"learning_rate": {"low": 0.1, "high": 9}}},
-            "parameters.learning_rate: 9 is too large",
+            "ranges.learning_rate: 9 will not do (parameters.learning_rate: 9 is too large",
         ),
+        ({"seconds": True}, "seconds: give a number above 0"),
+        ({"seed": -1}, "seed: give a whole number"),
+        ({"metric": 1}, "metric: give the name of a figure"),
         ({"trials": 0}, "trials: give a whole number above 0"),
         ({"direction": "up"}, "direction: use minimize or maximize"),
         ({"patience": 1}, "patience: is no field of a search"),

@@ -11,20 +11,27 @@
 #SBATCH --signal=B:TERM@300
 $partition
 set -euo pipefail
+spec=$spec
+trap 'touch "$$(dirname "$$spec")/CANCEL"' TERM
 export HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 PYTHONPATH=$root
 cd $root
-head=$$(scontrol show hostnames "$${SLURM_JOB_NODELIST:-localhost}" 2>/dev/null | head -n 1 || echo localhost)
-if [ "$cards" -gt 1 ] || [ "$nodes" -gt 1 ]; then
-  set -- srun $python -m torch.distributed.run --nnodes=$nodes --nproc-per-node=$cards \
-    --rdzv-backend=c10d --rdzv-endpoint="$$head:29400" --rdzv-id="$$SLURM_JOB_ID" -m trainer.runner $spec
+if [ "$nodes" -gt 1 ]; then
+  export NNODES=$nodes MASTER_PORT=29400
+  MASTER_ADDR=$$(scontrol show hostnames "$$SLURM_JOB_NODELIST" | head -n 1)
+  export MASTER_ADDR
+  # Machines that have ended wait for the one that still writes the checkpoint.
+  set -- srun --export=ALL --kill-on-bad-exit=0 --wait=0 $python -m trainer.runner.ranks $cards "$$spec"
+elif [ "$cards" -gt 1 ]; then
+  set -- $python -m trainer.runner.ranks $cards "$$spec"
 else
-  set -- $python -m trainer.runner $spec
+  set -- $python -m trainer.runner "$$spec"
 fi
 "$$@" &
-trap 'touch "$$(dirname $spec)/CANCEL"' TERM
-while :; do
-  status=0
-  wait $$! || status=$$?
-  kill -0 $$! 2>/dev/null || break
+runner=$$!
+# The trap cuts a wait short.
+while kill -0 "$$runner" 2>/dev/null; do
+  wait "$$runner" || true
 done
-exit $$status
+status=0
+wait "$$runner" || status=$$?
+exit "$$status"
