@@ -9,6 +9,7 @@ from django.utils import timezone
 from alignment.actions.drift_measures import drift_entries
 from alignment.actions.policies import create_policy
 from alignment.actions.routing import _certificates_short, _guarantees_short, route_to_people
+from alignment.drift import _drift
 from alignment.facts import facts_of, grounds_of
 from alignment.models import Asking, Label
 from alignment.policy.document import PolicyDocument
@@ -142,6 +143,11 @@ def test_on_doubtful_comparisons_alone_no_judge_is_found_to_have_changed(project
     judgments = load_judgments(project)
     every = facts_of(project, judgments, np.full(judgments.count, Ground.OTHER))
     assert min(facts.drift.p for facts in every if facts.drift) < 0.001
+    majority = judgments.given_by(judgments.names.index("steady"))
+    # Another model answers from long before the change: of both looks the one with the smaller p is told.
+    served = (Judgment.objects.earliest("at").at + timedelta(days=60), "another")
+    drift = _drift(judgments, judgments.names.index("drifting"), majority, served)
+    assert "in the latest 100" in drift.sentence
     turned = np.array([int(name[1:]) >= 140 for name in judgments.external_ids])
     Asking.objects.bulk_create(
         Asking(comparison_id=pk, ground="gain") for pk in judgments.comparison_ids[turned]
@@ -149,7 +155,6 @@ def test_on_doubtful_comparisons_alone_no_judge_is_found_to_have_changed(project
     fair = facts_of(project, judgments, grounds_of(project, judgments.comparison_ids))
     assert all(facts.drift is None for facts in fair)
     around = load_surroundings(project, judgments)
-    majority = judgments.given_by(judgments.names.index("steady"))
     for entry in drift_entries(judgments, around, majority, "all"):
         assert {week["agreement"]["value"] for week in entry["weeks"]} <= {1.0, None}
 
