@@ -1,7 +1,8 @@
 """A judge is certified by what it was; where its agreement with people changes, it is another. Reads the store.
 
 It is looked at where its provider began to serve another model under the same name, and in its latest judgments beside
-all before. Each comparison counts that people judged, one a prompt.
+all before. Each comparison counts that people judged, one a prompt, but for those about which they were asked because
+they were doubtful: on these any judge agrees less, and they come late.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from datetime import datetime
 import numpy as np
 from django.db.models import Min
 
-from alignment.policy.verdicts import Mask
+from alignment.policy.verdicts import Drift, Mask
 from alignment.queries import Judgments
 from alignment.statistics.aggregation import majority_vote
 from alignment.statistics.drift import Change, change
@@ -23,18 +24,20 @@ RECENT = 100  # comparisons of the latest ones that are held against all before
 FEWEST = 20  # comparisons on either side, below which nothing is said
 
 
-def drift_sentences(project: Project, judgments: Judgments, q: float) -> dict[int, str]:
-    """By rater's number, for each judge whose agreement with people changed: a sentence that says so."""
-    people = judgments.verdict_rows(judgments.people)
-    if not len(people[0]):
+def drifts(project: Project, judgments: Judgments, fair: Mask) -> dict[int, Drift]:
+    """By rater's number, for each judge of which enough is known: the likeliest change of its agreement with people, of
+    those looked for, on the comparisons under the mask."""
+    comparison, _rater, verdict = judgments.verdict_rows(judgments.people)
+    rows = fair[comparison]
+    if not rows.any():
         return {}
-    majority = majority_vote(people[0], people[2], judgments.count)
+    majority = majority_vote(comparison[rows], verdict[rows], judgments.count)
     served = _changes_of_model(project)
     found = {}
     for judge in np.flatnonzero(~judgments.people).tolist():
-        sentence = _drift(judgments, judge, majority, served.get(judgments.raters[judge].pk), q)
-        if sentence:
-            found[judge] = sentence
+        drift = _drift(judgments, judge, majority, served.get(judgments.raters[judge].pk))
+        if drift:
+            found[judge] = drift
     return found
 
 
@@ -51,8 +54,8 @@ def _changes_of_model(project: Project) -> dict[int, tuple[datetime, str]]:
 
 
 def _drift(
-    judgments: Judgments, judge: int, majority: Codes, served: tuple[datetime, str] | None, q: float
-) -> str | None:
+    judgments: Judgments, judge: int, majority: Codes, served: tuple[datetime, str] | None
+) -> Drift | None:
     comparison, verdict = judgments.of(judge)
     ids = judgments.judgment_ids[judgments.rater == judge]
     rows = np.flatnonzero((verdict != MISSING) & (majority[comparison] != MISSING))
@@ -63,14 +66,18 @@ def _drift(
     at = _times(ids)
     right = verdict[rows] == majority[comparison[rows]]
     looked_at = list(_splits(at, served, judgments.prompts[comparison[rows]]))
-    for after, kept, since in looked_at:
-        met = _change(right[kept], after[kept])
-        if met is not None and met.p * len(looked_at) <= q:
-            return (
-                f"its agreement with people was {met.before:.2f} of {met.n_before} and is {met.after:.2f} of "
-                f"{met.n_after} {since} (p {met.p * len(looked_at):.2g}). A new version of it is measured anew."
-            )
-    return None
+    found = [(_change(right[kept], after[kept]), since) for after, kept, since in looked_at]
+    # Each change that is looked for may be met by chance: Bonferroni.
+    changes = [_said(met, since, min(1.0, met.p * len(looked_at))) for met, since in found if met]
+    return min(changes, key=lambda drift: drift.p, default=None)
+
+
+def _said(met: Change, since: str, p: float) -> Drift:
+    return Drift(
+        p,
+        f"its agreement with people was {met.before:.2f} of {met.n_before} and is {met.after:.2f} of "
+        f"{met.n_after} {since} (p {p:.2g}). A new version of it is measured anew.",
+    )
 
 
 def _times(ids: Codes) -> Floats:

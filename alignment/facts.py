@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from alignment.drift import drift_sentences
+from alignment.drift import drifts
 from alignment.models import Asking, PersonMeasure
 from alignment.policy.study import Study
 from alignment.policy.verdicts import Ground, RaterFacts
@@ -15,9 +15,10 @@ from judges.queries import attack_results
 _GROUNDS = {"drawn": Ground.DRAWN, "slice": Ground.SLICE, "gain": Ground.GAIN}
 
 
-def study_of(project: Project, judgments: Judgments, *, q: float = 0.05) -> Study:
-    """The judgments with all that is known of their raters; ``q`` is the level at which a judge is found to drift."""
-    return Study(judgments, facts_of(project, judgments, q), grounds_of(project, judgments.comparison_ids))
+def study_of(project: Project, judgments: Judgments) -> Study:
+    """The judgments with all that is known of their raters."""
+    ground = grounds_of(project, judgments.comparison_ids)
+    return Study(judgments, facts_of(project, judgments, ground), ground)
 
 
 def grounds_of(project: Project, comparison_ids: Codes) -> Codes:
@@ -35,11 +36,11 @@ def grounds_of(project: Project, comparison_ids: Codes) -> Codes:
     return ground
 
 
-def facts_of(project: Project, judgments: Judgments, q: float) -> list[RaterFacts]:
-    """What is known of each of the raters. A person's figures are those last measured."""
+def facts_of(project: Project, judgments: Judgments, ground: Codes) -> list[RaterFacts]:
+    """What is known of each of the raters; ``ground`` is by comparison. A person's figures are those last measured."""
     figures = dict(PersonMeasure.objects.filter(rater__project=project).values_list("rater_id", "figures"))
     judges = {judge.pk: judge for judge in Judge.objects.filter(project=project)}
-    drifted = drift_sentences(project, judgments, q)
+    drifted = drifts(project, judgments, ground != Ground.GAIN)
     facts = []
     for number, rater in enumerate(judgments.raters):
         judge = judges.get(rater.pk)
@@ -52,7 +53,7 @@ def facts_of(project: Project, judgments: Judgments, q: float) -> list[RaterFact
                 alpha=person.get("others", {}).get("value"),
                 attack_rate=attacked.rate["value"] if attacked else None,
                 consistency={} if judgments.people[number] else _consistency(judgments, number, judge),
-                drift=drifted.get(number, ""),
+                drift=drifted.get(number),
             )
         )
     return facts

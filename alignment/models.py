@@ -97,7 +97,7 @@ class Labelling(models.Model):
 
 class Asking(models.Model):
     """On what ground a policy sent a comparison to people that no person had judged; only what was drawn at random may
-    show how often people contradict labels. Of several times the first counts."""
+    show how often people contradict labels. Of several times a draw counts, else the first."""
 
     class Ground(models.TextChoices):
         DRAWN = "drawn"  # out of all that nobody had judged

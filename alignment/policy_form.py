@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from alignment.policy.document import PolicyDocument
+from alignment.policy.document import LEAST_ERROR, PolicyDocument
 from feedback.models import Project
 
 DEFAULT = PolicyDocument()
@@ -34,9 +34,16 @@ GROUPS = (
 
 
 def _number(
-    name: str, label: Any, help_text: Any, *, most: float = 1, required: bool = True
+    name: str,
+    label: Any,
+    help_text: Any,
+    *,
+    least: float | None = None,
+    most: float = 1,
+    required: bool = True,
 ) -> forms.FloatField:
-    widget = forms.NumberInput(attrs={"step": "any", "max": most})
+    bounds = {"max": most} if least is None else {"min": least, "max": most}
+    widget = forms.NumberInput(attrs={"step": "any", **bounds})
     return forms.FloatField(
         label=label,
         initial=getattr(DEFAULT, name),
@@ -74,6 +81,7 @@ class PolicyForm(forms.Form):
             "The share of labels on judges' word alone that people may contradict. Empty: nothing is shown of it, and "
             "the least confidence is enough."
         ),
+        least=LEAST_ERROR,
         required=False,
     )
     confidence = _number(

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
-from alignment.models import AgreementReport, Decision, Label, Labelling, LabelSource, Policy, Snapshot
+from alignment.models import AgreementReport, Decision, Label, Labelling, Policy, Snapshot
 from alignment.policy.decisions import Adjudication
-from alignment.policy.verdicts import ALL, Mask, Verdicts
+from alignment.policy.verdicts import ALL, Mask, Verdicts, slice_of
 from alignment.statistics.verdicts import MISSING, Codes, encode
 from feedback.errors import Refused
 from feedback.hashing import canonical_json
@@ -49,13 +49,6 @@ class Judgments(Verdicts):
         """One rater's judgments: the comparisons, ascending, and the verdicts, or MISSING."""
         rows = self.rater == rater
         return self.comparison[rows], self.verdict[rows]
-
-    def verdicts_of(self, rater: int) -> Codes:
-        """One rater's verdict on every comparison, MISSING where there is none."""
-        verdicts = np.full(self.count, MISSING, dtype=np.int64)
-        comparison, verdict = self.of(rater)
-        verdicts[comparison] = verdict
-        return verdicts
 
     def verdict_rows(self, raters: Mask) -> tuple[Codes, Codes, Codes]:
         """The verdicts of the raters under the mask, one row each: comparison, rater, verdict."""
@@ -180,26 +173,37 @@ def unjudged_by_people(project: Project) -> Codes:
 
 
 def touched_since(project: Project, labelling: Labelling) -> Codes:
-    """The comparisons that anything happened to since the labelling: judged, decided, answers taken back, retired.
+    """The comparisons that anything happened to since the labelling: judged, decided, answers taken back, retired and
+    brought back.
 
     A judgment whose transaction was under way then may have a smaller number than the newest that was seen: so the last
-    LOOKED_BACK before it are looked at again. Another change of a comparison's tags needs a whole labelling.
+    LOOKED_BACK before it are looked at again. When an answer was taken back is not kept, so that all such comparisons
+    are. Another change of a comparison's tags needs a whole labelling.
     """
     newer = Judgment.objects.filter(pk__gt=labelling.judgments_until - LOOKED_BACK)
     about = Comparison.objects.filter(project=project, purpose=Purpose.TRAIN)
     ids = set(newer.filter(comparison__in=about).values_list("comparison_id", flat=True))
-    labels = Label.objects.filter(policy=labelling.policy)
-    gone = LabelSource.objects.filter(label__in=labels, judgment__in=_taken_back(project))
-    ids |= set(gone.values_list("label__comparison_id", flat=True))
+    ids |= set(_taken_back(project).filter(comparison__in=about).values_list("comparison_id", flat=True))
     retired = about.filter(retired_at__gte=labelling.created_at)
-    return _codes(sorted(ids | set(retired.values_list("pk", flat=True))))
+    ids |= set(retired.values_list("pk", flat=True))
+    return _codes(sorted(ids | set(_unlabelled(labelling.policy).values_list("pk", flat=True))))
 
 
-def _taken_back(project: Project) -> list[int]:
-    """People's judgments that do not stand any more, the newest; a judge's run that was done anew stores its own."""
-    raters = Rater.objects.filter(project=project, kind=RaterKind.HUMAN)
-    gone = Judgment.objects.filter(rater__in=raters, current=False).order_by("-pk")
-    return list(gone.values_list("pk", flat=True)[:LOOKED_BACK])
+def _taken_back(project: Project) -> QuerySet[Judgment]:
+    """Judgments that do not stand any more and that no other by the same rater replaced."""
+    standing = Judgment.objects.filter(
+        rater=OuterRef("rater"), comparison=OuterRef("comparison"), current=True
+    )
+    raters = Rater.objects.filter(project=project)
+    return Judgment.objects.filter(~Exists(standing), rater__in=raters, current=False).order_by()
+
+
+def _unlabelled(policy: Policy) -> QuerySet[Comparison]:
+    """Comparisons without a label by the policy although somebody judged them: those that were brought back."""
+    labels = Label.objects.filter(policy=policy, comparison=OuterRef("pk"))
+    judged = Judgment.objects.filter(comparison=OuterRef("pk"), current=True)
+    found = Comparison.objects.filter(project=policy.project_id, purpose=Purpose.TRAIN, retired_at=None)
+    return found.filter(~Exists(labels), Exists(judged)).order_by()
 
 
 def load_adjudications(project: Project, comparison_ids: Codes | None = None) -> list[Adjudication]:
@@ -225,14 +229,14 @@ def _tags_of(project: Project, ids: Codes) -> dict[str, Mask]:
     """The slices of these comparisons; every tag of the project is one, so that none is taken for no slice."""
     place = {pk: index for index, pk in enumerate(ids.tolist())}
     slices = {
-        "tag all" if name == ALL else name: np.zeros(len(ids), dtype=np.bool_)
+        slice_of(name): np.zeros(len(ids), dtype=np.bool_)
         for name in project.tags.values_list("name", flat=True)
     }
     tagged = Comparison.tags.through.objects
     for part in _parts(ids):
         rows = tagged.filter(comparison__in=part).values_list("comparison_id", "tag__name")
         for comparison, name in rows:
-            slices["tag all" if name == ALL else name][place[comparison]] = True
+            slices[slice_of(name)][place[comparison]] = True
     return slices
 
 
@@ -272,13 +276,13 @@ def _by_first_use(keys: Codes) -> Codes:
 
 
 def _slices(project: Project, ids: Codes) -> dict[str, Mask]:
-    """The comparisons of each tag, by its name; a tag that is itself called "all" becomes "tag all"."""
+    """The comparisons of each tag, by its slice's name."""
     place = {pk: index for index, pk in enumerate(ids.tolist())}
     members: dict[str, list[int]] = {}
     for pk, tags in tags_by_comparison(project).items():
         if pk in place:
             for tag in tags:
-                members.setdefault("tag all" if tag == ALL else tag, []).append(place[pk])
+                members.setdefault(slice_of(tag), []).append(place[pk])
     slices = {}
     for name, places in members.items():
         slices[name] = np.zeros(len(ids), dtype=np.bool_)
@@ -339,13 +343,23 @@ def newest_labelling(project: Project, policy: Policy | None = None) -> Labellin
 
 
 def settled_labelling(project: Project, policy: Policy | None = None) -> Labelling | None:
-    """The newest labelling that was carried out to its end, of one policy or any."""
+    """The labelling that came to its end last and well, of one policy or any."""
     done = Labelling.objects.filter(policy__project=project, job__state=JobState.SUCCEEDED)
-    return (
-        (done.filter(policy=policy) if policy else done)
-        .select_related("policy", "report", "job", "base__policy")
-        .first()
+    done = done.filter(policy=policy) if policy else done
+    return _last_ended(done).select_related("policy", "report", "job", "base__policy").first()
+
+
+def ended_labellings(policy: Policy) -> QuerySet[Labelling]:
+    """The policy's labellings that were begun and have ended, well or not, the last first."""
+    ended = Labelling.objects.filter(
+        policy=policy, job__started_at__isnull=False, job__ended_at__isnull=False
     )
+    return _last_ended(ended).select_related("policy", "report", "job")
+
+
+def _last_ended(labellings: QuerySet[Labelling]) -> QuerySet[Labelling]:
+    """In the order in which they wrote, the last first: one that was resumed ends after others asked for later."""
+    return labellings.order_by(F("job__ended_at").desc(nulls_last=True), "-pk")
 
 
 def decision_counts(policy: Policy) -> dict[str, int]:

@@ -16,8 +16,9 @@ from django.db import connection
 from django.db.models import TextField
 from django.db.models.functions import Cast
 
+from alignment.facts import grounds_of
 from alignment.judge_answers import Orders, Served, orders_of, served_by
-from alignment.policy.verdicts import Mask
+from alignment.policy.verdicts import Ground, Mask
 from alignment.queries import OUTCOMES, Judgments
 from alignment.statistics.families import family_of
 from alignment.statistics.verdicts import MISSING, Codes, Floats
@@ -68,9 +69,10 @@ class Scores(NamedTuple):
 @dataclass(frozen=True)
 class Surroundings:
     """By judgment: ``week`` (see ``Week``) and ``shown``, the canonical position seen first; MISSING for people's
-    and where unknown. By comparison: ``lengths`` (× 2, characters, NaN where it has not two responses) and ``source``
-    (× 2, an index into ``sources``, or MISSING). By rater: ``families``, the maker of its model or "", and
-    ``twice``, whether it was asked about each comparison in both orders. ``orders`` and ``served`` by rater.
+    and where unknown. By comparison: ``lengths`` (× 2, characters, NaN where it has not two responses), ``source``
+    (× 2, an index into ``sources``, or MISSING) and ``doubtful``, whether people were asked about it for that. By
+    rater: ``families``, the maker of its model or "", and ``twice``, whether it was asked about each comparison in both
+    orders. ``orders`` and ``served`` by rater.
     """
 
     week: Codes
@@ -78,6 +80,7 @@ class Surroundings:
     lengths: Floats
     sources: list[str]
     source: Codes
+    doubtful: Mask
     families: list[str]
     twice: Mask
     orders: dict[int, Orders]
@@ -99,6 +102,7 @@ class Surroundings:
             shown=self.shown[rows],
             lengths=self.lengths[mask],
             source=self.source[mask],
+            doubtful=self.doubtful[mask],
             orders={rater: orders.kept(mask) for rater, orders in self.orders.items()},
             scores=self.scores.kept(mask),
         )
@@ -113,7 +117,15 @@ class Surroundings:
             "orders": [[rater, orders.asked] for rater, orders in sorted(self.orders.items())],
         }
         digest = hashlib.sha256(canonical_json(texts).encode())
-        columns = [self.week, self.shown, self.lengths, self.source, self.twice, *self.scores[1:]]
+        columns = [
+            self.week,
+            self.shown,
+            self.lengths,
+            self.source,
+            self.doubtful,
+            self.twice,
+            *self.scores[1:],
+        ]
         drawn = chain.from_iterable(orders[:3] for _rater, orders in sorted(self.orders.items()))
         for column in (*columns, *drawn):
             digest.update(np.nan_to_num(column, nan=MISSING).astype("<i8").tobytes())
@@ -144,6 +156,7 @@ def load_surroundings(
         lengths=lengths,
         sources=sources,
         source=source,
+        doubtful=grounds_of(project, judgments.comparison_ids) == Ground.GAIN,
         families=[_family(judges.get(number), name) for number, name in enumerate(judgments.names)],
         twice=_twice(judges, judgments),
         orders={number: found for number, found in orders.items() if len(found.comparison)},

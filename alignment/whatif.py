@@ -5,7 +5,7 @@ comes. Reads the store.
 """
 
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
@@ -134,7 +134,11 @@ def _stamp(project: Project) -> tuple[Any, ...]:
         Judgment.objects.aggregate(newest=Max("pk"))["newest"],
         JudgeCall.objects.aggregate(newest=Max("pk"))["newest"],
         PersonMeasure.objects.filter(rater__project=project).aggregate(at=Max("measured_at"))["at"],
-        Asking.objects.filter(comparison__project=project).count(),
+        sorted(
+            Counter(
+                Asking.objects.filter(comparison__project=project).values_list("ground", flat=True)
+            ).items()
+        ),
     )
 
 

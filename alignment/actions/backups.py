@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from alignment.models import Asking
 from feedback.models import Comparison, Flag, Judgment, Project, Purpose, Score, Slot, Span
 from feedback.records import ComparisonRecord, GoldRecord, JudgmentRecord, ResponseRecord, SpanRecord
 
@@ -69,6 +70,9 @@ def not_in_a_backup(project: Project) -> Iterator[str]:
     ).count()
     if settled:
         yield f"{settled} flags that reviewers have settled"
+    asked = Asking.objects.filter(comparison__project=project).count()
+    if asked:
+        yield f"the grounds on which people were asked about {asked} comparisons, which calibration goes by"
     if project.rubrics.exists():
         yield "the rubric: scores need one with the same criteria where they are imported"
 

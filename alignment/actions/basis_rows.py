@@ -14,6 +14,7 @@ from alignment.policy.basis import (
     thresholds_from,
 )
 from alignment.policy.certificates import Certificate
+from alignment.policy.document import PolicyDocument
 from alignment.policy.guarantee import Calibration, Guarantee
 from alignment.policy.people import Standing
 from alignment.queries import Judgments
@@ -101,10 +102,8 @@ def stored_basis(labelling: Labelling, judgments: Judgments) -> Basis:
     place = {name: number for number, name in enumerate(judgments.names)}
     found = labelling.basis
     known = {one["name"]: one for one in found["people"]}
-    asks = any(
-        labelling.policy.document[name]
-        for name in ("people_min_items", "people_min_gold", "people_min_alpha")
-    )
+    document = PolicyDocument.from_dict(labelling.policy.document)
+    asks = document.people_min_items > 0 or document.asks_for_measures
     return Basis(
         standings=_standings(judgments, known, counts_unknown=not asks),
         certificates=tuple(_certificates(labelling.certificates, place)),

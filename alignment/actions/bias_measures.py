@@ -27,7 +27,7 @@ def bias_entries(part: Judgments, around: Surroundings, majority: Codes, slice_n
     for number in np.flatnonzero(~part.people).tolist():
         if not (part.rater == number).any():
             continue
-        verdicts = _on_pairs(part.verdicts_of(number), around)
+        verdicts = _on_pairs(part.given_by(number), around)
         people = _on_pairs(majority, around)
         yield {
             "judge": part.names[number],
@@ -49,7 +49,7 @@ def ranking_entries(
         "slice": slice_name,
     }
     for number in np.flatnonzero(~part.people).tolist():
-        verdicts = _on_pairs(part.verdicts_of(number), around)
+        verdicts = _on_pairs(part.given_by(number), around)
         if (verdicts != MISSING).any():
             found = _ranking(verdicts, part.prompts, around, shown)
             yield found | {"rater": part.names[number], "slice": slice_name}

@@ -18,7 +18,9 @@ MOST_WEEKS = 104  # the newest
 
 
 def drift_entries(part: Judgments, around: Surroundings, majority: Codes, slice_name: str) -> Iterator[Json]:
-    """For each machine: its verdicts of each week against the people's majority, whenever that was given."""
+    """For each machine: its verdicts of each week against the people's majority, whenever that was given. Without the
+    comparisons about which people were asked because they were doubtful: on these any judge agrees less."""
+    fair = np.where(around.doubtful, MISSING, majority)
     for number in np.flatnonzero(~part.people).tolist():
         rows = (part.rater == number) & (around.week != MISSING)
         if not rows.any():
@@ -28,7 +30,7 @@ def drift_entries(part: Judgments, around: Surroundings, majority: Codes, slice_
             "slice": slice_name,
             "weeks": [
                 {"week": monday(week), "agreement": agreement}
-                for week, agreement in _weeks(part, around, majority, rows)
+                for week, agreement in _weeks(part, around, fair, rows)
             ],
             "served": _changes(around.served.get(number, [])),
         }

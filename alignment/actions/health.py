@@ -9,10 +9,11 @@ from collections.abc import Iterator
 
 from django.db import transaction
 from django.db.models import F
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from alignment.actions.snapshot_rows import Alive, labelled_prompts, plan_for, rows_of
-from alignment.actions.snapshots import check_freezing
+from alignment.actions.snapshots import check_freezing, labels_changed
 from alignment.health.balance import AS_IT_IS
 from alignment.health.consent import terms_of
 from alignment.health.examination import examine
@@ -22,6 +23,7 @@ from alignment.health.repeats import text_key
 from alignment.models import Decision, HealthCheck, Label, LabelSource, Policy
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, queue_job
+from feedback.errors import Refused
 from feedback.models import UNFINISHED, Judgment, Outcome, Project, Prompt, Purpose, RaterKind
 from feedback.people import Person
 from feedback.statements import refresh_statistics
@@ -53,6 +55,7 @@ def carry_out_health(lease: Lease) -> None:
     """The work of ``request_health``."""
     check = HealthCheck.objects.select_related("policy__project").get(job_id=lease.job_id)
     policy = check.policy
+    labelling = check_freezing(policy.project, policy, check.test_share)
     total = Prompt.objects.filter(project=policy.project).count()
 
     def alive(done: int) -> None:
@@ -64,6 +67,10 @@ def carry_out_health(lease: Lease) -> None:
     findings = examine(
         _pairs(policy, plan, alive), people=_people(policy), evaluated=_evaluated(policy.project)
     )
+    if labels_changed(labelling):
+        raise Refused(
+            _("%(policy)s was applied again in the meantime; have it examined again.") % {"policy": policy}
+        )
     HealthCheck.objects.filter(pk=check.pk).update(findings=[finding.as_json() for finding in findings])
     lease.report(done=total, total=total, message=gettext_noop("Examined."))
 

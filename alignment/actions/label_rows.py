@@ -53,7 +53,7 @@ def write_labels(
     same[known] = stored[place[known]] == digests[known]
     gone = ids[~np.isin(ids, labels.comparison_ids)]
     touched = np.flatnonzero(~same)
-    _remove(labelling, gone)
+    _remove(labelling, gone, lambda: progress(0, len(touched)))
     rows = _Rows(labelling, labels, digests)
     size = BATCH_COPIED if connection.vendor == "postgresql" else BATCH
     for start in range(0, len(touched), size):
@@ -82,17 +82,25 @@ def _parts(ids: Codes) -> Iterator[list[int]]:
         yield ids[start : start + BATCH].tolist()
 
 
-def _remove(labelling: Labelling, comparison_ids: Codes) -> None:
+def remove_labels(labelling: Labelling, alive: Callable[[], object]) -> None:
+    """Take away what this labelling wrote, in small transactions; ``alive`` is called in each and may end it."""
+    written = Label.objects.filter(policy=labelling.policy, labelling=labelling)
+    ids = np.array(list(written.values_list("comparison_id", flat=True)), dtype=np.int64)
+    _remove(labelling, ids, alive)
+
+
+def _remove(labelling: Labelling, comparison_ids: Codes, alive: Callable[[], object]) -> None:
     """Take away the policy's labels of these comparisons."""
     for part in _parts(comparison_ids):
         with transaction.atomic():
+            alive()
             labels = Label.objects.filter(policy=labelling.policy, comparison_id__in=part)
             LabelSource.objects.filter(label__in=labels).delete()
             labels.delete()
 
 
 def _write_batch(labelling: Labelling, rows: "_Rows", batch: Codes, known: Codes) -> None:
-    _remove(labelling, known)
+    _remove(labelling, known, lambda: None)  # within a transaction that has looked
     if connection.vendor == "postgresql":
         numbers = _numbers(len(batch))
         _copy(Label, _LABEL, rows.label_lines(batch, numbers))

@@ -3,29 +3,35 @@
 The work is a job. A whole labelling learns: it certifies the judges, calibrates, and decides on every comparison. An
 update learns nothing: by what the last whole labelling learnt it decides again where judgments came since, so it takes
 as long as there are new judgments. Either writes only what differs from the labels that stand there.
+
+One of a policy is carried out at a time, in the order asked for; what one wrote that did not come to its end is taken
+away again.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
 from django.db import transaction
 from django.db.models import Max
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from alignment.actions.basis_rows import basis_json, certificates_json, stored_basis
-from alignment.actions.label_rows import content_sha256_of, write_labels
+from alignment.actions.label_rows import content_sha256_of, remove_labels, write_labels
 from alignment.actions.notices import tell_of_drift
 from alignment.actions.people import measure_people, standing_of
 from alignment.actions.reports import report_on
 from alignment.facts import study_of
-from alignment.models import Labelling, Policy
+from alignment.models import Label, Labelling, LabelSource, Policy
 from alignment.policy.basis import learn
 from alignment.policy.decisions import decide
 from alignment.policy.document import PolicyDocument
 from alignment.policy.labels import Labels
 from alignment.queries import (
     Judgments,
+    ended_labellings,
     load_adjudications,
     load_judgments,
     load_part,
@@ -34,12 +40,16 @@ from alignment.queries import (
 )
 from alignment.statistics.verdicts import Codes
 from feedback.actions.audit import record
-from feedback.actions.jobs import Lease, queue_job
+from feedback.actions.jobs import JobLost, JobWaits, Lease, queue_job
 from feedback.errors import Refused
-from feedback.models import Comparison, JobState, Judgment
+from feedback.models import UNFINISHED, Comparison, JobState, Judgment
 from feedback.people import Person
+from feedback.statements import refresh_statistics
 
 TASK = "alignment.tasks.perform_labelling"
+# How long one waits for another that goes on, or was asked for before. Where two meet, the elder looks again sooner, so
+# that it does not meet the other again.
+ELDER_WAITS, YOUNGER_WAITS = timedelta(seconds=1), timedelta(seconds=15)
 
 
 def apply_policy(*, policy: Policy, by: Person) -> Labelling:
@@ -51,19 +61,29 @@ def apply_policy(*, policy: Policy, by: Person) -> Labelling:
 
 
 def update_labels(*, policy: Policy, by: Person) -> Labelling:
-    """Queue the update of the policy's labels where judgments came since. Refused before it was applied."""
-    last = settled_labelling(policy.project, policy)
+    """Queue the update of the policy's labels where judgments came since. Refused before it was applied to its end."""
+    return _queue(policy, _base(policy), by)
+
+
+def _base(policy: Policy) -> Labelling:
+    """What an update of the policy's labels decides by, as things stand: its last whole labelling."""
+    last = ended_labellings(policy).filter(base=None).first()
     if last is None:
         raise Refused(_("%(policy)s has not labelled anything yet: apply it first.") % {"policy": policy})
-    return _queue(policy, last.base or last, by)
+    if last.job.state != JobState.SUCCEEDED:
+        raise Refused(
+            _("The last time, applying %(policy)s %(job)s; apply it again.")
+            % {"policy": policy, "job": last.job.state}
+        )
+    return last
 
 
 def _queue(policy: Policy, base: Labelling | None, by: Person) -> Labelling:
     with transaction.atomic():
         # Asked for twice at once, it is still one labelling.
         Policy.objects.select_for_update().get(pk=policy.pk)
-        waiting = Labelling.objects.filter(policy=policy, base=base, job__state=JobState.QUEUED).first()
-        if waiting:
+        queued = Labelling.objects.filter(policy=policy, job__state=JobState.QUEUED)
+        if waiting := queued.filter(base__isnull=base is None).first():
             return waiting
         job = queue_job(project=policy.project, task=TASK, queue="default", by=by)
         labelling = Labelling.objects.create(policy=policy, job=job, base=base)
@@ -74,13 +94,31 @@ def _queue(policy: Policy, base: Labelling | None, by: Person) -> Labelling:
 
 def carry_out_labelling(lease: Lease) -> None:
     """The work of both. The same judgments give the same labels, none of them written anew."""
-    labelling = Labelling.objects.select_related("policy__project", "job__created_by", "base").get(
+    labelling = Labelling.objects.select_related("policy__project", "job__created_by").get(
         job_id=lease.job_id
     )
-    if labelling.base:
-        _update(labelling, labelling.base, lease)
-    else:
-        _label(labelling, lease)
+    _await_others(labelling)
+    try:
+        if labelling.base_id:
+            _update(labelling, lease)
+        else:
+            _label(labelling, lease)
+    except JobLost:
+        raise  # whoever holds the job now goes on with what is written
+    except Exception:
+        remove_labels(labelling, lease.renew)
+        raise
+
+
+def _await_others(labelling: Labelling) -> None:
+    """Raises JobWaits while another labelling of the policy is carried out, or one asked for before is to be."""
+    others = Labelling.objects.filter(policy=labelling.policy_id, job__state__in=UNFINISHED).exclude(
+        pk=labelling.pk
+    )
+    earlier = others.filter(pk__lt=labelling.pk).exists()
+    if earlier or others.filter(job__state=JobState.RUNNING).exists():
+        until = timezone.now() + (YOUNGER_WAITS if earlier else ELDER_WAITS)
+        raise JobWaits(until, gettext_noop("Another labelling by this policy comes first."))
 
 
 def _label(labelling: Labelling, lease: Lease) -> None:
@@ -92,9 +130,9 @@ def _label(labelling: Labelling, lease: Lease) -> None:
     lease.report(message=gettext_noop("Measuring the agreement between raters."))
     report = report_on(judgments, project=project, by=labelling.job.created_by, alive=lease.report)
     lease.report(message=gettext_noop("Certifying the judges."))
-    if _asks_of_people(document) and standing_of(project).outdated:
+    if document.asks_for_measures and standing_of(project).outdated:
         measure_people(project=project, alive=lease.report)
-    study = study_of(project, judgments, q=document.q)
+    study = study_of(project, judgments)
     learnt = learn(document, study, alive=lease.report)
     Labelling.objects.filter(pk=labelling.pk).update(
         report=report,
@@ -108,12 +146,14 @@ def _label(labelling: Labelling, lease: Lease) -> None:
     Labelling.objects.filter(pk=labelling.pk).update(
         judgments_until=until, labels_sha256=labels_sha256(labels, judgments)
     )
+    refresh_statistics(Label, LabelSource)
     lease.report(message=f"{len(labels):,} comparisons labelled, {changed:,} of them otherwise than before.")
 
 
-def _update(labelling: Labelling, base: Labelling, lease: Lease) -> None:
-    """Decide again, by what ``base`` learnt, on the comparisons that anything happened to since the last labelling."""
+def _update(labelling: Labelling, lease: Lease) -> None:
+    """Decide again, by what the last whole labelling learnt, on what anything happened to since the last labelling."""
     policy = labelling.policy
+    base = _base(policy)
     document = PolicyDocument.from_dict(policy.document)
     lease.report(message=gettext_noop("Reading what was judged since."))
     last = settled_labelling(policy.project, policy)
@@ -123,7 +163,7 @@ def _update(labelling: Labelling, base: Labelling, lease: Lease) -> None:
     basis = stored_basis(base, judgments)
     labels = decide(document, basis, judgments, load_adjudications(policy.project, touched))
     Labelling.objects.filter(pk=labelling.pk).update(
-        report=base.report, certificates=base.certificates, basis=base.basis
+        base=base, report=base.report, certificates=base.certificates, basis=base.basis
     )
     changed = write_labels(labelling, labels, _progress(lease), touched)
     Labelling.objects.filter(pk=labelling.pk).update(judgments_until=until)
@@ -133,17 +173,14 @@ def _update(labelling: Labelling, base: Labelling, lease: Lease) -> None:
 
 
 def labels_sha256(labels: Labels, judgments: Judgments) -> str:
-    """The hash of all labels, in the order of the comparisons' external ids, with their raters for sources."""
+    """The hash of all that the labels say, without a primary key, so that it is the same on every database: in the
+    order of the comparisons' external ids, the judgments that they rest on named by their raters."""
     external = dict(zip(judgments.comparison_ids.tolist(), judgments.external_ids, strict=True))
     missing = [pk for pk in labels.comparison_ids.tolist() if pk not in external]
     external.update(Comparison.objects.filter(pk__in=missing).values_list("pk", "external_id"))
     named = [external[pk] for pk in labels.comparison_ids.tolist()]
     order: Codes = np.array(sorted(range(len(named)), key=named.__getitem__), dtype=np.int64)
     return content_sha256_of(labels, order, judgments.names, [named[place] for place in order.tolist()])
-
-
-def _asks_of_people(document: PolicyDocument) -> bool:
-    return document.people_min_gold is not None or document.people_min_alpha is not None
 
 
 def _newest_judgment() -> int:

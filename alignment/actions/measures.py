@@ -177,8 +177,8 @@ def _judges(part: Judgments, slice_name: str) -> Iterator[Json]:
         for person, tested in zip(test["annotators"], evidence.test.annotators, strict=True):
             person |= {"rater": part.names[tested.rater], "difference": tested.difference}
         needed = labels_needed(evidence.test, q=PolicyDocument().q)
-        ceiling = human_ceiling(*said, part.verdicts_of(number), part.prompts)
-        kappa = _symmetric(part.verdicts_of(number)[asked], majority[asked], part.prompts[asked])
+        ceiling = human_ceiling(*said, part.given_by(number), part.prompts)
+        kappa = _symmetric(part.given_by(number)[asked], majority[asked], part.prompts[asked])
         yield {
             "judge": part.names[number],
             "slice": slice_name,
@@ -215,7 +215,7 @@ def _ceiling(part: Judgments, slice_name: str) -> Iterator[Json]:
     """Each person against the majority of the others: what a judge can be expected to reach."""
     comparison, rater, verdict = part.verdict_rows(part.people)
     for number in np.flatnonzero(part.people).tolist():
-        own = part.verdicts_of(number)
+        own = part.given_by(number)
         others = (rater != number) & (own[comparison] != MISSING)
         majority = majority_vote(comparison[others], verdict[others], part.count)
         decided = (own != MISSING) & (majority != MISSING)

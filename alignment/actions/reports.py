@@ -18,7 +18,7 @@ from feedback.models import Job, JobState, Project
 from feedback.people import Person
 
 # Part of the hash of a report's inputs: counted up when the same judgments come to be measured otherwise.
-MEASURES_VERSION = 3
+MEASURES_VERSION = 4
 
 
 def compute_report(*, project: Project, by: Person) -> AgreementReport:

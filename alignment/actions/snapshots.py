@@ -44,6 +44,7 @@ from alignment.formats.preference import PreferenceRow
 from alignment.health.balance import AS_IT_IS, BALANCES
 from alignment.health.plan import Plan
 from alignment.models import AgreementReport, Label, Labelling, LabelSource, Policy, Snapshot
+from alignment.queries import ended_labellings
 from feedback.actions.audit import record
 from feedback.errors import Refused
 from feedback.models import UNFINISHED, JobState, Project, Prompt
@@ -83,7 +84,7 @@ def freeze_snapshot(
             rows = _split_rows(labelled_prompts(policy), plan, left_out, alive)
             tallies = write_splits(folder, rows)
             _check_splits(tallies, policy, left_out)
-            if _finished_labelling(policy) != labelling:
+            if labels_changed(labelling):
                 raise Refused(
                     _("%(policy)s was applied again in the meantime; freeze again.") % {"policy": policy}
                 )
@@ -120,6 +121,12 @@ def check_freezing(project: Project, policy: Policy, test_share: float, balance:
     return _finished_labelling(policy)
 
 
+def labels_changed(labelling: Labelling) -> bool:
+    """Whether the labels may be others than when ``check_freezing`` gave this labelling."""
+    now = _finished_labelling(labelling.policy)
+    return (now.pk, now.job.ended_at) != (labelling.pk, labelling.job.ended_at)
+
+
 def verify_snapshot(*, snapshot: Snapshot) -> None:
     """Read the snapshot's files again. Refused where they do not hold what was frozen."""
     problem = problem_with(snapshot_folder(snapshot), snapshot.manifest)
@@ -147,15 +154,16 @@ def _telling(project: Project, report: Report | None) -> Alive:
 
 
 def _finished_labelling(policy: Policy) -> Labelling:
-    labelling = Labelling.objects.select_related("job", "report", "policy").filter(policy=policy).first()
-    if labelling is None:
-        raise Refused(
-            _("%(policy)s has made no labels yet; apply it first.") % {"policy": policy}, field="policy"
-        )
-    if labelling.job.state in UNFINISHED:
+    """The labelling that the policy's labels are by, as they stand."""
+    if Labelling.objects.filter(policy=policy, job__state__in=UNFINISHED).exists():
         raise Refused(
             _("%(policy)s is being applied at this moment; freeze when that has ended.") % {"policy": policy},
             field="policy",
+        )
+    labelling = ended_labellings(policy).first()
+    if labelling is None:
+        raise Refused(
+            _("%(policy)s has made no labels yet; apply it first.") % {"policy": policy}, field="policy"
         )
     if labelling.job.state != JobState.SUCCEEDED:
         raise Refused(

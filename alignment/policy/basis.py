@@ -77,23 +77,19 @@ def learn(
     study: Study,
     *,
     intervals: bool = True,
-    certificates: Sequence[Certificate] | None = None,
     alive: Callable[[], None] = lambda: None,
 ) -> Learnt:
     """Who counts, which judges are trusted, how accurate everybody is, and which confidence is enough.
 
-    Without ``intervals`` certificates lack those that decide nothing. ``certificates``, where given, are taken in place
-    of what people say of judges. ``alive`` is called now and then.
+    Without ``intervals`` certificates lack those that decide nothing. ``alive`` is called now and then.
     """
     view = study.view(document)
-    given = certificates
-    if given is None:
-        given = view.certificates(document, None, intervals)
+    given = view.certificates(document, None, intervals)
     alive()
     families = families_of(study.facts)
     model = accuracies(document, view, trusted_rows(given, view.verdicts), families, None)
     alive()
-    calibration = calibrate(document, study, view, certificates)
+    calibration = calibrate(document, study, view)
     alive()
     shown = guarantees(document, view, calibration)
     thresholds = {

@@ -78,13 +78,19 @@ def gather(
     return Evidence(judge, slice_name, test, agreement)
 
 
-def certify(document: PolicyDocument, evidence: Evidence, facts: RaterFacts = NOTHING_KNOWN) -> Certificate:
+def certify(
+    document: PolicyDocument,
+    evidence: Evidence,
+    facts: RaterFacts = NOTHING_KNOWN,
+    together: int | None = None,
+) -> Certificate:
     """Trusted where the judge is what it was and withstands what the policy asks, its test is decided and passed, and
-    its agreement with people is surely high enough. A fact that is asked for and not known certifies nothing."""
+    its agreement with people is surely high enough. A fact that is asked for and not known certifies nothing.
+    ``together`` counts the people's tests that were decided with this one's, its own alone where it is left out."""
     reason, sentence = _asked(document, evidence.slice, facts) or _ruling(
         document, evidence.test, evidence.agreement
     )
-    needed, outlook = _needed(document, evidence.test)
+    needed, outlook = _needed(document, evidence.test, together)
     return Certificate(
         judge=evidence.judge,
         slice=evidence.slice,
@@ -123,8 +129,8 @@ def trusted_rows(certificates: Iterable[Certificate], verdicts: Verdicts) -> Mas
 
 def _asked(document: PolicyDocument, slice_name: str, facts: RaterFacts) -> tuple[str, str] | None:
     """What the policy asks of a judge besides agreement, where it falls short."""
-    if facts.drift:
-        return "drifted", f"Not trusted any more: {facts.drift}"
+    if facts.drift and facts.drift.p <= document.q:
+        return "drifted", f"Not trusted any more: {facts.drift.sentence}"
     most, least = document.max_attack_rate, document.min_consistency
     if most is not None:
         if facts.attack_rate is None:
@@ -182,8 +188,8 @@ def _undecided(document: PolicyDocument, test: AltTest) -> tuple[str, str]:
     )
 
 
-def _needed(document: PolicyDocument, test: AltTest) -> tuple[int | None, str]:
+def _needed(document: PolicyDocument, test: AltTest, together: int | None) -> tuple[int | None, str]:
     if test.winning_rate is None:
         return test.missing, ""
-    needed = labels_needed(test, q=document.q)
+    needed = labels_needed(test, q=document.q, together=together)
     return (needed.labels, needed.outcome) if needed else (None, "")

@@ -15,6 +15,9 @@ class PolicyError(ValueError):
     """A policy document that can not be used; the message names the field and what it may be."""
 
 
+# Of labels that people may contradict: no calibration set that people can judge shows less, and the work of looking for
+# a threshold grows with its inverse.
+LEAST_ERROR = 0.001
 # Open at a bound where the flag is False: a confidence of one half may be shared by two rankings.
 _NUMBERS: dict[str, tuple[float, bool, float, bool]] = {
     "epsilon": (0, True, 1, False),
@@ -27,7 +30,7 @@ _NUMBERS: dict[str, tuple[float, bool, float, bool]] = {
     "people_min_alpha": (-1, True, 1, True),
     "max_family_votes": (0, False, 100, True),
     "min_confidence": (0.5, False, 1, False),
-    "max_error": (0, False, 1, False),
+    "max_error": (LEAST_ERROR, True, 1, False),
     "confidence": (0.5, True, 1, False),
     "random_share": (0, True, 1, True),
 }
@@ -107,6 +110,11 @@ class PolicyDocument:
             if getattr(self, name) not in allowed:
                 raise PolicyError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
         object.__setattr__(self, "slices", _slices(self.slices))
+
+    @property
+    def asks_for_measures(self) -> bool:
+        """Whether people count by figures that are measured of them; 0 is a figure to reach."""
+        return self.people_min_gold is not None or self.people_min_alpha is not None
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> PolicyDocument:

@@ -79,23 +79,15 @@ def fair_ground(document: PolicyDocument, study: Study) -> Mask:
     return fair
 
 
-def calibrate(
-    document: PolicyDocument,
-    study: Study,
-    view: View,
-    certificates: Sequence[Certificate] | None = None,
-) -> Calibration:
-    """Judges' labels on the calibration set, each from what the other folds say.
-
-    ``certificates`` stand in place of those that each time the other folds give.
-    """
+def calibrate(document: PolicyDocument, study: Study, view: View) -> Calibration:
+    """Judges' labels on the calibration set, each from what the other folds say."""
     families = families_of(study.facts)
     at = np.flatnonzero(view.asked & fair_ground(document, study))
     fold = view.fold[at]
     codes = np.full(len(at), MISSING, dtype=np.int64)
     posterior, confidence = np.full(len(at), np.nan), np.full(len(at), np.nan)
     for part in np.unique(fold).tolist():
-        given = view.certificates(document, part, intervals=False) if certificates is None else certificates
+        given = view.certificates(document, part, intervals=False)
         said = judges_say(document, view, given, families, at, fold=part)
         known = said.codes != MISSING
         others, held = known & (fold != part), known & (fold == part)

@@ -105,6 +105,7 @@ class Labels:
         columns = (
             names.astype(np.uint64)[self.used_ranking()],
             self.decision.astype(np.uint64),
+            self.reason.astype(np.uint64),
             self.confidence.view(np.uint64),
             self.margin.view(np.uint64),
             np.array([said[text] for text in sentences], dtype=np.uint64),
@@ -114,11 +115,9 @@ class Labels:
         return total.view(np.int64)
 
     def sentences(self) -> list[str]:
-        """A sentence for each label. Alike are those of the same numbers, so few are put together."""
-        thousandths = np.round(np.nan_to_num(self.confidence, nan=-1.0) * 1000).astype(np.int64)
-        finite = np.where(np.isfinite(self.threshold), self.threshold, -1.0)
-        asked = np.round(finite * 1000).astype(np.int64)
-        columns = (self.decision, self.reason, self.people, self.judges, thousandths + 1, asked + 1)
+        """A sentence for each label. Those of the same numbers, as it says them, are alike: so few are put together."""
+        numbers = (_thousandths(self.confidence), _thousandths(self.threshold))
+        columns = (self.decision, self.reason, self.people, self.judges, *(number + 1 for number in numbers))
         key = np.zeros(len(self), dtype=np.int64)
         for column in columns:
             key = key * (int(column.max(initial=0)) + 1) + column
@@ -145,14 +144,17 @@ class Labels:
         reason, decision = REASONS[self.reason[index]], DECISIONS[self.decision[index]]
         action = {"routed": "it goes to people", "dropped": "it is dropped"}.get(decision, "")
         counted = _counted(int(self.people[index]), int(self.judges[index]))
-        sure = f"a confidence of {self.confidence[index]:.3f}"
+        confidence, threshold = (
+            _thousandths(column[index : index + 1])[0] / 1000 for column in (self.confidence, self.threshold)
+        )
+        sure = f"a confidence of {confidence:.3f}"
         if reason == "conflict" and self.document.conflict == "adjudicate":
             action = "a reviewer decides"
         if reason == "low_confidence":
-            asked = f"the policy's {self.threshold[index]:.3f}"
+            asked = f"the policy's {threshold:.3f}"
             return f"{counted} leave {sure}, below {asked} or without one side ahead: {action}."
         if reason == "not_proven":
-            share = f"{self.document.max_error:.0%}"
+            share = f"{100 * (self.document.max_error or 0):g}%"
             return (
                 f"{counted} would say so with {sure}, but it is not shown that people contradict at most {share} "
                 f"of such labels: {action}."
@@ -175,6 +177,12 @@ def _counted(people: int, judges: int) -> str:
         (judges, f"{judges} trusted {'judge' if judges == 1 else 'judges'}"),
     )
     return " and ".join(text for number, text in said if number)
+
+
+def _thousandths(values: Floats) -> Codes:
+    """Shares in thousandths, -1 where there is none."""
+    known = np.isfinite(values)
+    return np.where(known, np.round(np.where(known, values, 0.0) * 1000), -1).astype(np.int64)
 
 
 def _text_number(text: str) -> int:

@@ -8,7 +8,9 @@ The gain of a comparison is how many labels one person's answer to it may be exp
 - Labels that are not used because nothing is shown about judges' word: those that wait, over the comparisons that it
   takes.
 
-What is drawn at random comes first, out of all that no person has judged: it alone keeps the guarantee valid.
+What is drawn at random, out of all that no person has judged, alone keeps the guarantee valid. So it is drawn before
+all else, whatever else speaks for asking about the same comparisons, and of a limited number the first of the draw are
+taken.
 """
 
 from __future__ import annotations
@@ -18,16 +20,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from alignment.policy.verdicts import Ground
+from alignment.policy.verdicts import Ground, Mask
 from alignment.statistics.verdicts import Codes, Floats
 
 MOST_GAIN = 1000.0
+Call = tuple[Codes, Floats, Codes, Floats]  # comparisons, and the gain, ground and people of each
 
 
 @dataclass(frozen=True)
 class Need:
     """``answers`` by people win ``waiting`` labels, with a chance of ``hope``. ``pool`` are the comparisons, of which
-    nobody has judged any, that serve; ``people`` are asked about each."""
+    nobody has judged any, that serve; ``people`` are asked about each. With the ground DRAWN any serves that was not
+    drawn yet."""
 
     waiting: int
     answers: int
@@ -53,11 +57,15 @@ class Plan:
     def __len__(self) -> int:
         return len(self.comparison_ids)
 
+    def only(self, rows: Mask) -> Plan:
+        """Those under the mask."""
+        return Plan(self.comparison_ids[rows], self.gain[rows], self.ground[rows], self.people[rows])
+
 
 def plan(
     doubtful: Codes,
     doubt: Floats,
-    unjudged: Codes,
+    undrawn: Codes,
     needs: list[Need],
     *,
     at_random: int,
@@ -66,35 +74,44 @@ def plan(
 ) -> Plan:
     """Whom to ask about what, the highest gain first, ``limit`` comparisons at the most.
 
-    ``doubtful`` are the comparisons routed to people, with their ``doubt``; ``unjudged`` all that no person has
-    judged, of which so many are taken ``at_random``.
+    ``doubtful`` are the comparisons routed to people, with their ``doubt``; ``undrawn`` all that no person has judged
+    and that were not drawn before, of which so many are taken ``at_random`` at least.
     """
     rng = np.random.default_rng(seed)
-    calls = [_drawn(rng, need) for need in sorted(needs, key=lambda need: -need.gain)]
+    draws = [need for need in needs if need.ground == Ground.DRAWN]
+    others = sorted((need for need in needs if need.ground != Ground.DRAWN), key=lambda need: -need.gain)
+    calls = [_of_pool(rng, need) for need in others]
     calls.append(
         (doubtful, np.maximum(doubt, 0.001), np.full(len(doubtful), Ground.GAIN), np.ones(len(doubtful)))
     )
-    by_gain = _first_of_each(calls, limit)
-    share = min(len(unjudged), at_random)
-    drawn = rng.permutation(np.sort(unjudged))[:share]
-    highest = float(by_gain.gain.max(initial=1.0))
-    first = (drawn, np.full(share, highest), np.full(share, Ground.DRAWN), np.ones(share))
-    rest = (by_gain.comparison_ids, by_gain.gain, by_gain.ground, by_gain.people)
-    return _first_of_each([first, rest], limit)
+    highest = max(float(gain.max(initial=1.0)) for _ids, gain, *_ in calls)
+    wanted = [(at_random, max([highest, *(need.gain for need in draws)]))]
+    wanted += [(need.answers, need.gain) for need in draws]
+    return _first_of_each([_draw(rng, undrawn, wanted), *calls], limit)
 
 
-def _drawn(rng: np.random.Generator, need: Need) -> tuple[Codes, Floats, Codes, Floats]:
+def _draw(rng: np.random.Generator, undrawn: Codes, wanted: list[tuple[int, float]]) -> Call:
+    """One draw for all that ask for one, each as (number, gain): the first of it serve everybody."""
+    count = min(len(undrawn), max(number for number, _gain in wanted))
+    gain = np.zeros(count)
+    for number, worth in wanted:
+        gain[:number] = np.maximum(gain[:number], worth)
+    drawn = rng.permutation(np.sort(undrawn))[:count]
+    return drawn, gain, np.full(count, Ground.DRAWN), np.ones(count)
+
+
+def _of_pool(rng: np.random.Generator, need: Need) -> Call:
     """As many of the pool as the need takes, at random."""
     count = min(len(need.pool), -(-need.answers // need.people))
     chosen = rng.permutation(np.sort(need.pool))[:count]
     return chosen, np.full(count, need.gain), np.full(count, need.ground), np.full(count, float(need.people))
 
 
-def _first_of_each(calls: Sequence[tuple[Codes, Floats, Codes, Floats | Codes]], limit: int | None) -> Plan:
-    """The calls in order, each comparison by the first that names it; then by gain."""
+def _first_of_each(calls: Sequence[Call], limit: int | None) -> Plan:
+    """Each comparison by the first call that names it; by gain, and where that is equal in the order of the calls."""
     ids, gain, ground, people = (np.concatenate(column) for column in zip(*calls, strict=True))
     first = np.sort(np.unique(ids, return_index=True)[1])
-    order = first[np.lexsort((ids[first], -gain[first]))][:limit]
+    order = first[np.argsort(-gain[first], kind="stable")][:limit]
     return Plan(
         ids[order].astype(np.int64),
         gain[order],

@@ -5,7 +5,7 @@ A page that moves one field after the other keeps one study; a labelling makes o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from alignment.policy.people import Standing, standings
 from alignment.policy.verdicts import ALL, Ground, Mask, RaterFacts, Verdicts
 from alignment.statistics.aggregation import majority_vote
 from alignment.statistics.agreement import raw_agreement
-from alignment.statistics.alt_test import Outcomes, alt_test_of_counts, outcomes
+from alignment.statistics.alt_test import AltTest, Outcomes, across, alt_test_of_counts, outcomes
 from alignment.statistics.intervals import DEFAULT, Resampling
 from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import MISSING, Codes
@@ -53,15 +53,20 @@ class Study:
         self.ground = np.zeros(verdicts.count, dtype=np.int64) if ground is None else ground
         self.resampling = resampling
         self._kept = _Kept()
+        self._view: tuple[tuple[tuple[int, ...], tuple[str, ...] | None], View] | None = None
 
     def standings(self, document: PolicyDocument) -> tuple[Standing, ...]:
         asked = (document.people_min_items, document.people_min_gold, document.people_min_alpha)
         return self._kept.once(("people", asked), lambda: standings(document, self.verdicts, self.facts))
 
     def view(self, document: PolicyDocument) -> View:
-        """The judgments of those who count, on the document's slices."""
+        """The judgments of those who count, on the document's slices. Only the last one asked for is kept: each holds
+        the judgments once more."""
         people = tuple(standing.person for standing in self.standings(document) if standing.counts)
-        return self._kept.once(("view", people, document.slices), lambda: View(self, people, document.slices))
+        key, kept = (people, document.slices), self._view
+        if kept is None or kept[0] != key:
+            kept = self._view = (key, View(self, *key))
+        return kept[1]
 
 
 class View:
@@ -97,13 +102,31 @@ class View:
         """A certificate for each judge on ALL and on each slice where it gave a verdict.
 
         With a ``fold`` they rest on the other folds alone. Without ``intervals`` the tests, which do not need them,
-        have none.
+        have none. A judge's tests on all its slices are decided together, over slices and people: tried on twenty, it
+        would pass on one by luck.
         """
         return [
-            certify(document, self._evidence(document, judge, name, fold, intervals), self.study.facts[judge])
+            certificate
             for judge in self.judges
-            for name in self._present(judge)
+            for certificate in self._certified(document, judge, fold, intervals)
         ]
+
+    def _certified(
+        self, document: PolicyDocument, judge: int, fold: int | None, intervals: bool
+    ) -> Iterator[Certificate]:
+        names = self._present(judge)
+        if intervals:
+            found = [gather(document, self.evidence, judge, name, self.study.resampling) for name in names]
+            tests = [one.test for one in found]
+        else:
+            tests = [self._test(document, judge, name, fold) for name in names]
+        together = sum(person.p is not None for test in tests for person in test.annotators)
+        for place, (name, test) in enumerate(zip(names, across(tests, document.q), strict=True)):
+            agreement = (
+                found[place].agreement if intervals else self._agreed(document, judge, name, fold, test)
+            )
+            evidence = Evidence(judge, name, test, agreement)
+            yield certify(document, evidence, self.study.facts[judge], together)
 
     def _present(self, judge: int) -> list[str]:
         def make() -> list[str]:
@@ -112,22 +135,22 @@ class View:
 
         return self._kept.once(("present", judge), make)
 
-    def _evidence(
-        self, document: PolicyDocument, judge: int, name: str, fold: int | None, intervals: bool
-    ) -> Evidence:
-        if fold is None and intervals:
-            return gather(document, self.evidence, judge, name, self.study.resampling)
-        key = (judge, name, fold)
-        found, counts = self._kept.once(("counts", key), lambda: self._counts(judge, name, fold))
-        test = alt_test_of_counts(
+    def _test(self, document: PolicyDocument, judge: int, name: str, fold: int | None) -> AltTest:
+        found, counts = self._kept.once(
+            ("counts", judge, name, fold), lambda: self._counts(judge, name, fold)
+        )
+        return alt_test_of_counts(
             found.raters, counts, epsilon=document.epsilon, q=document.q, min_items=document.min_items
         )
+
+    def _agreed(
+        self, document: PolicyDocument, judge: int, name: str, fold: int | None, test: AltTest
+    ) -> Statistic:
+        """The judge's agreement with the majority of people, where the test leaves it to decide."""
         if fold is not None and (test.winning_rate or 0.0) < document.min_winning_rate:
-            return Evidence(
-                judge, name, test, Statistic.undefined("not asked for: the test was not passed", 0)
-            )
-        agreement = self._kept.once(("agreement", key), lambda: self._agreement(judge, name, fold))
-        return Evidence(judge, name, test, agreement)
+            return Statistic.undefined("not asked for: the test was not passed", 0)
+        key = ("agreement", judge, name, fold)
+        return self._kept.once(key, lambda: self._agreement(judge, name, fold))
 
     def _counts(self, judge: int, name: str, fold: int | None) -> tuple[Outcomes, np.ndarray]:
         found = self._kept.once(("outcomes", judge), lambda: self._outcomes(judge))

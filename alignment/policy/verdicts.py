@@ -13,6 +13,17 @@ from alignment.statistics.verdicts import MISSING, Codes, Ranking, same_length
 Mask = NDArray[np.bool_]
 
 ALL = "all"
+_TAG_ALL = f"tag {ALL}"
+
+
+def slice_of(tag: str) -> str:
+    """What a tag's slice is called: as the tag, but for one that is itself called "all"."""
+    return _TAG_ALL if tag == ALL else tag
+
+
+def tag_of(slice_name: str) -> str:
+    """The tag of a slice other than ALL."""
+    return ALL if slice_name == _TAG_ALL else slice_name
 
 
 @dataclass(frozen=True)
@@ -74,12 +85,21 @@ class Verdicts:
 
 
 @dataclass(frozen=True)
+class Drift:
+    """A change of a judge's agreement with people: ``p`` that there is none, and the ``sentence`` that says it. Where p
+    is at most the policy's q, the judge no longer is what it was and has no certificate."""
+
+    p: float
+    sentence: str
+
+
+@dataclass(frozen=True)
 class RaterFacts:
     """What is known of one rater besides their verdicts; None is not known.
 
     ``family`` is the maker of a judge's model, "" for one of its own. A person's accuracy on ``gold`` and ``alpha``
     with others; a judge's ``attack_rate``, the share of attacks that turned it, and its ``consistency`` between orders
-    by slice. ``drift`` is a sentence where the judge no longer is what it was: it has no certificate then.
+    by slice, and its ``drift``, the likeliest change that was looked for, however small.
     """
 
     family: str = ""
@@ -87,7 +107,7 @@ class RaterFacts:
     alpha: float | None = None
     attack_rate: float | None = None
     consistency: Mapping[str, float] = field(default_factory=dict)
-    drift: str = ""
+    drift: Drift | None = None
 
 
 class Ground:

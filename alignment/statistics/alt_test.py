@@ -347,19 +347,23 @@ class Needed(NamedTuple):
     labels: int | None
 
 
-def labels_needed(test: AltTest, *, q: float = 0.05, power: float = 0.8) -> Needed | None:
+def labels_needed(
+    test: AltTest, *, q: float = 0.05, power: float = 0.8, together: int | None = None
+) -> Needed | None:
     """How many more labels by the people tested until half of them can, or surely can not, be replaced.
 
     A person whose mean d lies δ from ε with deviation s needs n = ((z₁₋ₐ + z_power) s / δ)² items, a being the
     threshold of Benjamini and Yekutieli for the k-th of m where k is half of m; the k people nearest to it count.
-    None where nobody is tested.
+    With so many tests decided ``together`` (see ``across``) it is that for the k-th of those, as if the others were not
+    passed. None where nobody is tested.
     """
     people = [person for person in test.annotators if person.p is not None]
     if not people:
         return None
     m = len(people)
     half = -(-m // 2)
-    level = half / m * q / float((1 / np.arange(1, m + 1)).sum())
+    every = m if together is None else together
+    level = half / every * q / float((1 / np.arange(1, every + 1)).sum())
     mean = np.array([person.difference for person in people], dtype=np.float64)
     spread = np.array([person.spread for person in people], dtype=np.float64)
     have = np.array([person.n for person in people])

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from alignment.models import Decision, Label, Labelling, Policy
-from alignment.policy.verdicts import ALL
+from alignment.policy.verdicts import ALL, slice_of
 from alignment.queries import (
     decision_counts,
     judgments_of,
@@ -97,6 +97,6 @@ def _certificates(
     """What the newest labelling says of the judges of this comparison, on its slices."""
     names = rater_names(label.policy.project)
     judges = {names[judgment.rater_id] for judgment in judgments}
-    slices = {ALL, *label.comparison.tags.values_list("name", flat=True)}
+    slices = {ALL, *map(slice_of, label.comparison.tags.values_list("name", flat=True))}
     certificates = labelling.certificates if labelling else []
     return [entry for entry in certificates if entry["judge"] in judges and entry["slice"] in slices]

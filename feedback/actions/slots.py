@@ -104,6 +104,13 @@ def reopen(comparison_ids: Sequence[int], *, priority: int) -> int:
     return reopened
 
 
+def hold(comparison_ids: Iterable[int]) -> None:
+    """Lock these comparisons and their queue items until the transaction ends, so that what is then done to them, in
+    whatever order, waits for no other action."""
+    for ids in _chunks(sorted(comparison_ids)):
+        _locked(ids)
+
+
 def leave_queue(comparison_ids: Sequence[int]) -> None:
     """Take comparisons out of the queue, as retired ones are. Who holds one may still answer it."""
     for ids in _chunks(comparison_ids):

@@ -12,6 +12,7 @@ from alignment.actions.imports import import_file
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder
 from alignment.formats.concord import row_from
 from alignment.formats.dataset_folder import read_split
+from alignment.models import Asking
 from alignment.queries import snapshot_named
 from feedback.actions.imports import store_records
 from feedback.actions.judgments import submit_judgment
@@ -109,10 +110,12 @@ def test_what_a_backup_can_not_hold_is_named(rich, tmp_path, new_id):
     submit_judgment(
         rater=rater, comparison=comparison, submission_id=new_id(), verdict=Verdict(ranking=(2, 1, 3))
     )
+    Asking.objects.create(comparison=comparison, ground="drawn")
     left_out = " ".join(export(project=rich, format="concord", path=tmp_path / "x.jsonl", by=None).left_out)
     for part in (
         "1 judgments that later ones superseded",
         "1 flags that reviewers have settled",
+        "the grounds on which people were asked about 1 comparisons",
         "the rubric",
     ):
         assert part in left_out

@@ -2,17 +2,23 @@
 
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from django.utils import timezone
 
+from alignment.actions.drift_measures import drift_entries
 from alignment.actions.policies import create_policy
-from alignment.actions.routing import route_to_people
-from alignment.facts import grounds_of
+from alignment.actions.routing import _certificates_short, _guarantees_short, route_to_people
+from alignment.drift import _drift
+from alignment.facts import facts_of, grounds_of
 from alignment.models import Asking, Label
+from alignment.policy.document import PolicyDocument
 from alignment.policy.verdicts import Ground
-from alignment.queries import load_judgments
+from alignment.queries import load_judgments, settled_labelling, unjudged_by_people
+from alignment.surroundings import load_surroundings
+from alignment.whatif import what_if
 from feedback.actions.imports import store_records
-from feedback.models import Judgment, Notice, QueueItem
+from feedback.models import Comparison, Judgment, Notice, QueueItem
 from tests.alignment.conftest import FLIPPED, pair, said
 
 
@@ -35,6 +41,56 @@ def test_part_of_what_is_asked_is_drawn_at_random_and_it_is_kept_which(applied):
     grounds = grounds_of(applied.project, ids)
     assert (grounds == Ground.DRAWN).sum() == asked.filter(ground="drawn").count()
     assert (grounds == Ground.GAIN).sum() == asked.filter(ground="gain").count()
+
+
+def test_a_draw_is_out_of_all_that_nobody_judged_also_of_what_was_asked_as_doubtful(applied):
+    unjudged = unjudged_by_people(applied.project).tolist()
+    Asking.objects.bulk_create(Asking(comparison_id=pk, ground="gain") for pk in unjudged)
+    queue = list(QueueItem.objects.order_by("pk").values())
+    route_to_people(policy=applied, by=None)
+    drawn = set(Asking.objects.filter(ground="drawn").values_list("pk", flat=True))
+    assert drawn
+    assert drawn <= set(unjudged)
+    waiting = QueueItem.objects.filter(pk__in=drawn).order_by("pk").values()
+    assert list(waiting) == [item for item in queue if item["comparison_id"] in drawn]
+
+
+def test_labels_wait_for_the_slice_that_speaks_for_them(applied):
+    """With a threshold of its own on each slice, none waits for the one over all; nor are answers counted elsewhere."""
+    labelling = settled_labelling(applied.project, applied)
+    unjudged = unjudged_by_people(applied.project)
+    alike = {"own": True, "threshold": None, "needed": 10}
+    labelling.basis["guarantees"] = [{**alike, "slice": name} for name in ("all", "even", "odd")]
+    unproven = Label.objects.filter(policy=applied, reason="not_proven")
+    expected = {name: unproven.filter(comparison__tags__name=name).count() for name in ("even", "odd")}
+    needs = _guarantees_short(labelling, unjudged, unjudged[:0])
+    assert sorted(need.waiting for need in needs) == sorted(expected.values())
+    even = Comparison.objects.filter(pk__in=unjudged.tolist(), tags__name="even").values_list("pk", flat=True)
+    asked = np.array(sorted(even)[:10])
+    needs = _guarantees_short(labelling, np.setdiff1d(unjudged, asked), asked)
+    assert [need.waiting for need in needs] == [expected["odd"]]
+
+
+def test_answers_asked_for_on_another_slice_certify_no_judge_here(applied):
+    labelling = settled_labelling(applied.project, applied)
+    unjudged = unjudged_by_people(applied.project)
+    one = {
+        "judge": "good",
+        "slice": "odd",
+        "trusted": False,
+        "needed": 30,
+        "outlook": "",
+        "reason": "too_few_items",
+    }
+    labelling.certificates = [one]
+    Label.objects.filter(policy=applied, comparison__in=unjudged.tolist()).update(reason="no_trusted_verdict")
+    tagged = (
+        Comparison.objects.filter(pk__in=unjudged.tolist()).order_by("pk").values_list("pk", "tags__name")
+    )
+    asked = {name: np.array([pk for pk, tag in tagged if tag == name][:5]) for name in ("even", "odd")}
+    for name, answers in (("even", 30), ("odd", 15)):
+        (need,) = _certificates_short(labelling, np.setdiff1d(unjudged, asked[name]), asked[name])
+        assert (need.answers, need.waiting) == (answers, 20)
 
 
 def test_routing_again_asks_about_nothing_twice(applied):
@@ -76,6 +132,31 @@ def test_a_judge_whose_agreement_changed_loses_its_certificate_and_the_leads_are
     notice = Notice.objects.get(project=project, kind="drift")
     assert "drifting" in notice.text
     assert "was 1.00" in notice.text
+    for q, drifts in ((0.05, True), (1e-100, False)):
+        seen = what_if(project, PolicyDocument(q=q), None).certificates
+        assert any(one["sentence"].startswith("Not trusted any more") for one in seen) is drifts
+
+
+def test_on_doubtful_comparisons_alone_no_judge_is_found_to_have_changed(project):
+    store_records(project=project, records=drifting(140), by=None)
+    spread_out(project)
+    judgments = load_judgments(project)
+    every = facts_of(project, judgments, np.full(judgments.count, Ground.OTHER))
+    assert min(facts.drift.p for facts in every if facts.drift) < 0.001
+    majority = judgments.given_by(judgments.names.index("steady"))
+    # Another model answers from long before the change: of both looks the one with the smaller p is told.
+    served = (Judgment.objects.earliest("at").at + timedelta(days=60), "another")
+    drift = _drift(judgments, judgments.names.index("drifting"), majority, served)
+    assert "in the latest 100" in drift.sentence
+    turned = np.array([int(name[1:]) >= 140 for name in judgments.external_ids])
+    Asking.objects.bulk_create(
+        Asking(comparison_id=pk, ground="gain") for pk in judgments.comparison_ids[turned]
+    )
+    fair = facts_of(project, judgments, grounds_of(project, judgments.comparison_ids))
+    assert all(facts.drift is None for facts in fair)
+    around = load_surroundings(project, judgments)
+    for entry in drift_entries(judgments, around, majority, "all"):
+        assert {week["agreement"]["value"] for week in entry["weeks"]} <= {1.0, None}
 
 
 def test_a_judge_that_stays_as_it_is_keeps_it(project, label):

@@ -3,6 +3,7 @@
 import pytest
 from django.urls import reverse
 
+from alignment.actions import health
 from alignment.actions.freezing import carry_out_freezing
 from alignment.actions.health import carry_out_health, request_health
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder
@@ -61,6 +62,21 @@ def test_an_engineer_has_the_health_examined_and_sees_the_rows_behind_a_finding(
     assert "neither licence nor consent" in rows
     assert "Question q0" in rows
     assert "The newest health report" in client.get(address).content.decode()
+
+
+def test_labels_that_are_written_anew_meanwhile_are_not_reported_on(labelled, label, monkeypatch):
+    examined = health.examine
+
+    def labelled_meanwhile(*args, **kwargs):
+        label(labelled)
+        return examined(*args, **kwargs)
+
+    check = request_health(project=labelled.project, policy=labelled, by=None)
+    monkeypatch.setattr(health, "examine", labelled_meanwhile)
+    perform_job(check.job_id, carry_out_health)
+    check.refresh_from_db()
+    assert (check.job.state, check.findings) == (JobState.FAILED, [])
+    assert "was applied again in the meantime; have it examined again" in check.job.message
 
 
 def test_the_report_is_of_the_rows_that_would_be_frozen(checked, labelled):

@@ -3,19 +3,21 @@
 import random
 
 import pytest
+from django.utils import timezone
 
+from alignment import queries
 from alignment.actions.basis_rows import stored_basis
-from alignment.actions.labels import carry_out_labelling, labels_sha256, update_labels
+from alignment.actions.labels import apply_policy, carry_out_labelling, labels_sha256, update_labels
 from alignment.actions.policies import create_policy
 from alignment.models import Label, Labelling
 from alignment.policy.decisions import decide
 from alignment.policy.document import PolicyDocument
-from alignment.queries import load_adjudications, load_judgments
+from alignment.queries import load_adjudications, load_judgments, settled_labelling
 from feedback.actions.imports import store_records
-from feedback.actions.jobs import perform_job
+from feedback.actions.jobs import claim_job, perform_job
 from feedback.actions.judgment_records import GivenJudgment, store_judgments
 from feedback.actions.projects import create_project
-from feedback.models import Comparison, JobState, Judgment
+from feedback.models import Comparison, Job, JobState, Judgment
 from tests.alignment.conftest import pair, said
 
 
@@ -111,6 +113,57 @@ def test_an_answer_taken_back_and_a_comparison_retired_change_their_labels(free)
     update(free)
     assert not Label.objects.get(comparison__external_id="q100").sources.filter(judgment__rater__name="dora")
     assert not Label.objects.filter(comparison=gone).exists()
+
+
+def test_an_answer_taken_back_long_ago_is_noticed_and_so_is_a_comparison_brought_back(free, monkeypatch):
+    monkeypatch.setattr(queries, "LOOKED_BACK", 1)
+    give(free.project, ("q100", "dora", "tie", "human"), ("q101", "dora", "first", "human"))
+    Comparison.objects.filter(external_id="q110").update(retired_at=timezone.now())
+    update(free)
+    assert not Label.objects.filter(comparison__external_id="q110").exists()
+    Judgment.objects.filter(rater__name="dora").update(current=False)
+    Comparison.objects.filter(external_id="q110").update(retired_at=None)
+    update(free)
+    assert not Label.objects.filter(sources__judgment__rater__name="dora").exists()
+    assert Label.objects.filter(comparison__external_id="q110").exists()
+
+
+def test_of_two_labellings_one_waits_and_an_update_goes_by_the_last_whole_one(free):
+    running = apply_policy(policy=free, by=None)
+    waiting = update_labels(policy=free, by=None)
+    lease = claim_job(running.job_id)
+    perform_job(waiting.job_id, carry_out_labelling)
+    waiting.job.refresh_from_db()
+    assert (waiting.job.state, waiting.job.not_before is None) == (JobState.QUEUED, False)
+    assert not waiting.labels.exists()
+    assert update_labels(policy=free, by=None) == waiting
+    carry_out_labelling(lease)
+    Job.objects.filter(pk=running.job_id).update(state=JobState.SUCCEEDED, ended_at=timezone.now())
+    Job.objects.filter(pk=waiting.job_id).update(not_before=None)
+    perform_job(waiting.job_id, carry_out_labelling)
+    waiting.refresh_from_db()
+    assert waiting.job.state == JobState.SUCCEEDED, waiting.job.message
+    assert waiting.base == running
+
+
+def test_the_labelling_that_ended_last_is_the_settled_one(free):
+    """One that was resumed ends after another that was asked for later."""
+    resumed = Labelling.objects.get()
+    later = apply_policy(policy=free, by=None)
+    perform_job(later.job_id, carry_out_labelling)
+    assert settled_labelling(free.project, free) == later
+    Job.objects.filter(pk=resumed.job_id).update(ended_at=timezone.now())
+    assert settled_labelling(free.project, free) == resumed
+
+
+def test_who_is_not_known_counts_only_where_nothing_is_asked_of_people(judged, label):
+    """An accuracy of 0 is asked: whoever has none measured does not count."""
+    for asked, counts in (({"people_min_gold": 0}, False), ({"people_min_items": 0}, True)):
+        policy = create_policy(project=judged, name="p", document=asked | {"max_error": None}, by=None)
+        labelling = label(policy)
+        labelling.basis["people"] = []
+        standings = stored_basis(labelling, load_judgments(judged)).standings
+        assert {one.counts for one in standings} == {counts}
 
 
 def test_an_update_with_nothing_new_writes_nothing(free):

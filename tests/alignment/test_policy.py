@@ -53,9 +53,22 @@ def certify_judges(document, verdicts, resampling=QUICK):
     return list(learn(document, Study(verdicts, resampling=resampling)).basis.certificates)
 
 
+class Certified(Study):
+    """A study in which the judges' certificates are given, whatever people say of them."""
+
+    def __init__(self, verdicts, certificates):
+        super().__init__(verdicts, resampling=QUICK)
+        self.given = certificates
+
+    def view(self, document):
+        view = super().view(document)
+        view.certificates = lambda document, fold, intervals: self.given
+        return view
+
+
 def decide(document, certificates, verdicts, adjudications=()):
     """The labels under certificates that are given."""
-    learnt = learn(document, Study(verdicts, resampling=QUICK), certificates=certificates)
+    learnt = learn(document, Certified(verdicts, certificates))
     return list(decide_by(document, learnt.basis, verdicts, adjudications))
 
 
@@ -99,6 +112,7 @@ class TestDocument:
             ),
             ('{"min_agreement_low": "0.5"}', "min_agreement_low must be a number"),
             ('{"min_confidence": 0.5}', "min_confidence must be a number above 0.5 and below 1, not 0.5"),
+            ('{"max_error": 0.0005}', "max_error must be a number at least 0.001 and below 1, not 0.0005"),
             ('{"min_items": 1}', "min_items must be a whole number of 2 or more, not 1"),
             ('{"min_items": 2.5}', "min_items must be a whole number"),
             ('{"min_items": true}', "min_items must be a whole number"),

@@ -1,13 +1,15 @@
 """The way back: what is routed to people returns to the queue, the most doubtful first."""
 
 import pytest
+from django.db import DatabaseError
 
+from alignment.actions import routing
 from alignment.actions.policies import create_policy
 from alignment.actions.routing import route_to_people
-from alignment.models import Label
+from alignment.models import Asking, Label
 from feedback.actions.assignments import take_next
 from feedback.errors import Refused
-from feedback.models import AuditEntry, Comparison, QueueItem
+from feedback.models import AuditEntry, Comparison, Judgment, QueueItem
 
 STRICT = {"min_confidence": 0.97, "max_error": None, "random_share": 0}
 
@@ -66,6 +68,19 @@ def test_routing_twice_asks_for_one_more_person_only(strict):
     route_to_people(policy=strict, by=None)
     assert list(QueueItem.objects.order_by("pk").values()) == before
     assert AuditEntry.objects.filter(verb="route to people").count() == 2
+
+
+def test_grounds_and_places_in_the_queue_are_kept_together(strict, monkeypatch):
+    def broken(*_args, **_kwargs):
+        raise DatabaseError("disk is full")
+
+    Judgment.objects.filter(rater__kind="human").update(current=False)
+    before = list(QueueItem.objects.order_by("pk").values())
+    monkeypatch.setattr(routing, "reopen", broken)
+    with pytest.raises(DatabaseError):
+        route_to_people(policy=strict, by=None)
+    assert not Asking.objects.exists()
+    assert list(QueueItem.objects.order_by("pk").values()) == before
 
 
 def test_a_policy_that_labelled_nothing_is_refused(policy):

@@ -79,12 +79,25 @@ def fill(judgments: int):
     """A fifth as many comparisons, two to a prompt, each judged by three of twelve people and by two judges."""
     from django.db import connection
 
+    project, people, judges = first_comparison(overlap=3)
+    count = judgments // 5
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")  # the copies are right; let none be checked
+        copy_comparisons(cursor, count)
+        copy_responses(cursor, count)
+        copy_judgments(cursor, people, judges, count)
+        cursor.execute("ANALYZE")
+    return project
+
+
+def first_comparison(overlap: int):
+    """A project with the one comparison, judged by all, that the others are copied from; its people and judges."""
     from feedback.actions.imports import store_records
     from feedback.actions.projects import create_project
-    from feedback.models import Comparison, Judgment, Prompt, Rater, Response, Slot
+    from feedback.models import Rater
     from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
 
-    project = create_project(name="Bench", by=None, overlap=3)
+    project = create_project(name="Bench", by=None, overlap=overlap)
     names = [f"person {index}" for index in range(PEOPLE)] + ["judge 1", "judge 2"]
     said = [
         JudgmentRecord(rater=name, kind="human" if index < PEOPLE else "judge", ranking={"a": 1, "b": 2})
@@ -98,51 +111,61 @@ def fill(judgments: int):
     )
     store_records(project=project, records=[record], by=None)
     raters = {rater.name: rater.pk for rater in Rater.objects.filter(project=project)}
-    people, judges = [raters[name] for name in names[:PEOPLE]], [raters[name] for name in names[PEOPLE:]]
-    count = judgments // 5
-    with connection.cursor() as cursor:
-        cursor.execute("SET session_replication_role = replica")  # the copies are right; let none be checked
-        copy(
-            cursor,
-            Prompt,
-            {"id": "t.id + g", "sha256": "'p' || g"},
-            count // 2,
+    return project, [raters[name] for name in names[:PEOPLE]], [raters[name] for name in names[PEOPLE:]]
+
+
+def copy_comparisons(cursor, count: int) -> None:
+    """Comparisons, two to a prompt."""
+    from feedback.models import Comparison, Prompt
+
+    copy(cursor, Prompt, {"id": "t.id + g", "sha256": "'p' || g"}, count // 2)
+    copy(
+        cursor, Comparison,
+        {"id": "t.id + g", "external_id": "'copy ' || g", "prompt_id": "t.prompt_id + (g + 1) / 2"}, count,
+    )  # fmt: skip
+
+
+def copy_responses(cursor, count: int) -> None:
+    """Both responses of each comparison, of six models and of different lengths."""
+    from feedback.models import Response, Slot
+
+    for side in range(2):
+        own = f"10 + g * 2 + {side}"
+        response = {
+            "id": f"t.id + {own}", "prompt_id": "t.prompt_id + (g + 1) / 2", "sha256": f"'r' || g * 2 + {side}",
+            "source": f"'model ' || (g * {7 + side} + {3 * side}) % 6",
+            "text": f"repeat('word ', 20 + g * {31 + 12 * side} % 200)",
+        }  # fmt: skip
+        copy(cursor, Response, response, count)
+        slot = {
+            "id": f"t.id + {own}", "comparison_id": "t.comparison_id + g", "position": str(side),
+            "response_id": f"t.response_id + {own}", "key": f"'{side}'",
+        }  # fmt: skip
+        copy(cursor, Slot, slot, count)
+
+
+def copy_judgments(cursor, people: list[int], judges: list[int], count: int) -> None:
+    """Three people and both judges on each comparison."""
+    from feedback.models import Judgment
+
+    for turn in range(5):
+        # The true answer alternates; one verdict in four is another, one in twelve a tie.
+        verdict = (
+            f"CASE WHEN (g * 31 + {turn} * 17) % 12 = 0 THEN '1,1' "
+            f"WHEN ((g * 13 + {turn} * 29) % 4 = 0) = (g % 2 = 0) THEN '2,1' ELSE '1,2' END"
         )
-        copy(
-            cursor, Comparison,
-            {"id": "t.id + g", "external_id": "'copy ' || g", "prompt_id": "t.prompt_id + (g + 1) / 2"}, count,
-        )  # fmt: skip
-        for side in range(2):
-            own = f"10 + g * 2 + {side}"
-            response = {
-                "id": f"t.id + {own}", "prompt_id": "t.prompt_id + (g + 1) / 2", "sha256": f"'r' || g * 2 + {side}",
-                "source": f"'model ' || (g * {7 + side} + {3 * side}) % 6",
-                "text": f"repeat('word ', 20 + g * {31 + 12 * side} % 200)",
-            }  # fmt: skip
-            copy(cursor, Response, response, count)
-            slot = {
-                "id": f"t.id + {own}", "comparison_id": "t.comparison_id + g", "position": str(side),
-                "response_id": f"t.response_id + {own}", "key": f"'{side}'",
-            }  # fmt: skip
-            copy(cursor, Slot, slot, count)
-        for turn in range(5):
-            rater = (
-                f"({array(people)})[1 + (g * 7 + {turn} * 5) % {PEOPLE}]"
-                if turn < 3
-                else str(judges[turn - 3])
-            )
-            # The true answer alternates; one verdict in four is another, one in twelve a tie.
-            verdict = (
-                f"CASE WHEN (g * 31 + {turn} * 17) % 12 = 0 THEN '1,1' "
-                f"WHEN ((g * 13 + {turn} * 29) % 4 = 0) = (g % 2 = 0) THEN '2,1' ELSE '1,2' END"
-            )
-            changes = {
-                "id": f"t.id + 100 + g * 5 + {turn}", "comparison_id": "t.comparison_id + g", "rater_id": rater,
-                "ranking": verdict, "submission_id": "gen_random_uuid()",
-            }  # fmt: skip
-            copy(cursor, Judgment, changes, count)
-        cursor.execute("ANALYZE")
-    return project
+        changes = {
+            "id": f"t.id + 100 + g * 5 + {turn}", "comparison_id": "t.comparison_id + g",
+            "rater_id": rater_of("g", turn, people, judges), "ranking": verdict, "submission_id": "gen_random_uuid()",
+        }  # fmt: skip
+        copy(cursor, Judgment, changes, count)
+
+
+def rater_of(at: str, turn: int, people: list[int], judges: list[int]) -> str:
+    """SQL for who judges comparison ``at`` in this turn: three times one of the people, then each of the judges."""
+    if turn < 3:
+        return f"({array(people)})[1 + ({at} * 7 + {turn} * 5) % {len(people)}]"
+    return str(judges[turn - 3])
 
 
 def array(numbers: list[int]) -> str:

@@ -7,7 +7,7 @@ and the labels are updated.
 import json
 import time
 
-from tests.bench.agreement_store import PEOPLE, array, copy, database, run
+from tests.bench.agreement_store import copy, copy_comparisons, database, first_comparison, rater_of, run
 from tests.bench.report import Row
 
 GOAL, UPDATE_GOAL = 60.0, 1.0  # seconds, for a million comparisons
@@ -100,52 +100,11 @@ def timed(function, parts: dict[str, float], name: str):
 def fill(comparisons: int):
     from django.db import connection
 
-    from feedback.actions.imports import store_records
-    from feedback.actions.projects import create_project
-    from feedback.models import Comparison, Judgment, Prompt, Rater
-    from feedback.records import ComparisonRecord, JudgmentRecord, ResponseRecord
-
-    project = create_project(name="Bench", by=None, overlap=0)
-    names = [f"person {index}" for index in range(PEOPLE)] + ["judge 1", "judge 2"]
-    said = [
-        JudgmentRecord(rater=name, kind="human" if index < PEOPLE else "judge", ranking={"a": 1, "b": 2})
-        for index, name in enumerate(names)
-    ]
-    record = ComparisonRecord(
-        prompt=[{"role": "user", "content": "A question?"}],
-        responses=[ResponseRecord("a", "x", "An answer."), ResponseRecord("b", "y", "Another answer.")],
-        judgments=said,
-        line=1,
-    )
-    store_records(project=project, records=[record], by=None)
-    raters = {rater.name: rater.pk for rater in Rater.objects.filter(project=project)}
-    people, judges = [raters[name] for name in names[:PEOPLE]], [raters[name] for name in names[PEOPLE:]]
+    project, people, judges = first_comparison(overlap=0)
     with connection.cursor() as cursor:
         cursor.execute("SET session_replication_role = replica")  # the copies are right; let none be checked
-        copy(cursor, Prompt, {"id": "t.id + g", "sha256": "'p' || g"}, comparisons // 2)
-        copy(
-            cursor, Comparison,
-            {"id": "t.id + g", "external_id": "'copy ' || g", "prompt_id": "t.prompt_id + (g + 1) / 2"}, comparisons,
-        )  # fmt: skip
-        for turn in range(5):
-            every = ASKED if turn < 3 else 1
-            at = f"(g * {every})"
-            rater = (
-                f"({array(people)})[1 + ({at} * 7 + {turn} * 5) % {PEOPLE}]"
-                if turn < 3
-                else str(judges[turn - 3])
-            )
-            # The true answer is a hash's last bit; one verdict in eight is the other.
-            wrong, first = (
-                f"(hashint8(({at} * 31 + {turn})::bigint) & 7) = 0",
-                f"(hashint8({at}::bigint) & 1) = 0",
-            )
-            changes = {
-                "id": f"t.id + 100 + {at} * 5 + {turn}", "comparison_id": f"t.comparison_id + {at}", "rater_id": rater,
-                "ranking": f"CASE WHEN ({wrong}) = ({first}) THEN '2,1' ELSE '1,2' END",
-                "submission_id": "gen_random_uuid()",
-            }  # fmt: skip
-            copy(cursor, Judgment, changes, comparisons // every)
+        copy_comparisons(cursor, comparisons)
+        copy_judgments(cursor, people, judges, comparisons)
         for table in ("prompt", "comparison", "judgment"):
             cursor.execute(
                 f"SELECT setval(pg_get_serial_sequence('feedback_{table}', 'id'), "
@@ -154,6 +113,27 @@ def fill(comparisons: int):
         cursor.execute("SET session_replication_role = DEFAULT")
         cursor.execute("ANALYZE")
     return project
+
+
+def copy_judgments(cursor, people: list[int], judges: list[int], comparisons: int) -> None:
+    """Both judges on every comparison, three people on one in ASKED."""
+    from feedback.models import Judgment
+
+    for turn in range(5):
+        every = ASKED if turn < 3 else 1
+        at = f"(g * {every})"
+        # The true answer is a hash's last bit; one verdict in eight is the other.
+        wrong, first = (
+            f"(hashint8(({at} * 31 + {turn})::bigint) & 7) = 0",
+            f"(hashint8({at}::bigint) & 1) = 0",
+        )
+        changes = {
+            "id": f"t.id + 100 + {at} * 5 + {turn}", "comparison_id": f"t.comparison_id + {at}",
+            "rater_id": rater_of(at, turn, people, judges),
+            "ranking": f"CASE WHEN ({wrong}) = ({first}) THEN '2,1' ELSE '1,2' END",
+            "submission_id": "gen_random_uuid()",
+        }  # fmt: skip
+        copy(cursor, Judgment, changes, comparisons // every)
 
 
 def judge_more(project) -> int:

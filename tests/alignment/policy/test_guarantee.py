@@ -1,5 +1,8 @@
 """What is promised of labels on judges' word holds in simulation; what is not shown is not promised."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -83,6 +86,17 @@ def test_what_people_were_asked_because_it_is_doubtful_shows_nothing():
     assert drawn.calibration.n == 0
     labels = decide(document, drawn.basis, verdicts)
     assert {REASONS[reason] for reason in labels.reason[labels.people == 0]} == {"not_proven"}
+
+
+def test_a_study_keeps_one_view():
+    """The editor's page holds a study while fields are moved; each view has the judgments once more."""
+    study = Study(World(100, seed=0).verdicts(np.ones(100, bool)), resampling=QUICK)
+    document = PolicyDocument()
+    first = weakref.ref(study.view(document))
+    assert study.view(document) is first()
+    study.view(PolicyDocument(slices=()))
+    gc.collect()
+    assert first() is None
 
 
 def test_without_people_nothing_is_shown_and_nothing_used():
