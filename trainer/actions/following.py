@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from feedback.actions.jobs import JobCancelled, JobInterrupted, JobWaits, Lease
 from feedback.errors import Refused
@@ -74,8 +75,20 @@ def carry_out_spec(
     lease.renew(done=progress.step, total=progress.total)
     if status != FINISHED:
         raise JobCancelled if asked else _why_it_ended(status, progress, folder)
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return result
+    return _result(folder)
+
+
+def _result(folder: Path) -> dict[str, Any]:
+    """What the runner wrote, or a machine elsewhere sent; a number that is none becomes null."""
+    try:
+        return dict(json.loads((folder / "result.json").read_text(), parse_constant=lambda _: None))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise Refused(
+            gettext(
+                "The runner has finished, and its result can not be read (%(error)s); send result.json again."
+            )
+            % {"error": error}
+        ) from error
 
 
 def _started(launcher: Launcher, folder: Path) -> Handle:

@@ -1,6 +1,7 @@
 """Runs: set up and checked before anything starts, carried out under a lease, their models registered."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -32,6 +33,7 @@ from trainer.queries import newest_moments
 from trainer.spec import RunSpec, SpecError, digest_dataset
 from trainer.stories import silence
 
+logger = logging.getLogger(__name__)
 LEFTOVERS_FOR = timedelta(days=1)
 
 
@@ -185,15 +187,18 @@ def carry_out_run(lease: Lease) -> None:
         lease=lease,
         read=lambda: _stored_progress(run, progress),
     )
+    register_result(run=run, beat=lease.renew)  # which checks it
     run.save(update_fields=["result"])
-    register_result(run=run, beat=lease.renew)
 
 
 def read_leftover_events() -> None:
     """Store what runners wrote after their worker had died: they stop by themselves and say where."""
     since = timezone.now() - LEFTOVERS_FOR
     for run in Run.objects.filter(job__state__in=RESUMABLE, job__ended_at__gte=since):
-        store_events(run, Progress(step=run.step, total=run.total_steps))
+        try:
+            store_events(run, Progress(step=run.step, total=run.total_steps))
+        except Exception:  # whatever is in one log, the others are read
+            logger.exception("The log of run %s can not be read", run.pk)
 
 
 def checked_spec(**fields: Any) -> RunSpec:
