@@ -233,6 +233,26 @@ def test_the_series_are_numbers_and_only_what_is_new_is_sent_again(client, engin
     assert other["lines"] == answer["lines"]
 
 
+def test_no_name_of_a_value_is_a_formula_in_a_spreadsheet(client, engineer, run):
+    """The names come from the runner, which may be a machine elsewhere."""
+    measured(run, 1, **{"=HYPERLINK(1)": 0.5})
+    client.force_login(engineer)
+    table = client.get(reverse("trainer:run-csv", args=[run.project.slug, run.pk])).getvalue().decode()
+    assert table.splitlines()[1].startswith("1,'=HYPERLINK(1),0.5,")
+
+
+@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000, "\u00b2", "-1", ""])
+def test_a_number_in_an_address_that_is_none_breaks_no_page(client, engineer, run, number):
+    client.force_login(engineer)
+    for name, asked in (
+        *(("runs", {"before": number}), ("run-compare", {"run": number})),
+        *(("run-new", {"like": number}), ("run-new", {"check": number})),
+    ):
+        assert client.get(reverse(f"trainer:{name}", args=[run.project.slug]), asked).status_code == 200
+    series = reverse("trainer:run-series", args=[run.project.slug, run.pk])
+    assert client.get(series, {"after": number, "width": 1, "cuts": 0}).json()["from"] == 0
+
+
 def test_the_form_shows_every_parameter_and_starts_a_run(client, engineer, project, snapshot, policy_model):
     client.force_login(engineer)
     url = reverse("trainer:run-new", args=[project.slug]) + "?method=dpo"

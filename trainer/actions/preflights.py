@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from alignment.queries import snapshot_named
@@ -19,7 +21,7 @@ from feedback.actions.jobs import JobWaits, Lease, queue_job
 from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
-from trainer.actions.checks import Check, check_spec
+from trainer.actions.checks import BAD, Check, Finding, check_spec
 from trainer.actions.following import write_spec
 from trainer.actions.runs import start_run, training_spec
 from trainer.events import Event, read_events
@@ -47,16 +49,24 @@ def start_preflight(*, project: Project, asked: Mapping[str, Any], by: Person) -
 
 
 def start_checked(*, preflight: Preflight, by: Person, confirm: bool = False) -> Run:
-    """Start the run that was checked; ``confirm`` says that it is to start although it may pass its budget."""
+    """Start the run that was checked. Refused where something was found wrong, until somebody says ``confirm``."""
+    if not confirm:
+        wrong = [found.sentence for found in check_preflight(preflight).findings if found.level == BAD]
+        if wrong:
+            raise Refused(f"{' '.join(wrong)} {_('To start it all the same, confirm it.')}", field="confirm")
     arguments = arguments_asked(preflight.project, preflight.asked)
-    return start_run(project=preflight.project, by=by, confirm=confirm, **arguments)
+    return start_run(project=preflight.project, by=by, confirm=True, **arguments)
 
 
 def check_preflight(preflight: Preflight) -> Check:
-    """What can be said now: by arithmetic, or by the probe where it has ended."""
-    spec = spec_asked(preflight.project, preflight.asked)
-    measured = (preflight.probe or {}).get("seconds_per_step")
-    return check_spec(spec, settings_of(_launcher(preflight.asked)), measured)
+    """What can be said now: by arithmetic, or by the probe where it has ended. The rows are not hashed anew."""
+    probe = preflight.probe or {}
+    spec = spec_asked(preflight.project, preflight.asked, read=False)
+    check = check_spec(spec, settings_of(_launcher(preflight.asked)), probe.get("seconds_per_step"))
+    if not probe.get("failed"):
+        return check
+    failed = Finding(BAD, _("The timed steps failed; what they said stands beside them."))
+    return replace(check, findings=[*check.findings, failed])
 
 
 def arguments_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,12 +82,12 @@ def arguments_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def spec_asked(project: Project, asked: Mapping[str, Any]) -> RunSpec:
-    """The whole spec of what is asked for. Refused names the field at fault."""
+def spec_asked(project: Project, asked: Mapping[str, Any], *, read: bool = True) -> RunSpec:
+    """The whole spec of what is asked for. Refused names the field at fault. ``read``: as ``training_spec`` has it."""
     arguments = arguments_asked(project, asked)
     arguments.pop("name", None)
     empty = {"parameters": None, "seed": 0, "launcher": "local", "stop_on": (), "budget": None}
-    return training_spec(project=project, **(empty | arguments))
+    return training_spec(project=project, read=read, **(empty | arguments))
 
 
 def carry_out_preflight(lease: Lease) -> None:
