@@ -31,8 +31,6 @@ class SampleLedger:
     texts: dict[str, str | None] = field(default_factory=dict)
     spent: Decimal = NOTHING
     held: Decimal = NOTHING
-    unpriced: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
     open: dict[str, Decimal] = field(default_factory=dict)
 
     @classmethod
@@ -95,12 +93,10 @@ class SampleLedger:
             self.open.pop(line["answered"], None)
             self.texts[line["answered"]] = line["text"]
             self.spent += Decimal(line["cost"]) if line["cost"] is not None else NOTHING
-            self.unpriced += line["cost"] is None
         else:
             worst = self.open.pop(line["failed"], NOTHING)
             self.held += worst if line["billed"] else NOTHING
             if line["final"]:
-                self.failed[line["kind"]] = self.failed.get(line["kind"], 0) + 1
                 self.texts[line["failed"]] = None
 
     def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:

@@ -73,8 +73,8 @@ class Place:
     def read(cls, text: str) -> Self | None:
         """What ``text`` says, or None where it is no place."""
         agreement, _, comparison = text.partition(".")
-        numbers = whole(agreement), whole(comparison)
-        return None if None in numbers else cls(*numbers)
+        first, second = whole(agreement), whole(comparison)
+        return None if first is None or second is None else cls(first, second)
 
 
 def review_items(project: Project, wanted: ReviewFilter) -> QuerySet[ReviewItem]:

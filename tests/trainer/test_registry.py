@@ -2,7 +2,10 @@
 
 import io
 import json
+import shlex
+import shutil
 import tarfile
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -219,6 +222,13 @@ def test_versions_stand_side_by_side_with_their_cost(
     assert named["tuned"]["regression set"] == "worse"
     assert float(named["tuned"]["judges win rate"]) == 0
     assert float(named["trained"]["training dollars"]) == pytest.approx(0.05)
+
+
+def test_a_folder_with_a_space_is_one_word_of_the_command(project, tiny_model, tmp_path, capsys):
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "my $model"))
+    version = register_base(project=project, folder=folder, by=None, beat=lambda: None)
+    call_command("serve_model", "--version", str(version.pk), "--show")
+    assert shlex.split(capsys.readouterr().out)[2] == str(folder)
 
 
 def test_serving_is_one_command(tuned_model, project, capsys):

@@ -1,9 +1,11 @@
 """The pages of runs, models and evaluations: who sees what, and what they say and do."""
 
 import json
+import shlex
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from feedback.actions.projects import create_project
 from feedback.models import JobState
@@ -231,6 +233,16 @@ def test_the_series_are_numbers_and_only_what_is_new_is_sent_again(client, engin
     }
     assert (again["from"], other["from"]) == (3, 0)
     assert other["lines"] == answer["lines"]
+
+
+def test_the_command_for_a_machine_elsewhere_is_quoted(client, engineer, run, settings):
+    settings.LAUNCHERS = {"local": {"kind": "remote"}}
+    run.spec["model"] = "/models/a b; rm -rf x"
+    run.save()
+    client.force_login(engineer)
+    page = client.get(reverse("trainer:run-elsewhere", args=[run.project.slug, run.pk]))
+    assert shlex.split(page.context["command"])[-1] == "/models/a b; rm -rf x"
+    assert escape(page.context["command"]) in page.content.decode()
 
 
 def test_no_name_of_a_value_is_a_formula_in_a_spreadsheet(client, engineer, run):

@@ -65,7 +65,7 @@ def carry_out_spec(
     """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
-        handle = _started(launcher, folder)
+        handle = start_runner(launcher, folder)
         asked = _follow(handle, launcher, lease, read)
         status = handle.poll()
         if status != BUSY or asked or time.monotonic() > deadline:
@@ -91,7 +91,7 @@ def _result(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def _started(launcher: Launcher, folder: Path) -> Handle:
+def start_runner(launcher: Launcher, folder: Path) -> Handle:
     """A runner at work. Without a free place, or where the machine is away, the job waits in the queue."""
     try:
         return launcher.start(folder / "spec.json")

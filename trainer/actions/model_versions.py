@@ -105,7 +105,7 @@ def _made_folder(run: Run) -> Path:
         raise Refused(
             _("The run's result is none: %(field)s: %(reason)s.") % {"field": bad.field, "reason": bad.reason}
         ) from bad
-    folder = own / (run.result or {})["model"]
+    folder = own / str((run.result or {})["model"])
     inside = folder != own and folder.is_relative_to(own) and folder.resolve() == folder
     if not inside or any(path.is_symlink() for path in folder.glob("*")):
         raise Refused(

@@ -4,32 +4,31 @@ import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from alignment.queries import snapshot_named
 from feedback.actions.audit import record
-from feedback.actions.jobs import JobWaits, Lease, queue_job
+from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
 from trainer.actions.checks import BAD, Check, Finding, check_spec
-from trainer.actions.following import write_spec
+from trainer.actions.following import start_runner, write_spec
 from trainer.actions.runs import start_run, training_spec
 from trainer.events import Event, read_events
 from trainer.folders import preflight_folder
-from trainer.launchers.launcher import Handle, LauncherAway, NoFreeSlot
+from trainer.launchers.launcher import Handle
 from trainer.launchers.registry import launcher_named, settings_of
 from trainer.models import Preflight, Run
-from trainer.queries import base_named
+from trainer.queries import base_named, log_tail
 from trainer.spec import RunSpec
 
 TIMED_STEPS = 6  # of which the first, which warms up, is left out
@@ -103,7 +102,8 @@ def carry_out_preflight(lease: Lease) -> None:
     folder = preflight_folder(preflight)
     shutil.rmtree(folder, ignore_errors=True)
     write_spec(folder, RunSpec(**{**spec_fields(spec), "parameters": parameters}))
-    preflight.probe = _timed(_started(preflight, folder), folder, lease)
+    handle = start_runner(launcher_named(_launcher(preflight.asked)), folder)
+    preflight.probe = _timed(handle, folder, lease)
     preflight.save(update_fields=["probe"])
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -118,13 +118,6 @@ def _launcher(asked: Mapping[str, Any]) -> str:
     return str(asked.get("launcher") or "local")
 
 
-def _started(preflight: Preflight, folder: Path) -> Handle:
-    try:
-        return launcher_named(_launcher(preflight.asked)).start(folder / "spec.json")
-    except (NoFreeSlot, LauncherAway) as wait:
-        raise JobWaits(timezone.now() + timedelta(seconds=5), str(wait)) from wait
-
-
 def _timed(handle: Handle, folder: Path, lease: Lease) -> dict[str, Any]:
     """Until enough steps are timed, or the runner has ended by itself; then the runner is ended."""
     deadline = time.monotonic() + MOST_SECONDS
@@ -134,7 +127,7 @@ def _timed(handle: Handle, folder: Path, lease: Lease) -> dict[str, Any]:
             events, _ = read_events(folder / "events.jsonl")
             metrics = [event for event in events if event["kind"] == "metric"]
             if ended or len(metrics) > TIMED_STEPS:
-                return _found(events, metrics)
+                return _found(events, metrics) | {"log": log_tail(folder).replace("\0", "\ufffd")}
             lease.report(done=len(metrics), total=TIMED_STEPS + 1)
             time.sleep(0.2)
     finally:
@@ -159,5 +152,6 @@ def _found(events: list[Event], metrics: list[Event]) -> dict[str, Any]:
         "memory_gb": max(memory, default=0.0) or None,
         "rows": started.get("rows", {}),
         "device": started.get("device", ""),
-        "failed": failed or ("" if gaps else "The runner gave no step in time; its log may say why."),
+        "failed": failed
+        or ("" if gaps else gettext_noop("The runner gave no step in time; the end of its log may say why.")),
     }

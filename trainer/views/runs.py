@@ -1,6 +1,8 @@
 """Runs: the list, one run with its live charts, several over each other, and stopping and resuming."""
 
+import shlex
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
@@ -22,6 +24,7 @@ from trainer.charts import charts_of
 from trainer.comparing import MOST, snapshot_differences, spec_differences
 from trainer.curves import Curves
 from trainer.exports import exports_of
+from trainer.folders import run_folder
 from trainer.forms import BudgetForm
 from trainer.launchers.registry import settings_of
 from trainer.models import Run
@@ -145,13 +148,22 @@ def run_elsewhere(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "project": project,
         "run": run,
-        "model": spec["model"],
         "sha256": run.snapshot.sha256 if run.snapshot else "",
-        "server": request.build_absolute_uri("/").rstrip("/"),
+        "command": _remote_command(request, run),
         "remote": settings_of(run.launcher).kind == "remote",
         "exports": exports_of(run.method, spec["model"], spec["parameters"], spec["seed"]),
     }
     return render(request, "trainer/run_elsewhere.html", context)
+
+
+def _remote_command(request: HttpRequest, run: Run) -> str:
+    asked = {
+        "--server": request.build_absolute_uri("/").rstrip("/"),
+        "--project": run.project.slug,
+        "--run": str(run.pk),
+        "--model": run.spec["model"],
+    }
+    return shlex.join(["python", "deploy/remote/run_remote.py", *chain.from_iterable(asked.items())])
 
 
 def _run(project: Project, pk: int) -> Run:
@@ -201,7 +213,7 @@ def _details(run: Run) -> dict[str, Any]:
         "rows": [(split, counts) for split, counts in rows_used(run).items()],
         "warnings": warnings(run),
         "checkpoints": checkpoints(run),
-        "log": log_tail(run),
+        "log": log_tail(run_folder(run)),
         "version": getattr(run, "model_version", None),
         "alarms": shown_alarms(alarms_of([run]).get(run.pk, []), silent),
         "samples": samples(run),
