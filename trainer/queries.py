@@ -12,6 +12,7 @@ from alignment.policy.verdicts import ALL
 from alignment.queries import settled_labelling
 from feedback.errors import Refused
 from feedback.models import Project
+from feedback.permissions import Permission
 from judges.models import Judge
 from trainer.models import (
     Evaluation,
@@ -174,6 +175,11 @@ def stage_of(version: ModelVersion) -> str:
     """Where it stands now."""
     newest = version.stages.order_by("-pk").values_list("stage", flat=True).first()
     return newest or str(Stage.NONE)
+
+
+def permission_for_stage(version: ModelVersion, stage: str) -> Permission:
+    """Whose it is to put the version there: an approval, and taking one back, is an owner's."""
+    return Permission.OWN if Stage.APPROVED in (stage, stage_of(version)) else Permission.ENGINEER
 
 
 def evaluations_of(project: Project) -> QuerySet[Evaluation]:

@@ -106,6 +106,14 @@ class SampleLedger:
             file.write("\n" * bool(cut) + "".join(json.dumps(line) + "\n" for line in lines))
 
 
+def how_to_answer(provider: str, *, base_url: str, max_tokens: int, temperature: float) -> dict[str, Any]:
+    """The arguments of ``start_generation`` that say how a provider answers, or a model version where there is none."""
+    if not provider:
+        return {"parameters": {"max_new_tokens": max_tokens, "temperature": temperature}}
+    settings: dict[str, Any] = {"max_tokens": max_tokens} | ({"base_url": base_url} if base_url else {})
+    return {"provider_settings": settings | ({"temperature": temperature} if provider == "openai" else {})}
+
+
 def plain_call(
     provider: str, model: str, settings: Mapping[str, Any], prompt: Sequence[Message], sample: int
 ) -> Call:
