@@ -218,7 +218,7 @@ def test_a_round_is_started_and_told(get, post, project, snapshot, policy_model,
     started = post("rounds", {"judges": ["kind"], "model_version": "tiny", "samples": 2, "most_routed": 3})
     assert started.status_code == 201, started.json()
     told = started.json()
-    assert (told["number"], told["source"], told["most_routed"]) == (1, "tiny", 3)
+    assert (told["number"], told["answers"], told["most_routed"]) == (1, "tiny", 3)
     assert (told["job"]["state"], told["brought"]["comparisons"]) == ("queued", 0)
     assert get(f"rounds/{told['id']}").json() == told
     assert [each["id"] for each in get("rounds").json()["results"]] == [told["id"]]

@@ -29,7 +29,18 @@ class ModelSerializer(serializers.ModelSerializer[ModelVersion]):
 
     class Meta:
         model = ModelVersion
-        fields = ("id", "name", "kind", "stage", "base", "run", "sha256", "licence", "metrics", "created_at")
+        fields: tuple[str, ...] = (
+            "id",
+            "name",
+            "kind",
+            "stage",
+            "base",
+            "run",
+            "sha256",
+            "licence",
+            "metrics",
+            "created_at",
+        )
 
     @extend_schema_field(serializers.ChoiceField(choices=Stage.choices))
     def get_stage(self, version: ModelVersion) -> str:

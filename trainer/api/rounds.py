@@ -28,13 +28,23 @@ MOST = 10_000_000
 
 class RoundSerializer(serializers.ModelSerializer[Round]):
     job = JobSerializer()
-    source = serializers.CharField(source="generation.source", help_text="Who answered.")
+    answers = serializers.CharField(source="generation.source", help_text="Who answers.")
     policy = serializers.StringRelatedField()  # type: ignore[var-annotated]  # of a string
     judges = serializers.StringRelatedField(many=True)  # type: ignore[var-annotated]  # of strings
 
     class Meta:
         model = Round
-        fields = ("id", "number", "job", "source", "policy", "judges", "most_routed", "routed", "created_at")
+        fields: tuple[str, ...] = (
+            "id",
+            "number",
+            "job",
+            "answers",
+            "policy",
+            "judges",
+            "most_routed",
+            "routed",
+            "created_at",
+        )
 
 
 class BroughtSerializer(serializers.Serializer[Any]):
