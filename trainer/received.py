@@ -110,6 +110,15 @@ def _each(check: Check) -> Check:
     return checked
 
 
+def _rows(value: Any, where: str) -> None:
+    """Of each split how many rows were given, used, and left out by reason."""
+    _each(_each(_count))(value, where)
+    for split, counts in value.items():
+        for name in ("given", "used"):
+            if name not in counts:
+                raise BadRecord("it is missing", f"{where}.{split}.{name}")
+
+
 def _samples(value: Any, where: str) -> None:
     if not isinstance(value, list) or len(value) > MOST:
         raise BadRecord(f"it must be a list of at most {MOST} samples", where)
@@ -163,7 +172,7 @@ _CHECKS: Mapping[str, Check] = MappingProxyType(
         "message": _text,
         "reason": _text,
         "versions": _each(_text),
-        "rows": _each(_each(_count)),
+        "rows": _rows,
         "columns": _mapping,
         "parameters": _mapping,
         "samples": _samples,

@@ -115,6 +115,7 @@ STARTED = {
         (METRIC | {"values": {"loss": "low"}}, "values.loss"),
         (METRIC | {"values": {f"n{number}": 1 for number in range(300)}}, "values"),
         (STARTED | {"rows": {"train": 3}}, "rows.train"),
+        (STARTED | {"rows": {"train": {"given": 3}}}, "rows.train.used"),
         ({"kind": "samples", "step": 1, "samples": [{"prompt": 3, "text": "a"}]}, "samples[0].prompt"),
         (
             {"kind": "samples", "step": 1, "samples": [{"prompt": [{}], "text": "a"}]},
