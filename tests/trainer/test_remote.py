@@ -135,6 +135,14 @@ def test_what_is_no_event_is_refused_with_its_row_and_field(waiting, event, fiel
     assert not (run_folder(waiting) / "events.jsonl").exists()
 
 
+def test_the_newest_event_of_a_long_log_is_found(waiting):
+    long = [warning(seq) | {"message": "word " * 3999} for seq in range(1, 201)]
+    for start in range(0, 200, 50):
+        receive_events(run=waiting, events=long[start : start + 50])
+    assert (run_folder(waiting) / "events.jsonl").stat().st_size > 3 << 20
+    assert receive_events(run=waiting, events=[warning(200), warning(201)]) == (201, False)
+
+
 def test_a_number_that_json_can_not_hold_is_a_refusal_and_no_failure(waiting, client, make_user, project):
     client.force_login(make_user("ed", project=project, role="engineer"))
     url = f"/api/v1/projects/{project.slug}/runs/{waiting.pk}/remote/events"

@@ -53,9 +53,9 @@ def best_of(evaluation: Evaluation) -> list[dict[str, Any]]:
         return []
     curves = []
     graders = [
-        (str(judge), _matrix(grades_by(evaluation, judge), prompts, samples))
+        (str(judge), _matrix(grades, prompts, samples))
         for judge in evaluation.judges.filter(provider=GRADER).order_by("name")
-        if grades_by(evaluation, judge)
+        if (grades := grades_by(evaluation, judge))
     ]
     for version in evaluation.reward_models.order_by("name"):
         picking = _matrix(scores_by(evaluation, version), prompts, samples)

@@ -16,7 +16,7 @@ from trainer.events import read_events
 from trainer.folders import run_folder
 from trainer.launchers.registry import settings_of
 from trainer.models import Run
-from trainer.received import LARGEST_RESULT, check_event
+from trainer.received import LARGEST_EVENT, LARGEST_RESULT, check_event
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,120}\.(safetensors|json|jinja|txt|model)")
 BLOCK = 1 << 20
@@ -36,8 +36,7 @@ def receive_events(*, run: Run, events: Sequence[Mapping[str, Any]]) -> tuple[in
     path = run_folder(run) / "events.jsonl"
     with transaction.atomic():
         Run.objects.select_for_update(no_key=True).get(pk=run.pk)  # one sender at a time
-        known, _offset = read_events(path)
-        last = known[-1]["seq"] if known else 0
+        last = _last_seq(path)
         lines = []
         for event in events:
             if event["seq"] <= last:
@@ -51,6 +50,13 @@ def receive_events(*, run: Run, events: Sequence[Mapping[str, Any]]) -> tuple[in
         with path.open("a") as log:
             log.writelines(f"{line}\n" for line in lines)
     return last, (path.parent / "CANCEL").exists()
+
+
+def _last_seq(path: Path) -> int:
+    """Of the log's newest event, which is in its last bytes: none is larger than LARGEST_EVENT."""
+    size = path.stat().st_size if path.is_file() else 0
+    events, _offset = read_events(path, max(0, size - 2 * LARGEST_EVENT))
+    return int(events[-1]["seq"]) if events else 0
 
 
 def receive_file(*, run: Run, name: str, stream: Stream) -> int:
