@@ -134,7 +134,8 @@ def _check_provider(generation: Generation) -> None:
     if not generation.model:
         raise Refused(_("Name the provider's model."), field="model")
     asked = _as_judge(generation)
-    if generation.budget is not None and not Prices.of(asked, provider_of(asked)).bounded:
+    provider = provider_of(asked)  # which refuses a server that is not allowed
+    if generation.budget is not None and not Prices.of(asked, provider).bounded:
         raise Refused(
             _("Nobody knows what %(model)s costs, so no budget can be kept; leave it empty.")
             % {"model": generation.model},
