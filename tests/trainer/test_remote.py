@@ -84,54 +84,12 @@ def test_an_event_sent_twice_is_kept_once_and_none_is_missed(waiting):
 
 
 METRIC = {"kind": "metric", "step": 1, "total_steps": 6, "epoch": 0.5, "values": {"loss": 0.5}}
-STARTED = {
-    **{"kind": "started", "method": "reward", "spec_sha256": "1", "versions": {}, "device": "cpu"},
-    **{"rows": {"train": {"given": 2, "used": 2}}, "columns": {}, "resumed_step": 0},
-}
 
 
-@pytest.mark.parametrize(
-    ("event", "field"),
-    [
-        ({"kind": ["warning"]}, "kind"),
-        ({"kind": "song"}, "kind"),
-        ({"colour": "red"}, "colour"),
-        ({"seq": True}, "seq"),
-        ({"seq": 2**31}, "seq"),
-        ({"at": "now"}, "at"),
-        ({"at": 3}, "at"),
-        ({"at": "2026-01-01T00:00:00"}, "at"),
-        ({"at": "0001-01-01T00:00:00+14:00"}, "at"),
-        ({"message": {"a": 1}}, "message"),
-        ({"message": "a\0b"}, "message"),
-        ({"message": "half \ud800"}, "message"),
-        ({"message": "long" * 10_000}, "message"),
-        (METRIC | {"step": -1}, "step"),
-        (METRIC | {"step": "1"}, "step"),
-        (METRIC | {"step": 2**40}, "step"),
-        (METRIC | {"values": [1]}, "values"),
-        (METRIC | {"values": {"loss": float("inf")}}, "values"),
-        (METRIC | {"values": {"loss": 10**400}}, "values.loss"),
-        (METRIC | {"values": {"loss": "low"}}, "values.loss"),
-        (METRIC | {"values": {f"n{number}": 1 for number in range(300)}}, "values"),
-        (STARTED | {"rows": {"train": 3}}, "rows.train"),
-        (STARTED | {"rows": {"train": {"given": 3}}}, "rows.train.used"),
-        ({"kind": "samples", "step": 1, "samples": [{"prompt": 3, "text": "a"}]}, "samples[0].prompt"),
-        (
-            {"kind": "samples", "step": 1, "samples": [{"prompt": [{}], "text": "a"}]},
-            "samples[0].prompt[0].content",
-        ),
-        ({"kind": "alarm", "step": 1, "alarm": [], "evidence": ""}, "alarm"),
-        ({"kind": "samples", "step": 1, "samples": [{"prompt": "a" * 2**20, "text": "a"}]}, ""),
-    ],
-)
-def test_what_is_no_event_is_refused_with_its_row_and_field(waiting, event, field):
-    kept = {} if {"step", "rows"} & set(event) else {"message": "m"}
-    bad = {"seq": 2, "at": "2026-01-01T00:00:00+00:00", "kind": "warning"} | kept | event
-    with pytest.raises(Refused) as refused:
-        receive_events(run=waiting, events=[warning(1), bad])
-
-    assert refused.value.field == (f"events[1].{field}" if field else "events[1]")
+def test_what_is_no_event_is_refused_with_its_row_and_field(waiting):
+    with pytest.raises(Refused, match=r"^events\[1\]\.at: it is no ISO time") as refused:
+        receive_events(run=waiting, events=[warning(1), warning(2) | {"at": "now"}])
+    assert refused.value.field == "events[1].at"
     assert not (run_folder(waiting) / "events.jsonl").exists()
 
 
@@ -151,38 +109,7 @@ def test_a_number_that_json_can_not_hold_is_a_refusal_and_no_failure(waiting, cl
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, "events[0].values")
 
 
-def test_every_kind_of_event_that_the_runner_writes_is_taken(waiting):
-    kinds = [
-        STARTED,
-        METRIC,
-        {"kind": "checkpoint", "step": 3, "path": "checkpoint-3"},
-        {"kind": "evaluation", "step": 3, "values": {"loss": None}},
-        {
-            "kind": "samples",
-            "step": 3,
-            "samples": [{"prompt": [{"role": "user", "content": "Hi"}], "text": "a"}],
-        },
-        {"kind": "alarm", "step": 3, "alarm": "nan", "evidence": "loss is not a finite number."},
-        {
-            "kind": "trial",
-            "number": 0,
-            "parameters": {"beta": 1},
-            "state": "running",
-            "value": None,
-            "values": {},
-        },
-        {"kind": "cancelled", "step": 3, "checkpoint": None, "reason": "SIGTERM was received"},
-        {"kind": "failed", "message": "no"},
-        {"kind": "finished", "result": {"model": "final"}},
-    ]
-    events = [{"seq": seq, "at": "2026-01-01T00:00:00+00:00"} | kind for seq, kind in enumerate(kinds, 1)]
-    assert receive_events(run=waiting, events=events) == (len(kinds), False)
-
-
-@pytest.mark.parametrize(
-    "model", ["../{other}/final", "{root}/{other}/final", "link", ".", "", "linked", None]
-)
-def test_a_result_from_elsewhere_takes_no_other_runs_weights(waiting, tiny_model, model):
+def test_a_result_from_elsewhere_takes_no_other_runs_weights(waiting, tiny_model):
     """Its own machine can send files only; the links stand for a folder that several machines write to."""
     folder = run_folder(waiting)
     other = folder.parent / "other-7"
@@ -191,27 +118,16 @@ def test_a_result_from_elsewhere_takes_no_other_runs_weights(waiting, tiny_model
     (folder / "linked").mkdir()
     for file in (other / "final").iterdir():
         (folder / "linked" / file.name).symlink_to(file)
-    named = model and model.format(other=other.name, root=folder.parent)
-    waiting.result = {"model": named, "steps": 6}
 
-    with pytest.raises(Refused, match="result"):
-        register_result(run=waiting, beat=lambda: None)
+    for model in (f"../{other.name}/final", str(other / "final"), "link", "linked", ".", "", None, 3, "a\0b"):
+        waiting.result = {"model": model, "steps": 6}
+        with pytest.raises(Refused, match="result"):
+            register_result(run=waiting, beat=lambda: None)
     assert not ModelVersion.objects.filter(run=waiting).exists()
 
-
-@pytest.mark.parametrize(
-    ("more", "field"),
-    [
-        ({"accuracy": 1}, "accuracy"),
-        ({"accuracy": {"value": "x", "n": 3}}, "accuracy.value"),
-        ({"steps": []}, "steps"),
-    ],
-)
-def test_a_result_whose_figures_no_page_can_show_is_refused(waiting, tiny_model, more, field):
-    shutil.copytree(tiny_model, run_folder(waiting) / "final")
-    waiting.result = {"model": "final"} | more
-    with pytest.raises(Refused, match=f"The run's result is none: {field}: "):
-        register_result(run=waiting, beat=lambda: None)
+    shutil.copytree(tiny_model, folder / "final")
+    waiting.result = {"model": "final", "steps": 6}
+    assert register_result(run=waiting, beat=lambda: None).path == f"{waiting.pk}/final"
 
 
 def test_a_result_of_any_size_is_not_taken(waiting):

@@ -253,16 +253,15 @@ def test_no_name_of_a_value_is_a_formula_in_a_spreadsheet(client, engineer, run)
     assert table.splitlines()[1].startswith("1,'=HYPERLINK(1),0.5,")
 
 
-@pytest.mark.parametrize("number", ["9" * 20, "9" * 5000, "\u00b2", "-1", ""])
-def test_a_number_in_an_address_that_is_none_breaks_no_page(client, engineer, run, number):
+def test_a_number_in_an_address_that_is_none_breaks_no_page(client, engineer, run):
     client.force_login(engineer)
-    for name, asked in (
-        *(("runs", {"before": number}), ("run-compare", {"run": number})),
-        *(("run-new", {"like": number}), ("run-new", {"check": number})),
-    ):
-        assert client.get(reverse(f"trainer:{name}", args=[run.project.slug]), asked).status_code == 200
     series = reverse("trainer:run-series", args=[run.project.slug, run.pk])
-    assert client.get(series, {"after": number, "width": 1, "cuts": 0}).json()["from"] == 0
+    fields = (("runs", "before"), ("run-compare", "run"), ("run-new", "like"), ("run-new", "check"))
+    for number in ("9" * 20, "9" * 5000, "\u00b2"):
+        for name, field in fields:
+            page = client.get(reverse(f"trainer:{name}", args=[run.project.slug]), {field: number})
+            assert page.status_code == 200, (name, field)
+        assert client.get(series, {"after": number, "width": 1, "cuts": 0}).json()["from"] == 0
 
 
 def test_the_form_shows_every_parameter_and_starts_a_run(client, engineer, project, snapshot, policy_model):
