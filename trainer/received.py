@@ -31,10 +31,10 @@ def check_event(event: Mapping[str, Any]) -> None:
     if not isinstance(kind, str) or kind not in FIELDS:
         raise BadRecord(f"{str(kind)[:100]!r} is none of {', '.join(FIELDS)}", "kind")
     wanted = {"seq", "at", "kind", *FIELDS[kind]}
-    for name in sorted(wanted ^ set(event)):
-        raise BadRecord(
-            f"it {'is missing from' if name in wanted else 'is no field of'} a {kind} event", name
-        )
+    wrong = min(wanted ^ set(event), default=None)
+    if wrong is not None:
+        problem = "is missing from" if wrong in wanted else "is no field of"
+        raise BadRecord(f"it {problem} a {kind} event", wrong)
     for name in FIELDS[kind]:
         check_json(event[name], name)
         _CHECKS[name](event[name], name)
