@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 
 from alignment.statistics.results import Statistic
-from trainer.lineage import Step, lineage_of, raters
+from trainer.lineage import Step, lineage_of, told_raters
 from trainer.models import ModelKind, ModelVersion
 from trainer.queries import stage_of
 from trainer.tables import measures
@@ -54,11 +54,10 @@ def _step(number: int, step: Step) -> str:
         lines.append(f"   - run {step.run.name}, method {step.run.method}, spec `{step.run.spec_sha256}`")
     if step.snapshot:
         lines.append(f"   - snapshot `{step.snapshot.sha256}`, {step.snapshot.train_rows} rows to train on")
-        for rater in raters(step.snapshot):
+        for rater in told_raters(step.snapshot):
+            who = rater.get("name") or f"{rater['people']} people"
             simulated = ", simulated" if rater["simulated"] else ""
-            lines.append(
-                f"   - {rater['judgments']} judgments by {rater['name']} ({rater['kind']}{simulated})"
-            )
+            lines.append(f"   - {rater['judgments']} judgments by {who} ({rater['kind']}{simulated})")
     if step.policy:
         lines.append(f"   - policy {step.policy}, `{step.policy.sha256}`")
     if step.report:

@@ -36,7 +36,7 @@ class Cost(NamedTuple):
 def cost_of(version: ModelVersion) -> Cost:
     """The cost of the version's whole lineage; a snapshot that several of its runs used counts once."""
     steps = lineage_of(version)
-    seconds = [float((step.run.result or {}).get("seconds", 0.0)) if step.run else 0.0 for step in steps]
+    seconds = [step.run.seconds if step.run else 0.0 for step in steps]
     priced = [
         taken / 3600 * _hour_price(step.run) for taken, step in zip(seconds, steps, strict=True) if step.run
     ]

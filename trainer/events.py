@@ -115,9 +115,10 @@ def read_events(path: Path, offset: int = 0, most: int = -1) -> tuple[list[Event
 def _parse(line: bytes) -> Event | None:
     try:
         event = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
-    return event if isinstance(event, dict) and event.get("kind") in FIELDS else None
+    known = isinstance(event, dict) and isinstance(event.get("kind"), str) and event["kind"] in FIELDS
+    return event if known else None
 
 
 def _storable(value: Any) -> Any:

@@ -9,17 +9,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 
 class Export(NamedTuple):
-    """``data`` is the snapshot's export format and ending; ``files`` are small ones to write beside the data."""
+    """``data`` is the snapshot's export format and ending; ``files`` are small ones to write beside the data.
+
+    ``limits_steps``: the run's ``max_steps`` is carried over.
+    """
 
     engine: str
     note: str | Promise
     data: tuple[str, str]
     command: str
     files: Mapping[str, str] = {}
+    limits_steps: bool = False
 
 
 Values = Mapping[str, Any]
@@ -28,7 +33,17 @@ PAIRS = ("preference", ".jsonl")
 
 def exports_of(method: str, base: str, parameters: Values, seed: int) -> list[Export]:
     """The engines that can train this method, each with a ready command for ``train.jsonl`` beside it."""
-    return [made for make in _ENGINES if (made := make(method, base, parameters, seed)) is not None]
+    made = [export for make in _ENGINES if (export := make(method, base, parameters, seed)) is not None]
+    return [export if export.limits_steps else _noted(export, parameters) for export in made]
+
+
+def _noted(export: Export, parameters: Values) -> Export:
+    """With a word on the limit of steps that its command does not carry, where the run has one."""
+    steps = parameters.get("max_steps")
+    if not steps:
+        return export
+    missing = gettext("This run ends after %(steps)s steps; the command carries no limit of steps.")
+    return export._replace(note=f"{export.note} {missing % {'steps': steps}}")
 
 
 def _unsloth(method: str, base: str, p: Values, seed: int) -> Export | None:
@@ -51,7 +66,12 @@ DPOTrainer(
 ).train()
 """
     return Export(
-        "Unsloth", _("LoRA on one card, in 4 bits."), PAIRS, "python unsloth_dpo.py", {"unsloth_dpo.py": code}
+        "Unsloth",
+        _("LoRA on one card, in 4 bits."),
+        PAIRS,
+        "python unsloth_dpo.py",
+        {"unsloth_dpo.py": code},
+        True,
     )
 
 
@@ -82,7 +102,12 @@ def _llama_factory(method: str, base: str, p: Values, seed: int) -> Export | Non
         "dataset_info.json": json.dumps({"concord": described}, indent=2) + "\n",
     }
     return Export(
-        "LLaMA-Factory", _("Its PPO is broken by its pins."), PAIRS, "llamafactory-cli train run.yaml", files
+        "LLaMA-Factory",
+        _("Its PPO is broken by its pins."),
+        PAIRS,
+        "llamafactory-cli train run.yaml",
+        files,
+        True,
     )
 
 

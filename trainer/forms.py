@@ -9,6 +9,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from alignment.models import Snapshot
+from feedback.actions.slots import MOST_PEOPLE
 from feedback.models import Project, Tag
 from judges.models import Judge
 from judges.queries import judges_of
@@ -251,7 +252,7 @@ class EvaluationForm(forms.Form):
     people_each = forms.IntegerField(
         required=False,
         min_value=1,
-        max_value=9,
+        max_value=MOST_PEOPLE,
         initial=1,
         label=gettext_lazy("People a pair"),
         help_text=gettext_lazy("How many people judge each of them."),

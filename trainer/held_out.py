@@ -29,13 +29,8 @@ class Item(NamedTuple):
         return {"tags": list(self.tags), "reference": self.reference, "metadata": dict(self.metadata or {})}
 
 
-def held_out_prompts(snapshot: Snapshot | None) -> list[Conversation]:
-    """The prompts of a snapshot's test split, each once. Refused where there are none."""
-    return [item.prompt for item in held_out_items(snapshot)]
-
-
 def held_out_items(snapshot: Snapshot | None) -> list[Item]:
-    """The same with what is known of them."""
+    """The prompts of a snapshot's test split, each once, with what is known of them. Refused where there are none."""
     if snapshot is None:
         raise Refused(
             _("The model was not trained on a snapshot; give the prompts to evaluate on."), field="prompts"

@@ -1,9 +1,11 @@
 """Where a model version came from, back to the weights that no run here made, with every hash on the way."""
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from alignment.models import AgreementReport, Policy, Snapshot
+from feedback.models import RaterKind
 from trainer.models import ModelVersion, Run
 
 
@@ -35,7 +37,7 @@ class Step(NamedTuple):
         if self.snapshot:
             found["snapshot_sha256"] = self.snapshot.sha256
             found["rows"] = {"train": self.snapshot.train_rows, "test": self.snapshot.test_rows}
-            found["raters"] = raters(self.snapshot)
+            found["raters"] = told_raters(self.snapshot)
         if self.policy:
             found["policy"] = {"name": str(self.policy), "sha256": self.policy.sha256}
         if self.report:
@@ -67,3 +69,23 @@ def lineage_of(version: ModelVersion) -> list[Step]:
 def raters(snapshot: Snapshot) -> list[Mapping[str, Any]]:
     """Who gave the judgments that the snapshot's labels rest on, and how many."""
     return list(snapshot.manifest.get("raters", []))
+
+
+def told_raters(snapshot: Snapshot) -> list[dict[str, Any]]:
+    """The same for files that leave this server: machines by name, people only by how many they are."""
+    machines = [dict(rater) for rater in raters(snapshot) if rater["kind"] != RaterKind.HUMAN]
+    judgments, people = Counter[bool](), Counter[bool]()
+    for rater in raters(snapshot):
+        if rater["kind"] == RaterKind.HUMAN:
+            people[rater["simulated"]] += 1
+            judgments[rater["simulated"]] += rater["judgments"]
+    counted = [
+        {
+            "kind": str(RaterKind.HUMAN),
+            "simulated": made,
+            "people": people[made],
+            "judgments": judgments[made],
+        }
+        for made in sorted(people)
+    ]
+    return counted + machines

@@ -10,7 +10,19 @@ from feedback.models.fields import FrozenRow
 from judges.models import Judge, JudgeRun
 
 
-class Run(models.Model):
+class Started(models.Model):
+    """What somebody, or a command, has begun: by whom, and when."""
+
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        abstract = True
+
+
+class Run(Started):
     """One execution of a run spec. Its state is its job's; its truth is the event log in its folder.
 
     ``events_offset`` is how far into the log, in bytes, the rows below have been read. ``base`` stays empty
@@ -35,10 +47,6 @@ class Run(models.Model):
     seconds = models.FloatField(default=0.0)
     curves = models.JSONField(default=dict)
     result = models.JSONField(null=True, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="runs"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
@@ -68,7 +76,7 @@ class RunEvent(FrozenRow):
         return f"{self.kind} at {self.step}"
 
 
-class Preflight(models.Model):
+class Preflight(Started):
     """A run before it starts: what is asked for, and what a few timed steps of it say.
 
     ``asked`` holds the fields of a spec file; ``probe`` is ``trainer.actions.preflights.Probe`` as JSON, null
@@ -79,10 +87,6 @@ class Preflight(models.Model):
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="preflight")
     asked = models.JSONField()
     probe = models.JSONField(null=True, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="preflights"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
@@ -126,7 +130,7 @@ class ModelVersion(FrozenRow):
         return self.name
 
 
-class Evaluation(models.Model):
+class Evaluation(Started):
     """A model version against its base: comparisons of their responses, judged like any other.
 
     The job samples the responses, stores the comparisons and asks the ``judges``, whose verdicts decide; the
@@ -156,10 +160,6 @@ class Evaluation(models.Model):
     comparisons = models.ManyToManyField(Comparison, related_name="evaluations")
     left_out = models.JSONField(default=dict)
     result = models.JSONField(null=True, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="evaluations"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
@@ -173,7 +173,7 @@ class Evaluation(models.Model):
         return f"{self.model_version} against {self.base}"
 
 
-class Scoring(models.Model):
+class Scoring(Started):
     """One pass of a reward model, as the ``rater`` of its name, over a project's comparisons or those of a tag.
 
     Scores that differ by no more than ``margin`` are a tie. What is left is read from the judgments.
@@ -184,10 +184,6 @@ class Scoring(models.Model):
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="scoring")
     tag = models.ForeignKey(Tag, null=True, blank=True, on_delete=models.PROTECT, related_name="scorings")
     margin = models.FloatField(default=0.0)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="scorings"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
@@ -199,7 +195,7 @@ class Scoring(models.Model):
         return f"{self.model_version} scoring {self.pk}"
 
 
-class RewardCheck(models.Model):
+class RewardCheck(Started):
     """A reward model on the held-out labels of a snapshot: accuracy, by slice, and whether its margins keep their word.
 
     ``result`` is null until the rows have been scored.
@@ -209,10 +205,6 @@ class RewardCheck(models.Model):
     snapshot = models.ForeignKey(Snapshot, on_delete=models.PROTECT, related_name="checks")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="reward_check")
     result = models.JSONField(null=True, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="reward_checks"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
@@ -227,7 +219,7 @@ class Stage(models.TextChoices):
     APPROVED = "approved"
 
 
-class StageChange(FrozenRow):
+class StageChange(Started, FrozenRow):
     """Where a model version was put by whom, and why; its newest one says where it stands.
 
     ``evaluation`` is what an approval rests on. ``overrides`` says that its regression set had got worse, and that
@@ -241,10 +233,6 @@ class StageChange(FrozenRow):
     )
     overrides = models.BooleanField(default=False)
     reason = models.TextField(blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="stage_changes"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
@@ -263,7 +251,7 @@ class StageChange(FrozenRow):
         return f"{self.model_version}: {self.stage}"
 
 
-class Push(models.Model):
+class Push(Started):
     """A model version on its way to a hub's repository; ``url`` is where it lies once the job has succeeded."""
 
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="pushes")
@@ -271,10 +259,6 @@ class Push(models.Model):
     repository = models.CharField(max_length=200)
     private = models.BooleanField(default=True)
     url = models.CharField(max_length=500, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="pushes"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
@@ -283,7 +267,7 @@ class Push(models.Model):
         return f"{self.model_version} to {self.repository}"
 
 
-class Generation(models.Model):
+class Generation(Started):
     """New responses to prompts of the store, from a ``model_version`` of ours or a ``provider``'s ``model``.
 
     ``source`` is the name that they carry. Two samples of a prompt become a comparison; a single one is compared with
@@ -309,10 +293,6 @@ class Generation(models.Model):
     held = models.DecimalField(max_digits=14, decimal_places=6, default=0)
     comparisons = models.ManyToManyField(Comparison, related_name="generations")
     made = models.JSONField(default=dict)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="generations"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-id",)
@@ -326,7 +306,7 @@ class Generation(models.Model):
         return f"responses of {self.source}"
 
 
-class Round(models.Model):
+class Round(Started):
     """One turn of the loop: new responses, judged and labelled, and people are asked what the policy leaves to them.
 
     ``most_routed`` is how many comparisons may go to people, ``routed`` how many did; null before that.
@@ -342,10 +322,6 @@ class Round(models.Model):
     labelling = models.ForeignKey(Labelling, null=True, on_delete=models.PROTECT, related_name="rounds")
     most_routed = models.PositiveIntegerField(null=True, blank=True)
     routed = models.PositiveIntegerField(null=True, blank=True)
-    created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="rounds"
-    )
-    created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ("-number",)

@@ -6,12 +6,13 @@ verdict has more votes than every other, or nobody gave one, the pair has none: 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
 
 from alignment.statistics.verdicts import FIRST, MISSING, SECOND, TIE
-from feedback.hashing import content_sha256
 from feedback.models import Comparison, Judgment, Outcome, Prompt, RaterKind
+from trainer.drawing import shuffled
 from trainer.models import Evaluation
 
 _NOBODY: Mapping[str, int] = MappingProxyType({})
@@ -86,7 +87,7 @@ def drawn_for_people(evaluation: Evaluation) -> list[int]:
     if not evaluation.people_pairs:
         return []
     keys = evaluation.comparisons.values_list("pk", "external_id")
-    drawn = sorted(keys, key=lambda row: content_sha256([evaluation.seed, row[1]]))
+    drawn = shuffled(keys, evaluation.seed, itemgetter(1))
     return sorted(pk for pk, _ in drawn[: evaluation.people_pairs])
 
 

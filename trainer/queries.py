@@ -10,9 +10,10 @@ from django.db.models import OuterRef, Prefetch, QuerySet, Subquery
 from alignment.models import Policy
 from alignment.policy.verdicts import ALL
 from alignment.queries import settled_labelling
+from feedback.errors import Refused
 from feedback.models import Project
+from feedback.permissions import Permission
 from judges.models import Judge
-from trainer.folders import run_folder
 from trainer.models import (
     Evaluation,
     Generation,
@@ -54,6 +55,17 @@ def base_named(project: Project, text: str) -> ModelVersion | Path:
     return version or Path(text.strip())
 
 
+def model_named(project: Project, name: str, kind: ModelKind | None = None) -> ModelVersion:
+    """The model version of this name, of this kind. Refused where there is none, naming some there are."""
+    versions = ModelVersion.objects.filter(project=project, **({"kind": kind} if kind else {}))
+    version = versions.select_related("project", "base", "run").filter(name=name).first()
+    if version is None:
+        known = ", ".join(versions.values_list("name", flat=True)[:20]) or "none yet"
+        what = "reward model" if kind == ModelKind.REWARD else "model"
+        raise Refused(f"{project} has no {what} {name!r}; it has: {known}.", field="model")
+    return version
+
+
 class Checkpoint(NamedTuple):
     step: int
     path: str
@@ -78,9 +90,9 @@ def rows_used(run: Run) -> dict[str, dict[str, int]]:
     return started.data["rows"] if started else {}
 
 
-def log_tail(run: Run) -> str:
-    """The end of what the runner and its libraries printed."""
-    path = run_folder(run) / "runner.log"
+def log_tail(folder: Path) -> str:
+    """The end of what the runner of this folder and its libraries printed."""
+    path = folder / "runner.log"
     if not path.is_file():
         return ""
     with path.open("rb") as file:
@@ -163,6 +175,11 @@ def stage_of(version: ModelVersion) -> str:
     """Where it stands now."""
     newest = version.stages.order_by("-pk").values_list("stage", flat=True).first()
     return newest or str(Stage.NONE)
+
+
+def permission_for_stage(version: ModelVersion, stage: str) -> Permission:
+    """Whose it is to put the version there: an approval, and taking one back, is an owner's."""
+    return Permission.OWN if Stage.APPROVED in (stage, stage_of(version)) else Permission.ENGINEER
 
 
 def evaluations_of(project: Project) -> QuerySet[Evaluation]:

@@ -10,6 +10,7 @@ from feedback.models import Project
 from trainer.actions.generating import MOST_SAMPLES, PROVIDERS
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.queries import best_version
+from trainer.sampling import how_to_answer
 
 
 class CheckForm(forms.Form):
@@ -151,13 +152,9 @@ class GenerationForm(forms.Form):
     def values(self) -> dict[str, Any]:
         """The arguments of ``start_generation``, but for the project and who starts it."""
         given = dict(self.cleaned_data)
-        base_url, most, warmth = (given.pop(name) for name in ("base_url", "max_tokens", "temperature"))
-        if given["provider"]:
-            settings: dict[str, Any] = {"max_tokens": most} | ({"base_url": base_url} if base_url else {})
-            if given["provider"] == "openai":
-                settings["temperature"] = warmth
-            return {**given, "model_version": None, "provider_settings": settings}
-        return {**given, "parameters": {"max_new_tokens": most, "temperature": warmth}}
+        answers = {name: given.pop(name) for name in ("base_url", "max_tokens", "temperature")}
+        asked = given | how_to_answer(given["provider"], **answers)
+        return asked | {"model_version": None} if given["provider"] else asked
 
 
 class RoundForm(GenerationForm):

@@ -31,10 +31,11 @@ class RoundRow(NamedTuple):
 
 def round_rows(project: Project) -> list[RoundRow]:
     """Newest first."""
-    return [_row(each) for each in rounds_of(project)]
+    return [round_row(each) for each in rounds_of(project)]
 
 
-def _row(each: Round) -> RoundRow:
+def round_row(each: Round) -> RoundRow:
+    """What one round brought by now."""
     comparisons = each.generation.comparisons.all()
     decided = Label.objects.filter(policy=each.policy, comparison__in=comparisons)
     counted = Counter(dict(decided.values_list("decision").annotate(Count("pk")).order_by()))

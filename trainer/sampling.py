@@ -31,8 +31,6 @@ class SampleLedger:
     texts: dict[str, str | None] = field(default_factory=dict)
     spent: Decimal = NOTHING
     held: Decimal = NOTHING
-    unpriced: int = 0
-    failed: dict[str, int] = field(default_factory=dict)
     open: dict[str, Decimal] = field(default_factory=dict)
 
     @classmethod
@@ -95,12 +93,10 @@ class SampleLedger:
             self.open.pop(line["answered"], None)
             self.texts[line["answered"]] = line["text"]
             self.spent += Decimal(line["cost"]) if line["cost"] is not None else NOTHING
-            self.unpriced += line["cost"] is None
         else:
             worst = self.open.pop(line["failed"], NOTHING)
             self.held += worst if line["billed"] else NOTHING
             if line["final"]:
-                self.failed[line["kind"]] = self.failed.get(line["kind"], 0) + 1
                 self.texts[line["failed"]] = None
 
     def _append(self, lines: Sequence[Mapping[str, Any]]) -> None:
@@ -108,6 +104,14 @@ class SampleLedger:
         cut = self.path.is_file() and self.path.stat().st_size and not self.path.read_bytes().endswith(b"\n")
         with self.path.open("a") as file:
             file.write("\n" * bool(cut) + "".join(json.dumps(line) + "\n" for line in lines))
+
+
+def how_to_answer(provider: str, *, base_url: str, max_tokens: int, temperature: float) -> dict[str, Any]:
+    """The arguments of ``start_generation`` that say how a provider answers, or a model version where there is none."""
+    if not provider:
+        return {"parameters": {"max_new_tokens": max_tokens, "temperature": temperature}}
+    settings: dict[str, Any] = {"max_tokens": max_tokens} | ({"base_url": base_url} if base_url else {})
+    return {"provider_settings": settings | ({"temperature": temperature} if provider == "openai" else {})}
 
 
 def plain_call(

@@ -109,14 +109,11 @@ def _running(run: Run) -> Story:
 
 
 def _succeeded(run: Run) -> Story:
-    seconds = (run.result or {}).get("seconds")
-    known = {"steps": run.step, "model": run.name, "seconds": f"{seconds or 0:.0f}"}
+    known = {"steps": run.step, "model": run.name, "seconds": f"{run.seconds:.0f}"}
     version = getattr(run, "model_version", None)
     policy = version is not None and version.kind == ModelKind.POLICY
     return Story(
-        _("It finished: %(steps)s steps. Its model is %(model)s.") % known
-        if seconds is None
-        else _("It finished: %(steps)s steps in %(seconds)s seconds. Its model is %(model)s.") % known,
+        _("It finished: %(steps)s steps in %(seconds)s seconds. Its model is %(model)s.") % known,
         _("Evaluate the model against its base on prompts that were held out.") if policy else "",
     )
 

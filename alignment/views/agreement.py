@@ -2,8 +2,8 @@
 drift. Every page takes ``slice``; every chart's data is a CSV file.
 """
 
-import csv
 from collections.abc import Callable, Mapping
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
@@ -27,7 +27,7 @@ from feedback.parameters import plain_text
 from feedback.people import Person, logged_in
 from feedback.permissions import Permission, project_for
 from feedback.queries.judgments import current_judgments
-from feedback.spreadsheets import inert
+from feedback.spreadsheets import csv_response
 
 SMALL = 20_000  # judgments that are measured while one waits for the page
 MOST_PAIRS = 200
@@ -115,14 +115,8 @@ def table_csv(request: HttpRequest, slug: str, table: str) -> HttpResponse:
         raise Http404("There is no such table, or the agreement of this project has not been measured yet.")
     slice_name = _slice(request, report.body)
     columns, rows = flat_rows(entries(report.body, table, slice_name))
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{project.slug}-{table}.csv"'
-    writer = csv.writer(response)
-    writer.writerow(columns)
-    for row in rows:
-        cells = (row.get(column) for column in columns)
-        writer.writerow([inert(cell) if isinstance(cell, str) else cell for cell in cells])
-    return response
+    cells = ([row.get(column) for column in columns] for row in rows)
+    return csv_response(f"{project.slug}-{table}.csv", chain([columns], cells))
 
 
 def _tab(request: HttpRequest, slug: str, name: str, part: Part) -> HttpResponse:

@@ -1,7 +1,7 @@
 """The health report: what was found in the labels before they are frozen, and the rows behind each finding."""
 
-import csv
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
@@ -19,7 +19,7 @@ from feedback.models import Comparison, Project
 from feedback.parameters import whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from feedback.spreadsheets import inert
+from feedback.spreadsheets import csv_response
 
 PAGE = 50
 TITLES = {
@@ -106,12 +106,8 @@ def finding_csv(request: HttpRequest, slug: str, pk: int, kind: str) -> HttpResp
             "pk", "external_id"
         )
     )
-    headers = {"Content-Disposition": f'attachment; filename="{project.slug}-{kind}.csv"'}
-    response = HttpResponse(content_type="text/csv; charset=utf-8", headers=headers)
-    writer = csv.writer(response)
-    writer.writerow(("comparison", "why"))
-    writer.writerows((inert(ids.get(comparison, "")), inert(why)) for comparison, why in found["rows"])
-    return response
+    rows = ((ids.get(comparison, ""), why) for comparison, why in found["rows"])
+    return csv_response(f"{project.slug}-{kind}.csv", chain([("comparison", "why")], rows))
 
 
 def in_words(kind: str, why: str) -> str:

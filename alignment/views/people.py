@@ -1,7 +1,6 @@
 """The people who judge: what their answers say of them, side by side and one by one."""
 
-import csv
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from django.contrib import messages
@@ -28,7 +27,7 @@ from feedback.models import Member, Outcome, Project, Rater, RaterKind
 from feedback.parameters import plain_text, whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
-from feedback.spreadsheets import inert
+from feedback.spreadsheets import csv_stream
 from feedback.templatetags.verdicts import words
 
 Json = dict[str, Any]
@@ -132,9 +131,7 @@ def person(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
 def answers_csv(request: HttpRequest, slug: str, pk: int) -> StreamingHttpResponse:
     """The answers that the same filters keep, newest first, one a line."""
     _project, rater = _person(request, slug, pk, Permission.REVIEW)
-    response = StreamingHttpResponse(_lines(rater, _wanted(request)), content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{slug}-person-{rater.pk}.csv"'
-    return response
+    return csv_stream(f"{slug}-person-{rater.pk}.csv", _rows(rater, _wanted(request)))
 
 
 @require_POST
@@ -211,31 +208,23 @@ def _place(measure: PersonMeasure | None, order: str) -> tuple[bool, float]:
     return False, -value if ORDERS[order] else value
 
 
-class _Echo:
-    def write(self, line: str) -> str:
-        return line
-
-
-def _lines(rater: Rater, wanted: AnswerFilter) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(COLUMNS)
+def _rows(rater: Rater, wanted: AnswerFilter) -> Iterator[Iterable[object]]:
+    yield COLUMNS
     for judgment in answers_to_export(rater, wanted):
         comparison = judgment.comparison
         known = getattr(comparison, "gold_answer", None)
-        yield writer.writerow(
-            [
-                inert(comparison.external_id),
-                comparison.purpose,
-                judgment.outcome,
-                " ".join(map(str, judgment.ranking)),
-                " ".join(map(str, known.ranking)) if known else "",
-                " ".join(map(str, judgment.shown)),
-                judgment.strength,
-                judgment.all_bad,
-                judgment.adjudicates,
-                judgment.seconds,
-                judgment.at.isoformat(),
-                " ".join(flag.kind for flag in judgment.flags.all()),
-                inert(judgment.rationale),
-            ]
-        )
+        yield [
+            comparison.external_id,
+            comparison.purpose,
+            judgment.outcome,
+            " ".join(map(str, judgment.ranking)),
+            " ".join(map(str, known.ranking)) if known else "",
+            " ".join(map(str, judgment.shown)),
+            judgment.strength,
+            judgment.all_bad,
+            judgment.adjudicates,
+            judgment.seconds,
+            judgment.at.isoformat(),
+            " ".join(flag.kind for flag in judgment.flags.all()),
+            judgment.rationale,
+        ]

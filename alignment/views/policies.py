@@ -1,6 +1,5 @@
 """Policies: one version with its certificates, a form for a new one, and applying, stopping and routing."""
 
-import csv
 import json
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +26,7 @@ from feedback.models import Project
 from feedback.parameters import whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
+from feedback.spreadsheets import csv_response
 
 CURVE_HEAD = ("threshold", "coverage", "n", "error", "bound", "chosen")
 
@@ -65,13 +65,8 @@ def policy_curve(request: HttpRequest, slug: str) -> HttpResponse:
     form = PolicyForm(project, request.GET or None, None)
     if form.is_bound and not form.is_valid():
         return HttpResponse(form.errors.as_text(), status=400, content_type="text/plain; charset=utf-8")
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{project.slug}-coverage-error.csv"'
-    writer = csv.writer(response)
-    writer.writerow(CURVE_HEAD)
     found = _what_if(project, form, None)["what"]
-    writer.writerows(point for point in (found.curve if found else ()))
-    return response
+    return csv_response(f"{project.slug}-coverage-error.csv", [CURVE_HEAD, *(found.curve if found else ())])
 
 
 def _what_if(project: Project, form: PolicyForm, start: Policy | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from feedback.models import (
     QueueItem,
     RaterKind,
     Role,
+    Tag,
 )
 from feedback.permissions import projects_of
 from feedback.queries.progress import Progress, progress_in
@@ -30,6 +31,17 @@ def project_named(name: str) -> Project:
             f"There is no project {name!r}. " + (f"There are: {known}." if known else "Make one first.")
         )
     return project
+
+
+def tag_named(project: Project, name: str | None) -> Tag | None:
+    """The project's tag of this name; None without a name. Refused where there is none, naming some there are."""
+    if not name:
+        return None
+    tag = project.tags.filter(name=name).first()
+    if tag is None:
+        known = ", ".join(project.tags.values_list("name", flat=True)[:20]) or "none yet"
+        raise Refused(f"{project} has no tag {name!r}; it has: {known}.", field="tag")
+    return tag
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,7 @@ from feedback.models import (
     Score,
     Tag,
 )
+from feedback.parameters import whole
 
 PAGE = 25
 MOST_COUNTED = 1000
@@ -72,10 +73,8 @@ class Place:
     def read(cls, text: str) -> Self | None:
         """What ``text`` says, or None where it is no place."""
         agreement, _, comparison = text.partition(".")
-        numbers = [
-            part for part in (agreement, comparison) if part.isascii() and part.isdigit() and len(part) < 19
-        ]
-        return cls(int(agreement), int(comparison)) if len(numbers) == 2 else None
+        first, second = whole(agreement), whole(comparison)
+        return None if first is None or second is None else cls(first, second)
 
 
 def review_items(project: Project, wanted: ReviewFilter) -> QuerySet[ReviewItem]:

@@ -28,6 +28,7 @@ from feedback.models import (
     ReviewItem,
     Slot,
 )
+from feedback.parameters import whole
 
 PAGE = 25
 MOST_COUNTED = 10_000
@@ -287,8 +288,7 @@ def _rows(ids: list[int]) -> list[Comparison]:
 def _judged(wanted: ComparisonFilter) -> Iterator[Q]:
     judged = Judgment.objects.filter(comparison=OuterRef("pk"), current=True)
     if wanted.rater:
-        by = int(wanted.rater) if wanted.rater.isascii() and wanted.rater.isdigit() else 0
-        judged = judged.filter(rater_id=min(by, 2**62))
+        judged = judged.filter(rater_id=whole(wanted.rater) or 0)
         if not wanted.outcome:
             yield Q(Exists(judged))
     if wanted.outcome == NO_JUDGMENT:

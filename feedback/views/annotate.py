@@ -24,6 +24,7 @@ from feedback.actions.second_looks import look_again
 from feedback.answers import AnswerForm
 from feedback.errors import Refused
 from feedback.models import Assignment, Judgment, Outcome, Rater
+from feedback.parameters import whole
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
 from feedback.queries.comparisons import load_comparison
@@ -252,7 +253,7 @@ def _is_script(request: HttpRequest) -> bool:
 
 def _number(text: str | None) -> int:
     """A row's number out of what was sent; 0, which no row has, for anything else."""
-    return int(text) if text and text.isascii() and text.isdigit() and len(text) < 19 else 0
+    return whole(text or "") or 0
 
 
 def _numbers(data: QueryDict) -> list[int]:

@@ -15,6 +15,7 @@ from feedback.actions.bulk import change_comparisons, change_matching, check_cha
 from feedback.actions.jobs import cancel_job, resume_job
 from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, BulkChange, Project
+from feedback.parameters import whole_numbers
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
 from feedback.queries.search import PAGE, ComparisonFilter, Counted, count_comparisons
@@ -120,8 +121,7 @@ def _carry_out(
 
 def _ids(chosen: QueryDict) -> list[int]:
     """The comparisons ticked on a page. Refused where there are none, or more than a page holds."""
-    values = chosen.getlist("pk")
-    ids = [int(value) for value in values if value.isascii() and value.isdigit() and len(value) < 19]
+    ids = whole_numbers(chosen, "pk")
     if not ids:
         raise Refused(_("Tick the comparisons that you mean, or choose all that fit the filters."))
     return ids[:PAGE]

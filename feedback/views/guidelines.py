@@ -16,7 +16,7 @@ from feedback.differences import differences, with_context
 from feedback.errors import Refused
 from feedback.forms.guidelines import GuidelineForm, initial_of, languages_sent, text_of
 from feedback.models import Project, Rater
-from feedback.parameters import plain_text, whole_number
+from feedback.parameters import plain_text, whole, whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
 from feedback.queries.guidelines import (
@@ -57,9 +57,8 @@ def guidelines(request: HttpRequest, slug: str) -> HttpResponse:
 def guidelines_read(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, Permission.ANNOTATE)
     rater = rater_of(project=project, user=logged_in(request.user))
-    version = request.POST.get("version", "")
     try:
-        mark_read(rater=rater, version=int(version) if version.isascii() and version.isdigit() else 0)
+        mark_read(rater=rater, version=whole(request.POST.get("version", "")) or 0)
     except Refused as refusal:
         messages.warning(request, refusal.sentence)
         return redirect("feedback:guidelines", slug)

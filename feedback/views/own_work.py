@@ -1,8 +1,8 @@
 """My work: a person's own progress, pace, right gold answers, time to be paid and answers; nobody else's."""
 
-import csv
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import chain
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -27,6 +27,7 @@ from feedback.queries.own_work import (
     worked_by_month,
 )
 from feedback.queries.progress import progress_of
+from feedback.spreadsheets import csv_response
 from feedback.views.annotate import page_with
 from feedback.views.drafts import draft_of
 from feedback.views.workspace import draft_item, in_letters
@@ -91,12 +92,10 @@ def own_work(request: HttpRequest, slug: str) -> HttpResponse:
 def own_time(request: HttpRequest, slug: str) -> HttpResponse:
     """The person's time by day as CSV: the date, the items answered, the active seconds."""
     rater = _rater(request, slug)
-    response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{rater.project.slug}-my-time.csv"'
-    rows = csv.writer(response)
-    rows.writerow(("date", "items", "active_seconds"))
-    rows.writerows((day.day.isoformat(), day.items, round(day.seconds)) for day in worked_by_day(rater))
-    return response
+    rows = ((day.day.isoformat(), day.items, round(day.seconds)) for day in worked_by_day(rater))
+    return csv_response(
+        f"{rater.project.slug}-my-time.csv", chain([("date", "items", "active_seconds")], rows)
+    )
 
 
 @never_cache

@@ -7,11 +7,15 @@ import asyncio
 import random
 import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from asgiref.sync import sync_to_async
+from django.db import OperationalError
+
+from feedback.actions.jobs import JobCancelled, Lease
 from judges.actions.ledger import Call, Ledger, Sent, StoredReply
 from judges.actions.pricing import NOTHING, prompt_bytes
 from judges.actions.writing import Writer
@@ -19,6 +23,7 @@ from judges.core.pacing import Pacer
 from judges.core.providers import Failure, Provider, Reply
 from judges.core.request import Request
 
+HEARTBEAT_SECONDS = 1.0
 MOST_IN_FLIGHT = 500
 # Sends of one request before it counts as failed. A limit is waited for; what may be billed is not sent often.
 MOST_SENDS = {"rate limited": 20, "overloaded": 20, "no reply": 3}
@@ -54,6 +59,15 @@ class Stop:
     def check(self) -> None:
         if self.reason is not None:
             raise Stopped
+
+    async def guard(self, work: Awaitable[object]) -> None:
+        """Wait for the work; whatever it raises is the reason to stop all the rest."""
+        try:
+            await work
+        except Stopped:
+            pass
+        except Exception as error:
+            self.now(error)
 
     async def sleep(self, seconds: float) -> None:
         """Raises Stopped as soon as there is a stop."""
@@ -278,6 +292,29 @@ class Asker:
         self.pacer.answered(
             characters=prompt_bytes(request), prompt=reply.usage.prompt, output=reply.usage.output, sent_at=at
         )
+
+
+@asynccontextmanager
+async def beating(lease: Lease, stop: Stop, progress: Callable[[], tuple[int, int]]) -> AsyncIterator[None]:
+    """Keep the lease meanwhile, and pass on to ``stop`` that somebody cancels or that the lease is lost.
+
+    ``progress`` says how many are done, of how many.
+    """
+    beat = asyncio.ensure_future(stop.guard(_beat(lease, stop, progress)))
+    try:
+        yield
+    finally:
+        beat.cancel()
+
+
+async def _beat(lease: Lease, stop: Stop, progress: Callable[[], tuple[int, int]]) -> None:
+    while True:
+        try:
+            if await sync_to_async(lease.renew)(*progress()):
+                stop.now(JobCancelled())
+        except OperationalError:
+            pass  # the lease lasts for a while, and what is to be stored waits too
+        await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 @asynccontextmanager

@@ -9,19 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from asgiref.sync import async_to_sync, sync_to_async
-from django.db import OperationalError
 from django.db.models import F
 
-from feedback.actions.jobs import JobCancelled, JobLost, Lease
+from feedback.actions.jobs import JobLost, Lease
 from feedback.actions.judgments import MachineVerdict, store_verdicts
-from judges.actions.asking import Asker, Stop, Stopped, open_asker, store_pieces
+from judges.actions.asking import Asker, Stop, beating, open_asker, store_pieces
 from judges.actions.cases import Case, cases_left
 from judges.actions.ledger import Ledger, StoredReply
 from judges.actions.questions import Questions
 from judges.core.providers import Failure, Provider
 from judges.models import JudgeRun
-
-HEARTBEAT_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -53,12 +50,11 @@ class LiveRun:
 
     async def _carry_out(self) -> None:
         self.stop = Stop()
-        async with open_asker(self.provider, self.stop, self._store, self.limits) as asker:
-            beating = asyncio.ensure_future(self._beat())
-            try:
-                await self._judge_all(asker)
-            finally:
-                beating.cancel()
+        async with (
+            open_asker(self.provider, self.stop, self._store, self.limits) as asker,
+            beating(self.lease, self.stop, lambda: (self.done, self.total)),
+        ):
+            await self._judge_all(asker)
         if self.stop.reason is not None:
             raise self.stop.reason
 
@@ -67,7 +63,7 @@ class LiveRun:
         async for case in self._cases():
             if self.stop.reason is not None:
                 break
-            judging.add(asyncio.ensure_future(self._or_stop(case, asker)))
+            judging.add(asyncio.ensure_future(self.stop.guard(self._judge(case, asker))))
             if len(judging) * len(case.calls) >= asker.most_in_flight:
                 _, judging = await asyncio.wait(judging, return_when=asyncio.FIRST_COMPLETED)
         if judging:
@@ -80,14 +76,6 @@ class LiveRun:
         while batch := await following():
             for case in batch:
                 yield case
-
-    async def _or_stop(self, case: Case, asker: Asker) -> None:
-        try:
-            await self._judge(case, asker)
-        except Stopped:
-            pass
-        except Exception as error:
-            self.stop.now(error)
 
     async def _judge(self, case: Case, asker: Asker) -> None:
         while not case.has_failed:
@@ -118,18 +106,6 @@ class LiveRun:
         rest = [piece for piece in pieces if not isinstance(piece, Judged)]
         results = iter(store_pieces(self.ledger, rest))
         return [None if isinstance(piece, Judged) else next(results) for piece in pieces]
-
-    async def _beat(self) -> None:
-        while True:
-            try:
-                if await sync_to_async(self.lease.renew)(self.done, self.total):
-                    self.stop.now(JobCancelled())
-            except OperationalError:
-                pass  # the lease lasts for a while, and what is to be stored waits too
-            except Exception as error:
-                self.stop.now(error)
-                return
-            await asyncio.sleep(HEARTBEAT_SECONDS)
 
 
 def store_judged(run: JudgeRun, judged: list[Judged]) -> None:

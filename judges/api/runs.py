@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from feedback.api.endpoint import Endpoint, RequestFields, checked
-from feedback.errors import Refused
-from feedback.models import Project, Purpose, Tag
+from feedback.models import Project, Purpose
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
+from feedback.queries.projects import tag_named
 from judges.actions.budgets import set_run_budget
 from judges.actions.estimates import estimate_run
 from judges.actions.runs import (
@@ -148,8 +148,4 @@ def _run(project: Project, pk: int) -> JudgeRun:
 
 def _chosen(project: Project, fields: dict[str, Any]) -> dict[str, Any]:
     """The fields with the tag found. Refused where the project has none of that name."""
-    name = fields.pop("tag", None)
-    tag: Tag | None = project.tags.filter(name=name).first() if name else None
-    if name and tag is None:
-        raise Refused(f"The project has no tag {name!r}.", field="tag")
-    return fields | {"tag": tag}
+    return fields | {"tag": tag_named(project, fields.get("tag"))}

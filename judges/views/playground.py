@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from feedback.errors import Refused
 from feedback.models import Comparison, Project
+from feedback.parameters import whole_numbers
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
 from judges.actions.trying import try_out
@@ -107,26 +108,18 @@ def _address(project: Project, judges: Sequence[Judge], comparisons: Sequence[Co
 
 
 def _initial(request: HttpRequest) -> dict[str, Any]:
-    judges = _numbers(request.GET, "judge")
+    judges = whole_numbers(request.GET, "judge")
     return {"judge": judges[:1] and judges[0], "other": judges[1:2] and judges[1]}
 
 
 def _judges(project: Project, wanted: QueryDict) -> list[Judge]:
     """At most two, in the order of the address."""
-    numbers = _numbers(wanted, "judge")[:2]
+    numbers = whole_numbers(wanted, "judge")[:2]
     found = judges_of(project).in_bulk(numbers)
     return [found[number] for number in dict.fromkeys(numbers) if number in found]
 
 
 def _comparisons(project: Project, wanted: QueryDict) -> list[Comparison]:
-    numbers = _numbers(wanted, "pk")[:MOST_PICKED]
+    numbers = whole_numbers(wanted, "pk")[:MOST_PICKED]
     found = whole_comparisons(project).in_bulk(numbers)
     return [found[number] for number in dict.fromkeys(numbers) if number in found]
-
-
-def _numbers(wanted: QueryDict, name: str) -> list[int]:
-    return [
-        int(value)
-        for value in wanted.getlist(name)
-        if value.isascii() and value.isdigit() and len(value) < 19
-    ]

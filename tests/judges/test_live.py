@@ -190,7 +190,7 @@ def test_a_paused_run_says_so_and_goes_on_where_it_was(
     project, make_comparisons, make_judge, scripted, carry_out, monkeypatch
 ):
     monkeypatch.setattr(asking, "MOST_IN_FLIGHT", 2)
-    monkeypatch.setattr("judges.actions.live.HEARTBEAT_SECONDS", 0)
+    monkeypatch.setattr("judges.actions.asking.HEARTBEAT_SECONDS", 0)
     make_comparisons(project, 10)
     judge = make_judge("scripted", provider="scripted", model="claude-opus-5-5", settings={})
     run = start_judge_run(judge=judge, by=None)

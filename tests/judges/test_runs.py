@@ -32,7 +32,7 @@ def judge(make_judge, scripted):
 def one_by_one(monkeypatch):
     """At most two calls in flight, and a look at the lease between any two."""
     monkeypatch.setattr("judges.actions.asking.MOST_IN_FLIGHT", 2)
-    monkeypatch.setattr("judges.actions.live.HEARTBEAT_SECONDS", 0)
+    monkeypatch.setattr("judges.actions.asking.HEARTBEAT_SECONDS", 0)
 
 
 def test_every_comparison_gets_a_verdict_and_its_calls(project, make_comparisons, make_judge, carry_out):

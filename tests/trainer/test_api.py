@@ -5,8 +5,12 @@ from django.utils import timezone
 
 from feedback.actions.projects import create_project
 from feedback.models import Job, JobState, Role
+from trainer.actions.evaluations import start_evaluation
 from trainer.actions.runs import start_run
-from trainer.models import Run, RunEvent
+from trainer.models import Evaluation, ModelKind, ModelVersion, Run, RunEvent
+
+from .conftest import turn
+from .evaluating import word_judge
 
 
 @pytest.fixture
@@ -154,3 +158,89 @@ def test_a_page_of_runs_costs_the_same_queries_whatever_its_length(
         start_run(project=project, method="dpo", base=policy_model, snapshot=snapshot, by=None, seed=seed)
     with django_assert_max_num_queries(8):
         assert len(get("runs").json()["results"]) == 12
+
+
+@pytest.fixture
+def reward(project) -> ModelVersion:
+    return ModelVersion.objects.create(
+        project=project, name="rm", kind=ModelKind.REWARD, path="rm", sha256="0"
+    )
+
+
+@pytest.fixture
+def evaluation(project, policy_model, tuned_model, word) -> Evaluation:
+    """It has a result by which its regression set got worse."""
+    evaluation = start_evaluation(
+        model_version=tuned_model, base=policy_model, judges=[word], by=None, prompts=[turn("user", "Hi")]
+    )
+    evaluation.result = {"regression": {"tag": "must hold", "verdict": "worse"}}
+    evaluation.save()
+    return evaluation
+
+
+@pytest.fixture
+def word(project):
+    return word_judge(project, "kind", "good")
+
+
+def test_the_registry_is_read_by_kind_and_stage(get, post, policy_model, reward):
+    assert [each["name"] for each in get("models").json()["results"]] == ["rm", "tiny"]
+    assert [each["name"] for each in get("models", kind="reward").json()["results"]] == ["rm"]
+    assert post(f"models/{policy_model.pk}/stage", {"stage": "candidate"}).json()["stage"] == "candidate"
+    assert [each["name"] for each in get("models", stage="candidate").json()["results"]] == ["tiny"]
+    assert [each["name"] for each in get("models", stage="none").json()["results"]] == ["rm"]
+
+    whole = get(f"models/{policy_model.pk}").json()
+    assert [step["version"] for step in whole["lineage"]] == ["tiny"]
+    assert (whole["cost"]["seconds"], whole["stages"][0]["stage"]) == (0.0, "candidate")
+    assert policy_model.path not in str(whole)
+
+
+def test_approving_is_an_owners_and_says_what_is_missing(
+    post, make_user, make_client, project, tuned_model, evaluation
+):
+    url = f"/api/v1/projects/{project.slug}/models/{tuned_model.pk}/stage"
+    approval = {"stage": "approved", "evaluation": evaluation.pk}
+    assert post(f"models/{tuned_model.pk}/stage", approval).status_code == 404  # an engineer
+
+    owner = make_client(make_user("ola", project=project, role=Role.OWNER))
+    refused = owner.post(url, approval, content_type="application/json")
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "reason")
+    none = owner.post(url, approval | {"evaluation": 999}, content_type="application/json")
+    assert (none.status_code, none.json()["error"]["field"]) == (400, "evaluation")
+    done = owner.post(url, approval | {"reason": "Accepted."}, content_type="application/json").json()
+    assert (done["stage"], done["stages"][0]["overrides"]) == ("approved", True)
+    assert post(f"models/{tuned_model.pk}/stage", {"stage": "none"}).status_code == 404  # taking it back too
+
+
+def test_a_round_is_started_and_told(get, post, project, snapshot, policy_model, word):
+    started = post("rounds", {"judges": ["kind"], "model_version": "tiny", "samples": 2, "most_routed": 3})
+    assert started.status_code == 201, started.json()
+    told = started.json()
+    assert (told["number"], told["answers"], told["most_routed"]) == (1, "tiny", 3)
+    assert (told["job"]["state"], told["brought"]["comparisons"]) == ("queued", 0)
+    assert get(f"rounds/{told['id']}").json() == told
+    assert [each["id"] for each in get("rounds").json()["results"]] == [told["id"]]
+    assert "under way" in post("rounds", {"judges": ["kind"]}).json()["error"]["message"]
+
+
+def test_a_round_names_the_field_at_fault(post, project, snapshot, policy_model, word):
+    for asked, field in (
+        ({"judges": ["nobody"]}, "judge"),
+        ({"model_version": "none"}, "model"),
+        ({"policy": "none"}, "policy"),
+        ({"tag": "none"}, "tag"),
+        ({"samples": 0}, "samples"),
+        ({"provider": "elsewhere"}, "provider"),
+        ({"provider": "openai", "model": "m", "base_url": "http://elsewhere.example"}, "settings"),
+        ({"colour": "red"}, "colour"),
+    ):
+        answer = post("rounds", {"judges": ["kind"]} | asked)
+        assert (answer.status_code, answer.json()["error"]["field"]) == (400, field), asked
+
+
+@pytest.mark.parametrize("address", ["models", "models/1", "rounds", "rounds/1"])
+def test_another_projects_registry_and_rounds_are_not_there(make_user, make_client, project, address):
+    other = create_project(name="Elsewhere", by=None)
+    client = make_client(make_user("eli", project=other, role=Role.OWNER))
+    assert client.get(f"/api/v1/projects/{project.slug}/{address}").status_code == 404

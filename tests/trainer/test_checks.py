@@ -8,11 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 
+from alignment.actions.snapshots import snapshot_folder
 from feedback.actions.jobs import perform_job
 from feedback.errors import Refused
 from trainer import estimates
 from trainer.actions.checks import BAD, OK, WARN, check_spec, refuse_over_budget
-from trainer.actions.preflights import carry_out_preflight
+from trainer.actions.preflights import carry_out_preflight, start_checked, start_preflight
 from trainer.actions.runs import start_run
 from trainer.budget import cap_seconds, seconds_used
 from trainer.folders import preflight_folder
@@ -184,6 +185,37 @@ def test_the_check_page_times_a_few_steps_and_starts_the_run(
 
     client.post(reverse("trainer:check-start", args=[project.slug, preflight.pk]))
     assert Run.objects.get().spec["parameters"]["max_steps"] == 500
+
+
+@pytest.fixture
+def preflight(project, snapshot, policy_model) -> Preflight:
+    asked = {"method": "dpo", "base": policy_model.name, "snapshot": snapshot.sha256}
+    return start_preflight(project=project, asked=asked, by=None)
+
+
+def test_what_was_found_to_be_wrong_starts_at_the_second_click_only(client, engineer, project, preflight):
+    preflight.probe = {"seconds_per_step": None, "failed": "CUDA is out of memory."}
+    preflight.save()
+    client.force_login(engineer)
+    page = reverse("trainer:run-check", args=[project.slug, preflight.pk])
+    start = reverse("trainer:check-start", args=[project.slug, preflight.pk])
+    assert client.get(page).context["must_confirm"]
+
+    refused = client.post(start, follow=True)
+    assert "To start it all the same, confirm it." in refused.content.decode()
+    assert not Run.objects.exists()
+    client.post(start, {"confirm": "on"})
+    assert Run.objects.count() == 1
+
+
+def test_looking_at_a_check_reads_no_rows_through(client, engineer, project, snapshot, preflight):
+    """The page asks every two seconds; starting reads them."""
+    (snapshot_folder(snapshot) / "manifest.json").write_text("{}")
+    client.force_login(engineer)
+    page = client.get(reverse("trainer:run-check", args=[project.slug, preflight.pk]))
+    assert page.context["check"].rows.count == snapshot.train_rows
+    with pytest.raises(Refused, match="was changed"):
+        start_checked(preflight=preflight, by=None, confirm=True)
 
 
 def test_the_command_checks_and_starts_nothing(project, snapshot, policy_model, tmp_path):

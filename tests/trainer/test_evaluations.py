@@ -18,7 +18,7 @@ from judges.models import Judge
 from trainer.actions.evaluations import carry_out_evaluation, start_evaluation
 from trainer.actions.measuring import advance_evaluations, finish_evaluation
 from trainer.folders import evaluation_folder, model_folder
-from trainer.held_out import held_out_prompts
+from trainer.held_out import held_out_items
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import majority, pairs_of
 from trainer.queries import trusted_judges
@@ -156,7 +156,7 @@ def test_a_parameter_of_the_sampling_is_checked(policy_model, tuned_model, make_
 
 
 def test_the_held_out_prompts_are_those_of_the_test_split_each_once(snapshot):
-    prompts = held_out_prompts(snapshot)
+    prompts = [item.prompt for item in held_out_items(snapshot)]
 
     assert len(prompts) == snapshot.manifest["splits"]["test"]["prompts"] > 0
     assert all(prompt[-1]["role"] == "user" for prompt in prompts)

@@ -49,3 +49,10 @@ def test_the_settings_of_the_spec_arrive():
     assert words[words.index("--pretrain") + 1] == BASE
     assert words[words.index("--beta") + 1] == "0.05"
     compile(found["Unsloth"].files["unsloth_dpo.py"], "unsloth_dpo.py", "exec")
+
+
+def test_a_limit_of_steps_that_a_command_does_not_carry_is_said():
+    for engine, export in made("dpo", max_steps=120).items():
+        carried = "120" in export.command or any("120" in text for text in export.files.values())
+        assert ("ends after 120 steps" in str(export.note)) != carried, engine
+    assert all("steps" not in str(export.note) for export in made("dpo").values())

@@ -157,6 +157,25 @@ def call(sample: int = 0):
     return plain_call("openai", "m", {"max_tokens": 10}, prompt, sample)
 
 
+def test_what_breaks_while_asking_is_no_success(project, make_comparisons, api):
+    """The file of replies can not be written: nothing that comes back could be kept."""
+    make_comparisons(project, 2)
+    settings = {"base_url": f"{api.url}/v1", "max_tokens": 50}
+    generation = start_generation(
+        project=project,
+        by=None,
+        provider="openai",
+        model="gpt-5.6-luna",
+        provider_settings=settings,
+        samples=2,
+    )
+    (generation_folder(generation) / "replies.jsonl").mkdir(parents=True)
+    perform_job(generation.job_id, carry_out_generation)
+    generation.refresh_from_db()
+    assert (generation.job.state, "IsADirectoryError" in generation.job.message) == (JobState.FAILED, True)
+    assert not generation.comparisons.exists()
+
+
 def test_a_request_for_a_plain_answer_has_no_form():
     request: Request = call().request
     assert (request.system, request.schema) == ("Be brief.", {})
@@ -197,7 +216,6 @@ def test_the_ledger_keeps_the_budget_and_survives_a_kill(tmp_path, prices):
     (sent,) = again.store([Send(two)])
     again.store([NoAnswer(two, failures.Rejected("no"), sent, final=True)])
     last = SampleLedger.read(path, prices, budget=None)
-    assert last.failed == {"rejected": 1}
     assert last.texts[two.sha256] is None
 
 

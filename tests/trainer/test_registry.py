@@ -2,13 +2,17 @@
 
 import io
 import json
+import shlex
+import shutil
 import tarfile
+from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import timezone
 
-from feedback.actions.jobs import perform_job
+from feedback.actions.jobs import cancel_job, perform_job
 from feedback.errors import Refused
 from feedback.models import AuditEntry, JobState
 from trainer.actions.measuring import finish_evaluation
@@ -16,7 +20,7 @@ from trainer.actions.merging import start_merge
 from trainer.actions.model_versions import register_base
 from trainer.actions.runs import carry_out_run, start_run
 from trainer.actions.stages import set_stage
-from trainer.cards import model_card
+from trainer.cards import lineage_json, model_card
 from trainer.costs import cost_of, equal
 from trainer.lineage import lineage_of
 from trainer.models import ModelKind, ModelVersion, Stage
@@ -87,7 +91,7 @@ def test_a_reward_model_is_not_approved(project):
 def trained(project, snapshot, policy_model) -> ModelVersion:
     """A version of a run that never trained, but is on record as one that did."""
     run = start_run(project=project, method="dpo", base=policy_model, snapshot=snapshot, by=None)
-    run.result = {"seconds": 90.0}
+    run.seconds = 90.0
     run.save()
     return ModelVersion.objects.create(
         project=project,
@@ -108,8 +112,16 @@ def test_lineage_goes_back_to_the_judgments(snapshot, trained, policy_model):
     assert told["snapshot_sha256"] == snapshot.sha256
     assert told["policy"]["sha256"] == snapshot.policy.sha256
     assert told["judgments_sha256"] == snapshot.report.inputs_sha256
-    assert {rater["name"] for rater in told["raters"]} == {"ana", "ben"}
+    judgments = sum(rater["judgments"] for rater in snapshot.manifest["raters"])
+    assert told["raters"] == [{"kind": "human", "simulated": False, "people": 2, "judgments": judgments}]
     assert policy_model.path not in json.dumps(told)
+
+
+def test_what_leaves_the_server_names_no_person(trained):
+    for text in (model_card(trained), lineage_json(trained)):
+        assert "ana" not in text
+        assert "ben" not in text
+    assert "judgments by 2 people (human)" in model_card(trained)
 
 
 def test_cost_counts_the_lineage_and_its_labels(trained, snapshot):
@@ -212,11 +224,63 @@ def test_versions_stand_side_by_side_with_their_cost(
     assert float(named["trained"]["training dollars"]) == pytest.approx(0.05)
 
 
+def test_a_folder_with_a_space_is_one_word_of_the_command(project, tiny_model, tmp_path, capsys):
+    folder = Path(shutil.copytree(tiny_model, tmp_path / "my $model"))
+    version = register_base(project=project, folder=folder, by=None, beat=lambda: None)
+    call_command("serve_model", "--version", str(version.pk), "--show")
+    assert shlex.split(capsys.readouterr().out)[2] == str(folder)
+
+
 def test_serving_is_one_command(tuned_model, project, capsys):
     call_command("serve_model", "--version", str(tuned_model.pk), "--show")
     assert capsys.readouterr().out.startswith(f"transformers serve {tuned_model.path}")
     with pytest.raises(CommandError, match="no model version 999"):
         call_command("serve_model", "--version", "999", "--show")
+
+
+@pytest.fixture
+def adapter(project, tiny_model, tmp_path) -> ModelVersion:
+    """A folder that passes for an adapter, of which nothing is loaded."""
+    folder = tmp_path / "half"
+    folder.mkdir()
+    (folder / "adapter_config.json").write_text('{"task_type": "CAUSAL_LM"}')
+    (folder / "adapter_model.safetensors").write_bytes((tiny_model / "model.safetensors").read_bytes())
+    return register_base(project=project, folder=folder, by=None, beat=lambda: None)
+
+
+def test_an_adapter_is_merged_once_whatever_else_has_its_name(project, adapter, policy_model):
+    taken = ModelVersion.objects.create(
+        project=project, name="half-merged", kind=ModelKind.POLICY, path="x", sha256="0"
+    )
+    run = start_merge(model_version=adapter, by=None)
+    assert (run.name, run.base) == ("half-merged-2", adapter)
+    with pytest.raises(Refused, match="The run half-merged-2 does the very same and has not ended"):
+        start_merge(model_version=adapter, by=None)
+
+    cancel_job(job=run.job, by=None)
+    again = start_merge(model_version=adapter, by=None)
+    assert again.name == "half-merged-3"
+    cancel_job(job=again.job, by=None)
+    ModelVersion.objects.create(
+        project=project, name=again.name, kind=ModelKind.POLICY, run=again, base=adapter, path="y", sha256="1"
+    )
+    with pytest.raises(Refused, match="half was merged already: it is half-merged-3"):
+        start_merge(model_version=adapter, by=None)
+    assert taken.run is None
+
+
+def test_every_page_of_a_merge_is_shown_in_every_state(project, adapter, client, make_user):
+    run = start_merge(model_version=adapter, by=None)
+    client.force_login(make_user("eve", project=project, role="engineer"))
+    for state in JobState.values:
+        run.job.state = state
+        run.job.lease_until = timezone.now() if state == JobState.RUNNING else None
+        run.job.save()
+        assert client.get(reverse("trainer:run", args=[project.slug, run.pk])).status_code == 200, state
+    for name in ("run-series", "run-csv", "run-elsewhere"):
+        assert client.get(reverse(f"trainer:{name}", args=[project.slug, run.pk])).status_code == 200, name
+    for name in ("runs", "run-compare", "models"):
+        assert client.get(reverse(f"trainer:{name}", args=[project.slug])).status_code == 200, name
 
 
 @pytest.mark.training

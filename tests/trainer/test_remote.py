@@ -1,7 +1,9 @@
 """A run on somebody's own machine: the real script against a real server, and what the API takes from it."""
 
 import io
+import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,10 +13,11 @@ from feedback.actions.jobs import claim_job
 from feedback.actions.tokens import create_token
 from feedback.errors import Refused
 from feedback.models import JobState, TokenScope
+from trainer.actions.model_versions import register_result
 from trainer.actions.remote import receive_events, receive_file
 from trainer.actions.runs import cancel_run, start_run
 from trainer.folders import model_folder, run_folder
-from trainer.models import Run
+from trainer.models import ModelVersion, Run
 
 from .conftest import ROOT
 from .test_kills import wait
@@ -77,9 +80,60 @@ def test_an_event_sent_twice_is_kept_once_and_none_is_missed(waiting):
 
     with pytest.raises(Refused, match="Event 4 is missing"):
         receive_events(run=waiting, events=[warning(5)])
-    with pytest.raises(Refused, match="this is none"):
-        receive_events(run=waiting, events=[{"seq": 4, "at": "now", "kind": "warning", "colour": "red"}])
     assert len((run_folder(waiting) / "events.jsonl").read_text().splitlines()) == 3
+
+
+METRIC = {"kind": "metric", "step": 1, "total_steps": 6, "epoch": 0.5, "values": {"loss": 0.5}}
+
+
+def test_what_is_no_event_is_refused_with_its_row_and_field(waiting):
+    with pytest.raises(Refused, match=r"^events\[1\]\.at: it is no ISO time") as refused:
+        receive_events(run=waiting, events=[warning(1), warning(2) | {"at": "now"}])
+    assert refused.value.field == "events[1].at"
+    assert not (run_folder(waiting) / "events.jsonl").exists()
+
+
+def test_the_newest_event_of_a_long_log_is_found(waiting):
+    long = [warning(seq) | {"message": "word " * 3999} for seq in range(1, 201)]
+    for start in range(0, 200, 50):
+        receive_events(run=waiting, events=long[start : start + 50])
+    assert (run_folder(waiting) / "events.jsonl").stat().st_size > 3 << 20
+    assert receive_events(run=waiting, events=[warning(200), warning(201)]) == (201, False)
+
+
+def test_a_number_that_json_can_not_hold_is_a_refusal_and_no_failure(waiting, client, make_user, project):
+    client.force_login(make_user("ed", project=project, role="engineer"))
+    url = f"/api/v1/projects/{project.slug}/runs/{waiting.pk}/remote/events"
+    event = json.dumps({"seq": 1, "at": "2026-01-01T00:00:00+00:00"} | METRIC).replace("0.5}", "1e999}")
+    answer = client.post(url, f'{{"events": [{event}]}}', content_type="application/json")
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "events[0].values")
+
+
+def test_a_result_from_elsewhere_takes_no_other_runs_weights(waiting, tiny_model):
+    """Its own machine can send files only; the links stand for a folder that several machines write to."""
+    folder = run_folder(waiting)
+    other = folder.parent / "other-7"
+    shutil.copytree(tiny_model, other / "final")
+    (folder / "link").symlink_to(other / "final")
+    (folder / "linked").mkdir()
+    for file in (other / "final").iterdir():
+        (folder / "linked" / file.name).symlink_to(file)
+
+    for model in (f"../{other.name}/final", str(other / "final"), "link", "linked", ".", "", None, 3, "a\0b"):
+        waiting.result = {"model": model, "steps": 6}
+        with pytest.raises(Refused, match="result"):
+            register_result(run=waiting, beat=lambda: None)
+    assert not ModelVersion.objects.filter(run=waiting).exists()
+
+    shutil.copytree(tiny_model, folder / "final")
+    waiting.result = {"model": "final", "steps": 6}
+    assert register_result(run=waiting, beat=lambda: None).path == f"{waiting.pk}/final"
+
+
+def test_a_result_of_any_size_is_not_taken(waiting):
+    with pytest.raises(Refused, match=r"result.json is larger than 1048576 bytes"):
+        receive_file(run=waiting, name="result.json", stream=io.BytesIO(b" " * (2 << 20)))
+    assert not (run_folder(waiting) / "result.json").exists()
 
 
 def test_cancelling_reaches_a_machine_that_no_worker_follows_just_then(waiting):

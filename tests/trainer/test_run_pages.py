@@ -1,9 +1,11 @@
 """The pages of runs, models and evaluations: who sees what, and what they say and do."""
 
 import json
+import shlex
 
 import pytest
 from django.urls import reverse
+from django.utils.html import escape
 
 from feedback.actions.projects import create_project
 from feedback.models import JobState
@@ -231,6 +233,35 @@ def test_the_series_are_numbers_and_only_what_is_new_is_sent_again(client, engin
     }
     assert (again["from"], other["from"]) == (3, 0)
     assert other["lines"] == answer["lines"]
+
+
+def test_the_command_for_a_machine_elsewhere_is_quoted(client, engineer, run, settings):
+    settings.LAUNCHERS = {"local": {"kind": "remote"}}
+    run.spec["model"] = "/models/a b; rm -rf x"
+    run.save()
+    client.force_login(engineer)
+    page = client.get(reverse("trainer:run-elsewhere", args=[run.project.slug, run.pk]))
+    assert shlex.split(page.context["command"])[-1] == "/models/a b; rm -rf x"
+    assert escape(page.context["command"]) in page.content.decode()
+
+
+def test_no_name_of_a_value_is_a_formula_in_a_spreadsheet(client, engineer, run):
+    """The names come from the runner, which may be a machine elsewhere."""
+    measured(run, 1, **{"=HYPERLINK(1)": 0.5})
+    client.force_login(engineer)
+    table = client.get(reverse("trainer:run-csv", args=[run.project.slug, run.pk])).getvalue().decode()
+    assert table.splitlines()[1].startswith("1,'=HYPERLINK(1),0.5,")
+
+
+def test_a_number_in_an_address_that_is_none_breaks_no_page(client, engineer, run):
+    client.force_login(engineer)
+    series = reverse("trainer:run-series", args=[run.project.slug, run.pk])
+    fields = (("runs", "before"), ("run-compare", "run"), ("run-new", "like"), ("run-new", "check"))
+    for number in ("9" * 20, "9" * 5000, "\u00b2"):
+        for name, field in fields:
+            page = client.get(reverse(f"trainer:{name}", args=[run.project.slug]), {field: number})
+            assert page.status_code == 200, (name, field)
+        assert client.get(series, {"after": number, "width": 1, "cuts": 0}).json()["from"] == 0
 
 
 def test_the_form_shows_every_parameter_and_starts_a_run(client, engineer, project, snapshot, policy_model):

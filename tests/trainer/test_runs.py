@@ -351,6 +351,20 @@ def test_what_a_runner_wrote_after_its_worker_died_is_read_later(logged_run):
     assert story.advice == "Resumed, it goes on from its last checkpoint, step 1."
 
 
+def test_a_log_that_can_not_be_read_keeps_no_other_from_being_read(
+    logged_run, project, snapshot, policy_model
+):
+    write(logged_run, 1)
+    fields = {"project": project, "method": "dpo", "base": policy_model, "snapshot": snapshot, "by": None}
+    bad = start_run(**fields, seed=1)
+    run_folder(bad).mkdir(parents=True)
+    (run_folder(bad) / "events.jsonl").write_text('{"seq": 1, "kind": "warning", "message": "when?"}\n')
+    Job.objects.update(state=JobState.INTERRUPTED, ended_at=logged_run.created_at)
+
+    read_leftover_events()
+    assert logged_run.events.count() == 2
+
+
 def test_only_what_has_ended_badly_is_resumed(logged_run):
     with pytest.raises(Refused, match="can be resumed"):
         resume_job(job=logged_run.job, by=None)

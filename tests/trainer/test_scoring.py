@@ -12,12 +12,12 @@ from feedback.errors import Refused
 from feedback.models import JobState, Judgment, Outcome, RaterKind
 from feedback.records import ComparisonRecord, ResponseRecord
 from tests.trainer.conftest import GOOD, turn
+from trainer.actions.inference import ranking_of
 from trainer.actions.runs import carry_out_run, start_run
 from trainer.actions.scoring import (
     cancel_scoring,
     carry_out_scoring,
     comparisons_to_score,
-    ranking_of,
     resume_scoring,
     start_scoring,
 )

@@ -17,22 +17,13 @@ from django.utils.translation import gettext_noop
 
 from feedback.actions.jobs import Lease
 from feedback.actions.judgments import MachineVerdict, store_verdicts
-from feedback.answers import Verdict
-from feedback.models import Comparison, Outcome, Rater, RaterKind
+from feedback.models import Comparison, Rater, RaterKind
 from judges.core.graders import Case, grade, read_grader
 from judges.core.providers import GRADER
 from judges.models import Judge
-from trainer.actions.events import progress_in
-from trainer.actions.following import carry_out_spec, write_spec
-from trainer.actions.model_versions import check_weights
-from trainer.actions.runs import checked_spec
-from trainer.actions.scoring import ROWS, ranking_of
-from trainer.folders import evaluation_folder, model_folder
-from trainer.launchers.registry import launcher_named
+from trainer.actions.inference import ROWS, Texts, score, verdict_of
+from trainer.folders import evaluation_folder
 from trainer.models import Evaluation, ModelVersion
-
-Texts = Mapping[tuple[int, int], str | None]
-"""A model's response by prompt and sample; None where the prompt was too long."""
 
 MODEL, BASE = 0, 1
 SUBMISSIONS = UUID("e1a8a5c0-5f0e-5d0b-8e53-0d5a4d2b9f37")  # namespace of the ids made for scores
@@ -78,7 +69,6 @@ def _rows(texts: Sequence[Texts]) -> Iterator[tuple[Place, str]]:
 def _score(
     evaluation: Evaluation, version: ModelVersion, rows: Sequence[tuple[Place, str]], lease: Lease
 ) -> None:
-    check_weights(version, lease.report)
     folder = evaluation_folder(evaluation) / f"score-{version.pk}"
     folder.mkdir(parents=True, exist_ok=True)
     dataset = [
@@ -86,13 +76,7 @@ def _score(
         for place, text in rows
     ]
     pq.write_table(pa.Table.from_pylist(dataset, schema=ROWS), folder / "rows.parquet")
-    write_spec(folder, checked_spec(method="score", model=str(model_folder(version)), dataset="rows.parquet"))
-    lease.report(message=f"Scoring with {version.name}.")
-    result = carry_out_spec(
-        folder=folder, launcher=launcher_named("local"), lease=lease, read=lambda: progress_in(folder)
-    )
-    lines = [json.loads(line) for line in (folder / result["output"]).read_text().splitlines()]
-    scores = {rows[line["row"]][0]: line["score"] for line in lines}
+    scores = dict(zip([place for place, _ in rows], score(version, folder, lease), strict=True))
     _write(evaluation_folder(evaluation) / f"scores-{version.pk}.json", scores)
     _store(evaluation, version, scores, lease)
 
@@ -125,12 +109,7 @@ def _verdict(
         MODEL if slot.response.source == evaluation.model_version.name else BASE
         for slot in comparison.slots.all()
     ]
-    given = [scores.get(Place(side, index, sample)) for side in sides]
-    known = [score for score in given if score is not None]
-    said = ", ".join("none" if score is None else f"{score:.4f}" for score in given)
-    outcome = Outcome.RANKED if len(known) == len(given) else Outcome.SKIPPED
-    ranking = ranking_of(known, 0.0) if outcome == Outcome.RANKED else ()
-    verdict = Verdict(outcome=outcome, ranking=ranking, rationale=f"Scores: {said}.")
+    verdict = verdict_of([scores.get(Place(side, index, sample)) for side in sides], margin=0.0)
     submission = f"{evaluation.pk}:{version.pk}:{comparison.pk}"
     return MachineVerdict(comparison, uuid5(SUBMISSIONS, submission), verdict)
 

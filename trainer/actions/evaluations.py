@@ -6,11 +6,8 @@ scored and graded, and asks the judges and people. What comes of it is measured 
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -21,25 +18,21 @@ from feedback.actions.imports import store_records
 from feedback.actions.jobs import Lease, queue_job
 from feedback.actions.slots import MOST_PEOPLE, ask_people
 from feedback.errors import Refused
-from feedback.hashing import content_sha256
 from feedback.models import UNFINISHED, Purpose, Tag
 from feedback.people import Person
-from feedback.records import ComparisonRecord, ResponseRecord
+from feedback.records import ComparisonRecord
 from judges.actions.runs import start_judge_run
 from judges.models import Judge
 from judges.queries import unfinished_run
-from trainer.actions.evaluation_scores import Texts, score_and_grade
-from trainer.actions.events import progress_in
-from trainer.actions.following import Progress, carry_out_spec, write_spec
+from trainer.actions.evaluation_scores import score_and_grade
+from trainer.actions.following import Progress
+from trainer.actions.inference import Texts, generate_spec, respond, write_prompts
 from trainer.actions.model_versions import check_model_folder
-from trainer.actions.runs import checked_spec
+from trainer.drawing import mixed_pair
 from trainer.folders import evaluation_folder, model_folder
 from trainer.held_out import Conversation, Item, held_out_items, tagged_items, together
-from trainer.launchers.registry import launcher_named
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import drawn_for_people
-from trainer.responses import read_texts
-from trainer.spec import RunSpec
 
 TOO_LONG = "the prompt is too long"
 MODEL_SILENT = "the model gave no text"
@@ -85,7 +78,7 @@ def start_evaluation(
         seed=seed,
         created_by=by,
     )
-    evaluation.parameters = dict(_spec(evaluation, model_version).parameters)
+    evaluation.parameters = dict(generate_spec(model_version, seed, evaluation.parameters).parameters)
     with transaction.atomic():
         _refuse_a_second(evaluation)
         evaluation.job = queue_job(
@@ -133,7 +126,7 @@ def _refuse_a_second(evaluation: Evaluation) -> None:
 def carry_out_evaluation(lease: Lease) -> None:
     """Sample, store, score and ask; started again it goes on from what is there."""
     evaluation = Evaluation.objects.select_related("model_version__project", "base").get(job_id=lease.job_id)
-    _write_prompts(evaluation)
+    write_prompts(evaluation_folder(evaluation), evaluation.prompts)
     ours = _responses(evaluation, evaluation.model_version, lease, part=0)
     theirs = _responses(evaluation, evaluation.base, lease, part=1)
     lease.report(message=gettext_noop("Storing the comparisons."))
@@ -209,41 +202,15 @@ def _check_judges(
         )
 
 
-def _spec(evaluation: Evaluation, version: ModelVersion) -> RunSpec:
-    return checked_spec(
-        method="generate",
-        model=str(model_folder(version)),
-        dataset="../prompts.parquet",
-        seed=evaluation.seed,
-        parameters=evaluation.parameters,
-    )
-
-
-def _write_prompts(evaluation: Evaluation) -> None:
-    folder = evaluation_folder(evaluation)
-    folder.mkdir(parents=True, exist_ok=True)
-    part = folder / "prompts.part"
-    pq.write_table(pa.Table.from_pylist([{"prompt": prompt} for prompt in evaluation.prompts]), part)
-    part.replace(folder / "prompts.parquet")
-
-
 def _responses(evaluation: Evaluation, version: ModelVersion, lease: Lease, part: int) -> Texts:
-    """The model's texts by prompt and sample; None where the prompt was too long. ``part`` is 0 or 1."""
+    """The model's texts by prompt and sample. ``part`` is 0 or 1, of the two models."""
     folder = evaluation_folder(evaluation) / ("base" if part else "model")
-    write_spec(folder, _spec(evaluation, version))
-    lease.report(message=f"Sampling the responses of {version.name}.")
-    carry_out_spec(
-        folder=folder,
-        launcher=launcher_named("local"),
-        lease=lease,
-        read=lambda: _progress(folder, part),
-    )
-    return read_texts(folder)
+    spec = generate_spec(version, evaluation.seed, evaluation.parameters)
+    return respond(version, folder, spec, lease, lambda progress: _of_both(progress, part))
 
 
-def _progress(folder: Path, part: int) -> Progress:
+def _of_both(progress: Progress, part: int) -> Progress:
     """Batches done of both models' batches."""
-    progress = progress_in(folder)
     if progress.total is not None:
         progress.step, progress.total = part * progress.total + progress.step, 2 * progress.total
     return progress
@@ -287,14 +254,11 @@ def _records(
 
 
 def _record(evaluation: Evaluation, index: int, key: str, text: str, other: str) -> ComparisonRecord:
-    """The pair in an order that does not tell which model is which."""
-    sides = [(evaluation.model_version.name, text), (evaluation.base.name, other)]
-    if int(content_sha256(key)[0], 16) % 2:
-        sides.reverse()
+    ours, theirs = (evaluation.model_version.name, text), (evaluation.base.name, other)
     return ComparisonRecord(
         key=key,
         prompt=evaluation.prompts[index],
-        responses=[ResponseRecord(name, *side) for name, side in zip("ab", sides, strict=True)],
+        responses=mixed_pair(key, ours, theirs),
         purpose=Purpose.EVALUATE,
         **evaluation.items[index],
     )

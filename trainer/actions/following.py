@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from feedback.actions.jobs import JobCancelled, JobInterrupted, JobWaits, Lease
 from feedback.errors import Refused
@@ -64,7 +65,7 @@ def carry_out_spec(
     """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
-        handle = _started(launcher, folder)
+        handle = start_runner(launcher, folder)
         asked = _follow(handle, launcher, lease, read)
         status = handle.poll()
         if status != BUSY or asked or time.monotonic() > deadline:
@@ -74,11 +75,23 @@ def carry_out_spec(
     lease.renew(done=progress.step, total=progress.total)
     if status != FINISHED:
         raise JobCancelled if asked else _why_it_ended(status, progress, folder)
-    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
-    return result
+    return _result(folder)
 
 
-def _started(launcher: Launcher, folder: Path) -> Handle:
+def _result(folder: Path) -> dict[str, Any]:
+    """What the runner wrote, or a machine elsewhere sent; a number that is none becomes null."""
+    try:
+        return dict(json.loads((folder / "result.json").read_text(), parse_constant=lambda _: None))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise Refused(
+            gettext(
+                "The runner has finished, and its result can not be read (%(error)s); send result.json again."
+            )
+            % {"error": error}
+        ) from error
+
+
+def start_runner(launcher: Launcher, folder: Path) -> Handle:
     """A runner at work. Without a free place, or where the machine is away, the job waits in the queue."""
     try:
         return launcher.start(folder / "spec.json")

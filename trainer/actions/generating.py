@@ -6,39 +6,32 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from asgiref.sync import async_to_sync, sync_to_async
+from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from feedback.actions.audit import record
-from feedback.actions.jobs import JobCancelled, Lease, queue_job
+from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
-from feedback.hashing import content_sha256
 from feedback.models import Comparison, Project, Prompt, Purpose, Tag
 from feedback.people import Person
-from judges.actions.asking import BudgetReached, Stop, open_asker
+from judges.actions.asking import BudgetReached, ProviderStopped, Stop, beating, open_asker
 from judges.actions.keys import limits_of, provider_of
 from judges.actions.ledger import Call
 from judges.actions.pricing import Prices
 from judges.core.providers import Failure, Provider
 from judges.models import Judge
-from trainer.actions.events import progress_in
-from trainer.actions.following import carry_out_spec, write_spec
-from trainer.actions.model_versions import check_model_folder, check_weights
-from trainer.actions.new_comparisons import Texts, store_responses
-from trainer.actions.runs import checked_spec
+from trainer.actions.inference import Texts, generate_spec, respond, write_prompts
+from trainer.actions.model_versions import check_model_folder
+from trainer.actions.new_comparisons import store_responses
+from trainer.drawing import shuffled
 from trainer.folders import generation_folder, model_folder
-from trainer.launchers.registry import launcher_named
 from trainer.models import Generation, ModelKind, ModelVersion
-from trainer.responses import read_texts
 from trainer.sampling import SampleLedger, plain_call
 
 PROVIDERS = ("openai", "anthropic")
 MOST_SAMPLES = 64
-HEARTBEAT_SECONDS = 1.0
 
 
 def start_generation(
@@ -101,8 +94,7 @@ def prompts_for(generation: Generation) -> list[Prompt]:
     if generation.tag_id:
         chosen = chosen.filter(tags=generation.tag_id)
     hashes = set(chosen.values_list("prompt__sha256", flat=True))
-    drawn = sorted(hashes, key=lambda sha256: content_sha256([generation.seed, sha256]))
-    wanted = drawn[: generation.most_prompts]
+    wanted = shuffled(hashes, generation.seed, str)[: generation.most_prompts]
     found: dict[str, Prompt] = {}
     for start in range(0, len(wanted), 500):
         rows = Prompt.objects.filter(project=generation.project, sha256__in=wanted[start : start + 500])
@@ -130,7 +122,7 @@ def _check_version(generation: Generation, version: ModelVersion) -> None:
             _("%(name)s gives no responses in this project.") % {"name": version.name}, field="model_version"
         )
     check_model_folder(model_folder(version))
-    generation.parameters = dict(_spec(generation, version).parameters)
+    generation.parameters = dict(generate_spec(version, generation.seed, generation.parameters).parameters)
 
 
 def _check_provider(generation: Generation) -> None:
@@ -142,7 +134,8 @@ def _check_provider(generation: Generation) -> None:
     if not generation.model:
         raise Refused(_("Name the provider's model."), field="model")
     asked = _as_judge(generation)
-    if generation.budget is not None and not Prices.of(asked, provider_of(asked)).bounded:
+    provider = provider_of(asked)  # which refuses a server that is not allowed
+    if generation.budget is not None and not Prices.of(asked, provider).bounded:
         raise Refused(
             _("Nobody knows what %(model)s costs, so no budget can be kept; leave it empty.")
             % {"model": generation.model},
@@ -158,16 +151,6 @@ def _as_judge(generation: Generation) -> Judge:
         provider=generation.provider,
         model=generation.model,
         settings=generation.provider_settings,
-    )
-
-
-def _spec(generation: Generation, version: ModelVersion) -> Any:
-    return checked_spec(
-        method="generate",
-        model=str(model_folder(version)),
-        dataset="../prompts.parquet",
-        seed=generation.seed,
-        parameters=generation.parameters,
     )
 
 
@@ -187,18 +170,10 @@ def _frozen_prompts(generation: Generation) -> list[Prompt]:
 
 
 def _sampled(generation: Generation, version: ModelVersion, prompts: Sequence[Prompt], lease: Lease) -> Texts:
-    check_weights(version, lease.report)
-    root = generation_folder(generation)
-    part = root / "prompts.part.parquet"
-    pq.write_table(pa.Table.from_pylist([{"prompt": prompt.messages} for prompt in prompts]), part)
-    part.replace(root / "prompts.parquet")
-    folder = root / "samples"
-    write_spec(folder, _spec(generation, version))
-    lease.report(message=f"Sampling the responses of {version.name}.")
-    carry_out_spec(
-        folder=folder, launcher=launcher_named("local"), lease=lease, read=lambda: progress_in(folder)
-    )
-    return read_texts(folder)
+    folder = generation_folder(generation)
+    write_prompts(folder, [prompt.messages for prompt in prompts])
+    spec = generate_spec(version, generation.seed, generation.parameters)
+    return respond(version, folder / "samples", spec, lease)
 
 
 def _asked(generation: Generation, prompts: Sequence[Prompt], lease: Lease) -> Texts:
@@ -216,18 +191,20 @@ def _asked(generation: Generation, prompts: Sequence[Prompt], lease: Lease) -> T
     }
     left = [call for call in calls.values() if call.sha256 not in ledger.texts]
     stop = Stop()
+    lease.report(message=gettext_noop("Asking for responses."))
     try:
         async_to_sync(_ask)(left, provider, ledger, limits_of(judge, provider), stop, lease, len(calls))
     except Failure as failure:
         raise Refused(str(failure)) from None
     finally:
         Generation.objects.filter(pk=generation.pk).update(spent=ledger.spent, held=ledger.held)
-    if isinstance(stop.reason, JobCancelled):
-        raise stop.reason
     if isinstance(stop.reason, BudgetReached):
         Generation.objects.filter(pk=generation.pk).update(made={"budget_reached": True})
-    elif stop.reason is not None:
+    elif isinstance(stop.reason, ProviderStopped):
         raise Refused(str(stop.reason))
+    elif stop.reason is not None:
+        raise stop.reason
+    lease.renew(len(ledger.texts), len(calls))
     return {key: ledger.texts.get(call.sha256) for key, call in calls.items()}
 
 
@@ -240,19 +217,8 @@ async def _ask(
     lease: Lease,
     total: int,
 ) -> None:
-    async with open_asker(provider, stop, ledger.store, limits) as asker:
-        beat = asyncio.ensure_future(_beat(ledger, stop, lease, total))
-        try:
-            await asyncio.gather(*(asker.reply_to(call) for call in calls), return_exceptions=True)
-        finally:
-            beat.cancel()
-    await sync_to_async(lease.renew)(len(ledger.texts), total)
-
-
-async def _beat(ledger: SampleLedger, stop: Stop, lease: Lease, total: int) -> None:
-    """Keep the lease, and pass a cancel on."""
-    while True:
-        if await sync_to_async(lease.renew)(len(ledger.texts), total, "Asking for responses."):
-            stop.now(JobCancelled())
-            return
-        await asyncio.sleep(HEARTBEAT_SECONDS)
+    async with (
+        open_asker(provider, stop, ledger.store, limits) as asker,
+        beating(lease, stop, lambda: (len(ledger.texts), total)),
+    ):
+        await asyncio.gather(*(stop.guard(asker.reply_to(call)) for call in calls))

@@ -11,9 +11,9 @@ from alignment.statistics.intervals import cluster_mean, cluster_share
 from alignment.statistics.results import Statistic
 from judges.core.providers import GRADER
 from trainer.actions.evaluation_scores import BASE, MODEL, Place, grades_by, scores_by
+from trainer.actions.inference import texts_in
 from trainer.folders import evaluation_folder
 from trainer.models import Evaluation
-from trainer.responses import read_texts
 
 PASS_MARK = 0.5  # the reward from which a response passes, as in OpenAI's graders
 SIDES = (("model", MODEL), ("base", BASE))
@@ -53,9 +53,9 @@ def best_of(evaluation: Evaluation) -> list[dict[str, Any]]:
         return []
     curves = []
     graders = [
-        (str(judge), _matrix(grades_by(evaluation, judge), prompts, samples))
+        (str(judge), _matrix(grades, prompts, samples))
         for judge in evaluation.judges.filter(provider=GRADER).order_by("name")
-        if grades_by(evaluation, judge)
+        if (grades := grades_by(evaluation, judge))
     ]
     for version in evaluation.reward_models.order_by("name"):
         picking = _matrix(scores_by(evaluation, version), prompts, samples)
@@ -85,7 +85,7 @@ def classified(evaluation: Evaluation) -> dict[str, Any] | None:
         return None
     found: dict[str, Any] = {"labels": labels}
     for name, _side in SIDES:
-        texts = read_texts(evaluation_folder(evaluation) / name)
+        texts = texts_in(evaluation_folder(evaluation) / name)
         rows = [(index, text) for (index, _), text in sorted(texts.items()) if index in references]
         answered = [_label(text, labels) for _, text in rows]
         truth = [labels.index(references[index]) for index, _ in rows]

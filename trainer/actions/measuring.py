@@ -3,6 +3,7 @@
 It is computed when the judges have answered, and anew whenever people have said more.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -34,6 +35,7 @@ from trainer.models import Evaluation
 from trainer.pairs import CREDIT, Pair, pairs_of
 from trainer.queries import trusted_judges
 
+logger = logging.getLogger(__name__)
 WATCHED_FOR = timedelta(days=30)  # how long the sweep looks for people's verdicts; later, somebody asks
 MARGIN = 0.05  # of a win rate: how much worse a regression set may be and still count as not worse
 Credit = Callable[[Pair], float | None]
@@ -41,16 +43,24 @@ Credit = Callable[[Pair], float | None]
 
 def advance_evaluations() -> None:
     """For the sweep: ask judges that were busy, measure where all have answered or people have said more."""
-    for evaluation in Evaluation.objects.filter(result__isnull=True, job__state=JobState.SUCCEEDED):
-        ask_judges(evaluation)
-        if judges_have_answered(evaluation):
-            finish_evaluation(evaluation=evaluation, by=None)
     since = timezone.now() - WATCHED_FOR
-    for evaluation in Evaluation.objects.filter(
-        people_pairs__gt=0, result__isnull=False, created_at__gte=since
-    ):
-        if people_verdicts(evaluation) != (evaluation.result or {}).get("people", {}).get("verdicts"):
-            finish_evaluation(evaluation=evaluation, by=None)
+    unmeasured = Q(result__isnull=True, job__state=JobState.SUCCEEDED)
+    watched = Q(result__isnull=False, people_pairs__gt=0, created_at__gte=since)
+    for evaluation in Evaluation.objects.filter(unmeasured | watched):
+        try:
+            _advance(evaluation)
+        except Exception:  # whatever is wrong with one, the others go on
+            logger.exception("Evaluation %s can not be measured", evaluation.pk)
+
+
+def _advance(evaluation: Evaluation) -> None:
+    if evaluation.result is not None:
+        moved = people_verdicts(evaluation) != evaluation.result.get("people", {}).get("verdicts")
+    else:
+        ask_judges(evaluation)
+        moved = judges_have_answered(evaluation)
+    if moved:
+        finish_evaluation(evaluation=evaluation, by=None)
 
 
 def judges_have_answered(evaluation: Evaluation) -> bool:

@@ -13,9 +13,11 @@ from feedback.actions.audit import record
 from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
+from feedback.records import BadRecord
 from trainer.folders import model_folder, run_folder
 from trainer.licences import licence_in
 from trainer.models import ModelKind, ModelVersion, Run
+from trainer.received import check_result
 
 _BLOCK = 16 * 1024 * 1024
 
@@ -76,7 +78,7 @@ def register_result(*, run: Run, beat: Callable[[], object]) -> ModelVersion:
     if made:
         return made
     result = run.result or {}
-    folder = run_folder(run) / result["model"]
+    folder = _made_folder(run)
     sha256 = weights_sha256(folder, beat)
     with transaction.atomic():
         version = ModelVersion.objects.create(
@@ -92,6 +94,25 @@ def register_result(*, run: Run, beat: Callable[[], object]) -> ModelVersion:
         )
         record(by=run.created_by, verb="register model", target=version, project=run.project, sha256=sha256)
     return version
+
+
+def _made_folder(run: Run) -> Path:
+    """Where the run's model lies: inside the run's own folder, whatever a result that came from elsewhere says."""
+    own = run_folder(run).resolve()
+    try:
+        check_result(run.result)
+    except BadRecord as bad:
+        raise Refused(
+            _("The run's result is none: %(field)s: %(reason)s.") % {"field": bad.field, "reason": bad.reason}
+        ) from bad
+    folder = own / str((run.result or {})["model"])
+    inside = folder != own and folder.is_relative_to(own) and folder.resolve() == folder
+    if not inside or any(path.is_symlink() for path in folder.glob("*")):
+        raise Refused(
+            _("The run's result names a model outside of the run's own folder, which is not taken.")
+        )
+    check_model_folder(folder)
+    return run_folder(run) / folder.relative_to(own)
 
 
 def weights_sha256(folder: Path, beat: Callable[[], object]) -> str:

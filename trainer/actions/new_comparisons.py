@@ -8,13 +8,11 @@ from django.db import transaction
 from django.utils.translation import gettext_noop
 
 from feedback.actions.imports import store_records
-from feedback.hashing import content_sha256
 from feedback.models import Comparison, Prompt, Purpose, Response
-from feedback.records import ComparisonRecord, ResponseRecord
+from feedback.records import ComparisonRecord
+from trainer.actions.inference import Texts
+from trainer.drawing import mixed_pair
 from trainer.models import Generation
-
-Texts = Mapping[tuple[int, int], str | None]
-"""By the prompt's place and the sample; None where none came."""
 
 LEFT_OUT = {
     "silent": gettext_noop("no text came"),
@@ -85,13 +83,12 @@ def _pairs(
 def _record(
     key: str, prompt: Prompt, pair: tuple[tuple[str, str], tuple[str, str]], known: Mapping[str, Any]
 ) -> ComparisonRecord:
-    """In an order that does not tell which response is new."""
-    sides = list(pair)
-    if int(content_sha256(key)[0], 16) % 2:
-        sides.reverse()
-    responses = [ResponseRecord(name, *side) for name, side in zip("ab", sides, strict=True)]
     return ComparisonRecord(
-        prompt=prompt.messages, reference=prompt.reference, responses=responses, key=key, **known
+        prompt=prompt.messages,
+        reference=prompt.reference,
+        responses=mixed_pair(key, *pair),
+        key=key,
+        **known,
     )
 
 

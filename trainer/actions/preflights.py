@@ -3,31 +3,32 @@
 import shutil
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from alignment.queries import snapshot_named
 from feedback.actions.audit import record
-from feedback.actions.jobs import JobWaits, Lease, queue_job
+from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
-from trainer.actions.checks import Check, check_spec
-from trainer.actions.following import write_spec
+from trainer.actions.checks import BAD, Check, Finding, check_spec
+from trainer.actions.following import start_runner, write_spec
 from trainer.actions.runs import start_run, training_spec
 from trainer.events import Event, read_events
 from trainer.folders import preflight_folder
-from trainer.launchers.launcher import Handle, LauncherAway, NoFreeSlot
+from trainer.launchers.launcher import Handle
 from trainer.launchers.registry import launcher_named, settings_of
 from trainer.models import Preflight, Run
-from trainer.queries import base_named
+from trainer.queries import base_named, log_tail
 from trainer.spec import RunSpec
 
 TIMED_STEPS = 6  # of which the first, which warms up, is left out
@@ -47,16 +48,24 @@ def start_preflight(*, project: Project, asked: Mapping[str, Any], by: Person) -
 
 
 def start_checked(*, preflight: Preflight, by: Person, confirm: bool = False) -> Run:
-    """Start the run that was checked; ``confirm`` says that it is to start although it may pass its budget."""
+    """Start the run that was checked. Refused where something was found wrong, until somebody says ``confirm``."""
+    if not confirm:
+        wrong = [found.sentence for found in check_preflight(preflight).findings if found.level == BAD]
+        if wrong:
+            raise Refused(f"{' '.join(wrong)} {_('To start it all the same, confirm it.')}", field="confirm")
     arguments = arguments_asked(preflight.project, preflight.asked)
-    return start_run(project=preflight.project, by=by, confirm=confirm, **arguments)
+    return start_run(project=preflight.project, by=by, confirm=True, **arguments)
 
 
 def check_preflight(preflight: Preflight) -> Check:
-    """What can be said now: by arithmetic, or by the probe where it has ended."""
-    spec = spec_asked(preflight.project, preflight.asked)
-    measured = (preflight.probe or {}).get("seconds_per_step")
-    return check_spec(spec, settings_of(_launcher(preflight.asked)), measured)
+    """What can be said now: by arithmetic, or by the probe where it has ended. The rows are not hashed anew."""
+    probe = preflight.probe or {}
+    spec = spec_asked(preflight.project, preflight.asked, read=False)
+    check = check_spec(spec, settings_of(_launcher(preflight.asked)), probe.get("seconds_per_step"))
+    if not probe.get("failed"):
+        return check
+    failed = Finding(BAD, _("The timed steps failed; what they said stands beside them."))
+    return replace(check, findings=[*check.findings, failed])
 
 
 def arguments_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -72,12 +81,12 @@ def arguments_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def spec_asked(project: Project, asked: Mapping[str, Any]) -> RunSpec:
-    """The whole spec of what is asked for. Refused names the field at fault."""
+def spec_asked(project: Project, asked: Mapping[str, Any], *, read: bool = True) -> RunSpec:
+    """The whole spec of what is asked for. Refused names the field at fault. ``read``: as ``training_spec`` has it."""
     arguments = arguments_asked(project, asked)
     arguments.pop("name", None)
     empty = {"parameters": None, "seed": 0, "launcher": "local", "stop_on": (), "budget": None}
-    return training_spec(project=project, **(empty | arguments))
+    return training_spec(project=project, read=read, **(empty | arguments))
 
 
 def carry_out_preflight(lease: Lease) -> None:
@@ -93,7 +102,8 @@ def carry_out_preflight(lease: Lease) -> None:
     folder = preflight_folder(preflight)
     shutil.rmtree(folder, ignore_errors=True)
     write_spec(folder, RunSpec(**{**spec_fields(spec), "parameters": parameters}))
-    preflight.probe = _timed(_started(preflight, folder), folder, lease)
+    handle = start_runner(launcher_named(_launcher(preflight.asked)), folder)
+    preflight.probe = _timed(handle, folder, lease)
     preflight.save(update_fields=["probe"])
     shutil.rmtree(folder, ignore_errors=True)
 
@@ -108,13 +118,6 @@ def _launcher(asked: Mapping[str, Any]) -> str:
     return str(asked.get("launcher") or "local")
 
 
-def _started(preflight: Preflight, folder: Path) -> Handle:
-    try:
-        return launcher_named(_launcher(preflight.asked)).start(folder / "spec.json")
-    except (NoFreeSlot, LauncherAway) as wait:
-        raise JobWaits(timezone.now() + timedelta(seconds=5), str(wait)) from wait
-
-
 def _timed(handle: Handle, folder: Path, lease: Lease) -> dict[str, Any]:
     """Until enough steps are timed, or the runner has ended by itself; then the runner is ended."""
     deadline = time.monotonic() + MOST_SECONDS
@@ -124,7 +127,7 @@ def _timed(handle: Handle, folder: Path, lease: Lease) -> dict[str, Any]:
             events, _ = read_events(folder / "events.jsonl")
             metrics = [event for event in events if event["kind"] == "metric"]
             if ended or len(metrics) > TIMED_STEPS:
-                return _found(events, metrics)
+                return _found(events, metrics) | {"log": log_tail(folder).replace("\0", "\ufffd")}
             lease.report(done=len(metrics), total=TIMED_STEPS + 1)
             time.sleep(0.2)
     finally:
@@ -149,5 +152,6 @@ def _found(events: list[Event], metrics: list[Event]) -> dict[str, Any]:
         "memory_gb": max(memory, default=0.0) or None,
         "rows": started.get("rows", {}),
         "device": started.get("device", ""),
-        "failed": failed or ("" if gaps else "The runner gave no step in time; its log may say why."),
+        "failed": failed
+        or ("" if gaps else gettext_noop("The runner gave no step in time; the end of its log may say why.")),
     }

@@ -11,12 +11,13 @@ from django.utils.translation import gettext as _
 
 from feedback.errors import Refused
 from feedback.models import JobState
-from trainer.events import FIELDS, read_events
+from feedback.records import BadRecord
+from trainer.events import read_events
 from trainer.folders import run_folder
 from trainer.launchers.registry import settings_of
 from trainer.models import Run
+from trainer.received import LARGEST_EVENT, LARGEST_RESULT, check_event
 
-COMMON = {"seq", "at", "kind"}
 SAFE_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,120}\.(safetensors|json|jinja|txt|model)")
 BLOCK = 1 << 20
 
@@ -31,14 +32,13 @@ def receive_events(*, run: Run, events: Sequence[Mapping[str, Any]]) -> tuple[in
     Sent twice, an event is kept once. Refused where an event is none, or one before it is missing.
     """
     _check_remote(run)
+    _check_events(events)
     path = run_folder(run) / "events.jsonl"
     with transaction.atomic():
         Run.objects.select_for_update(no_key=True).get(pk=run.pk)  # one sender at a time
-        known, _offset = read_events(path)
-        last = known[-1]["seq"] if known else 0
+        last = _last_seq(path)
         lines = []
         for event in events:
-            _check_event(event)
             if event["seq"] <= last:
                 continue
             if event["seq"] != last + 1:
@@ -52,6 +52,13 @@ def receive_events(*, run: Run, events: Sequence[Mapping[str, Any]]) -> tuple[in
     return last, (path.parent / "CANCEL").exists()
 
 
+def _last_seq(path: Path) -> int:
+    """Of the log's newest event, which is in its last bytes: none is larger than LARGEST_EVENT."""
+    size = path.stat().st_size if path.is_file() else 0
+    events, _offset = read_events(path, max(0, size - 2 * LARGEST_EVENT))
+    return int(events[-1]["seq"]) if events else 0
+
+
 def receive_file(*, run: Run, name: str, stream: Stream) -> int:
     """Store one file of the model, or ``result.json``; how many bytes it has. Whole or not at all."""
     _check_remote(run)
@@ -62,16 +69,22 @@ def receive_file(*, run: Run, name: str, stream: Stream) -> int:
             field="name",
         )
     folder = run_folder(run)
-    target = folder / name if name == "result.json" else folder / "final" / name
-    return _write(target, stream)
+    if name == "result.json":
+        return _write(folder / name, stream, most=LARGEST_RESULT)
+    return _write(folder / "final" / name, stream)
 
 
-def _write(target: Path, stream: Stream) -> int:
+def _write(target: Path, stream: Stream, most: int | None = None) -> int:
     target.parent.mkdir(parents=True, exist_ok=True)
     part, size = target.with_name(target.name + ".part"), 0
     with part.open("wb") as file:
         while block := stream.read(BLOCK):
             size += file.write(block)
+            if most is not None and size > most:
+                raise Refused(
+                    _("%(name)s is larger than %(most)s bytes.") % {"name": target.name, "most": most},
+                    field="name",
+                )
     part.replace(target)
     return size
 
@@ -81,11 +94,13 @@ def _check_remote(run: Run) -> None:
         raise Refused(_("This run does not wait for a machine elsewhere; start or resume it first."))
 
 
-def _check_event(event: Mapping[str, Any]) -> None:
-    fields = FIELDS.get(str(event.get("kind")))
-    if fields is None or set(event) != COMMON | set(fields) or not isinstance(event["seq"], int):
-        raise Refused(
-            _("An event has a kind, a number, a time and its fields; this is none: %(event)s.")
-            % {"event": str(dict(event))[:200]},
-            field="events",
-        )
+def _check_events(events: Sequence[Mapping[str, Any]]) -> None:
+    """Rows are counted from 0, as in every body of the API."""
+    for row, event in enumerate(events):
+        try:
+            check_event(event)
+        except BadRecord as bad:
+            field = f"events[{row}].{bad.field}" if bad.field else f"events[{row}]"
+            raise Refused(
+                _("%(field)s: %(reason)s.") % {"field": field, "reason": bad.reason}, field=field
+            ) from bad

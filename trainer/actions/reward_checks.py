@@ -1,6 +1,5 @@
 """Reward checks: a reward model scores the held-out rows of a snapshot, and is held against their labels."""
 
-import json
 from typing import Any
 
 import numpy as np
@@ -20,13 +19,9 @@ from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
 from feedback.models import UNFINISHED
 from feedback.people import Person
-from trainer.actions.events import progress_in
-from trainer.actions.following import carry_out_spec, write_spec
-from trainer.actions.model_versions import check_model_folder, check_weights
-from trainer.actions.runs import checked_spec
-from trainer.actions.scoring import ROWS
+from trainer.actions.inference import ROWS, score
+from trainer.actions.model_versions import check_model_folder
 from trainer.folders import model_folder, reward_check_folder
-from trainer.launchers.registry import launcher_named
 from trainer.models import ModelKind, ModelVersion, RewardCheck
 
 
@@ -64,7 +59,6 @@ def start_reward_check(
 def carry_out_reward_check(lease: Lease) -> None:
     """Score both responses of every held-out row, and measure; started again it goes on from what is there."""
     check = RewardCheck.objects.select_related("model_version__project", "snapshot").get(job_id=lease.job_id)
-    check_weights(check.model_version, lease.report)
     folder = reward_check_folder(check)
     folder.mkdir(parents=True, exist_ok=True)
     rows = pq.read_table(snapshot_folder(check.snapshot) / "test.parquet").to_pylist()
@@ -74,14 +68,7 @@ def carry_out_reward_check(lease: Lease) -> None:
         for side in ("chosen", "rejected")
     ]
     pq.write_table(pa.Table.from_pylist(texts, schema=ROWS), folder / "rows.parquet")
-    model = str(model_folder(check.model_version))
-    write_spec(folder, checked_spec(method="score", model=model, dataset="rows.parquet"))
-    lease.report(message=f"Scoring with {check.model_version.name}.")
-    result = carry_out_spec(
-        folder=folder, launcher=launcher_named("local"), lease=lease, read=lambda: progress_in(folder)
-    )
-    lines = [json.loads(line) for line in (folder / result["output"]).read_text().splitlines()]
-    scores = np.array([np.nan if line["score"] is None else line["score"] for line in lines])
+    scores = np.array(score(check.model_version, folder, lease), dtype=float)  # None becomes NaN
     check.result = measure(rows, scores[0::2] - scores[1::2])
     check.save(update_fields=["result"])
 

@@ -1,27 +1,29 @@
 """Runs: set up and checked before anything starts, carried out under a lease, their models registered."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from alignment.actions.snapshots import snapshot_folder, verify_snapshot
 from alignment.models import Snapshot
 from feedback.actions.audit import record
-from feedback.actions.jobs import Lease, cancel_job, pause_job, queue_job, resume_job
+from feedback.actions.jobs import Lease, cancel_job, pause_job, resume_job
 from feedback.errors import Refused
-from feedback.models import RESUMABLE, UNFINISHED, Job, Project
+from feedback.models import RESUMABLE, Job, Project
 from feedback.people import Person
 from trainer.actions.checks import refuse_over_budget
 from trainer.actions.events import store_events, tell_of_alarm
 from trainer.actions.following import Progress, carry_out_spec, write_spec
 from trainer.actions.model_versions import check_model_folder, check_weights, register_base, register_result
+from trainer.actions.storing import numbered, store_run
 from trainer.budget import cap_seconds
 from trainer.folders import model_folder, run_folder
 from trainer.launchers.far import ask_to_stop
@@ -32,6 +34,7 @@ from trainer.queries import newest_moments
 from trainer.spec import RunSpec, SpecError, digest_dataset
 from trainer.stories import silence
 
+logger = logging.getLogger(__name__)
 LEFTOVERS_FOR = timedelta(days=1)
 
 
@@ -72,34 +75,16 @@ def start_run(
     )
     if not confirm:
         refuse_over_budget(spec, settings_of(launcher))
-    name = name.strip() or _next_name(project, method)
-    _check_name(project, name)
-    try:
-        with transaction.atomic():
-            _refuse_a_second(project, spec)
-            job = queue_job(
-                project=project,
-                task="trainer.tasks.perform_run",
-                queue="gpu",
-                by=by,
-                max_attempts=_attempts(launcher),
-            )
-            run = Run.objects.create(
-                project=project,
-                job=job,
-                name=name,
-                method=method,
-                snapshot=snapshot,
-                base=base if isinstance(base, ModelVersion) else None,
-                spec=json.loads(spec.to_json()),
-                spec_sha256=spec.sha256(),
-                launcher=launcher,
-                created_by=by,
-            )
-            record(by=by, verb="start run", target=run, project=project, spec_sha256=run.spec_sha256)
-    except IntegrityError as error:
-        raise _name_taken(name) from error
-    return run
+    name = name.strip()
+    return store_run(
+        project=project,
+        spec=spec,
+        names=[name] if name else numbered(method, project.runs.count() + 1),
+        base=base if isinstance(base, ModelVersion) else None,
+        snapshot=snapshot,
+        launcher=launcher,
+        by=by,
+    )
 
 
 def training_spec(
@@ -114,15 +99,19 @@ def training_spec(
     launcher: str,
     stop_on: Sequence[str],
     budget: Mapping[str, float | None] | None,
+    read: bool = True,
 ) -> RunSpec:
-    """The whole spec of a training run, checked; Refused names the field at fault. The price is the launcher's."""
+    """The whole spec of a training run, checked; Refused names the field at fault. The price is the launcher's.
+
+    ``read=False`` is for who only looks: the rows, which may be many, are neither read through nor hashed.
+    """
     _check_method(method, base)
-    rows = _rows(project, snapshot, dataset)
+    rows = _rows(project, snapshot, dataset, read=read)
     return checked_spec(
         method=method,
         model=str(_base_folder(project, base)),
         dataset=str(rows),
-        dataset_sha256=digest_dataset(rows),
+        dataset_sha256=digest_dataset(rows) if read else None,
         seed=seed,
         parameters=parameters or {},
         stop_on=stop_on,
@@ -185,15 +174,18 @@ def carry_out_run(lease: Lease) -> None:
         lease=lease,
         read=lambda: _stored_progress(run, progress),
     )
+    register_result(run=run, beat=lease.renew)  # which checks it
     run.save(update_fields=["result"])
-    register_result(run=run, beat=lease.renew)
 
 
 def read_leftover_events() -> None:
     """Store what runners wrote after their worker had died: they stop by themselves and say where."""
     since = timezone.now() - LEFTOVERS_FOR
     for run in Run.objects.filter(job__state__in=RESUMABLE, job__ended_at__gte=since):
-        store_events(run, Progress(step=run.step, total=run.total_steps))
+        try:
+            store_events(run, Progress(step=run.step, total=run.total_steps))
+        except Exception:  # whatever is in one log, the others are read
+            logger.exception("The log of run %s can not be read", run.pk)
 
 
 def checked_spec(**fields: Any) -> RunSpec:
@@ -222,11 +214,6 @@ def _settle_base(run: Run, spec: RunSpec, lease: Lease) -> None:
         project=run.project, folder=Path(spec.model), by=run.created_by, beat=lease.report
     )
     run.save(update_fields=["base"])
-
-
-def _attempts(launcher: str) -> int:
-    """A runner that outlives its worker is taken up again by the next one; another needs a person's resume."""
-    return 100 if launcher_named(launcher).outlives else 1
 
 
 def _check_method(method: str, base: ModelVersion | Path) -> None:
@@ -279,19 +266,21 @@ def _refuse_a_runs_folder(folder: Path) -> None:
         )
 
 
-def _rows(project: Project, snapshot: Snapshot | None, dataset: Path | None) -> Path:
+def _rows(project: Project, snapshot: Snapshot | None, dataset: Path | None, *, read: bool) -> Path:
     if snapshot is not None:
-        return _snapshot_rows(project, snapshot)
+        return _snapshot_rows(project, snapshot, read=read)
     if dataset is not None:
         return _dataset_rows(dataset.resolve())
     raise Refused(_("A run needs rows to train on; choose a snapshot."), field="snapshot")
 
 
-def _snapshot_rows(project: Project, snapshot: Snapshot) -> Path:
+def _snapshot_rows(project: Project, snapshot: Snapshot, *, read: bool) -> Path:
     if snapshot.project_id != project.pk:
         raise Refused(
             _("The %(snapshot)s belongs to another project.") % {"snapshot": snapshot}, field="snapshot"
         )
+    if not read:
+        return snapshot_folder(snapshot)
     try:
         verify_snapshot(snapshot=snapshot)
     except Refused as refusal:
@@ -307,38 +296,3 @@ def _dataset_rows(path: Path) -> Path:
             field="dataset",
         )
     return path
-
-
-def _refuse_a_second(project: Project, spec: RunSpec) -> None:
-    """A second click starts no second run. The project's row is held, so that two requests come one by one."""
-    Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    same = Run.objects.filter(project=project, spec_sha256=spec.sha256(), job__state__in=UNFINISHED).first()
-    if same:
-        raise Refused(
-            _(
-                "The run %(name)s does the very same and has not ended; wait for it, or change a setting "
-                "or the seed."
-            )
-            % {"name": same.name}
-        )
-
-
-def _next_name(project: Project, method: str) -> str:
-    return f"{method}-{Run.objects.filter(project=project).count() + 1}"
-
-
-def _check_name(project: Project, name: str) -> None:
-    if len(name) > 200:
-        raise Refused(_("The name is longer than 200 characters; shorten it."), field="name")
-    taken = Run.objects.filter(project=project, name=name) or ModelVersion.objects.filter(
-        project=project, name=name
-    )
-    if taken:
-        raise _name_taken(name)
-
-
-def _name_taken(name: str) -> Refused:
-    return Refused(
-        _("There is already a run or a model called %(name)r; choose another name.") % {"name": name},
-        field="name",
-    )

@@ -5,7 +5,6 @@ the higher score wins, scores within the margin are a tie. A response too long f
 comparison no verdict.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,29 +20,18 @@ from django.utils.translation import gettext_noop
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, cancel_job, queue_job, resume_job
 from feedback.actions.judgments import MachineVerdict, store_verdicts
-from feedback.answers import Verdict
 from feedback.errors import Refused
-from feedback.models import UNFINISHED, Comparison, Judgment, Outcome, Purpose, Rater, RaterKind, Tag
+from feedback.models import UNFINISHED, Comparison, Judgment, Purpose, Rater, RaterKind, Tag
 from feedback.people import Person
-from trainer.actions.events import progress_in
-from trainer.actions.following import carry_out_spec, write_spec
-from trainer.actions.model_versions import check_model_folder, check_weights
-from trainer.actions.runs import checked_spec
+from trainer.actions.inference import ROWS, score, verdict_of
+from trainer.actions.model_versions import check_model_folder
 from trainer.folders import model_folder, scoring_folder
-from trainer.launchers.registry import launcher_named
 from trainer.models import ModelKind, ModelVersion, Scoring
 
 BATCH = 100  # comparisons a transaction: people at work on SQLite wait for one batch at most
 WRITTEN = 1000  # comparisons in memory while the rows are written
 LARGEST_MARGIN = 1e6
 SUBMISSIONS = UUID("6b1c7f62-3a0e-5b7d-9c55-1f2d8f0c4e11")  # namespace of the ids made for scores
-ROWS = pa.schema(
-    [
-        ("comparison", pa.int64()),
-        ("prompt", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
-        ("response", pa.string()),
-    ]
-)
 
 
 def start_scoring(
@@ -95,17 +83,10 @@ def carry_out_scoring(lease: Lease) -> None:
     found = Scoring.objects.select_related("model_version__project", "rater")
     scoring = found.get(job_id=lease.job_id)
     folder = scoring_folder(scoring)
-    check_weights(scoring.model_version, lease.report)
     _write_rows(scoring, folder, lease)
-    write_spec(
-        folder,
-        checked_spec(method="score", model=str(model_folder(scoring.model_version)), dataset="rows.parquet"),
-    )
-    lease.report(message=f"Scoring with {scoring.model_version.name}.")
-    launcher = launcher_named("local")
-    result = carry_out_spec(folder=folder, launcher=launcher, lease=lease, read=lambda: progress_in(folder))
+    scores = score(scoring.model_version, folder, lease)
     lease.report(message=gettext_noop("Storing the verdicts."))
-    _store(scoring, folder, folder / result["output"], lease)
+    _store(scoring, folder / "rows.parquet", scores, lease)
 
 
 def comparisons_to_score(scoring: Scoring) -> QuerySet[Comparison]:
@@ -116,17 +97,6 @@ def comparisons_to_score(scoring: Scoring) -> QuerySet[Comparison]:
         chosen = chosen.filter(tags=scoring.tag_id)
     scored = Judgment.objects.filter(comparison=OuterRef("pk"), rater=scoring.rater_id, current=True)
     return chosen.filter(~Exists(scored)).order_by("pk")
-
-
-def ranking_of(scores: Sequence[float], margin: float) -> tuple[int, ...]:
-    """Ranks from 1 for the highest score. Who is within ``margin`` of the best of a rank shares it."""
-    ranks = [0] * len(scores)
-    rank, best = 0, 0.0
-    for place in sorted(range(len(scores)), key=lambda place: -scores[place]):
-        if rank == 0 or best - scores[place] > margin:
-            rank, best = rank + 1, scores[place]
-        ranks[place] = rank
-    return tuple(ranks)
 
 
 def _rater(version: ModelVersion) -> Rater:
@@ -180,9 +150,12 @@ def _rows(comparisons: Sequence[Comparison]) -> list[dict[str, Any]]:
     ]
 
 
-def _store(scoring: Scoring, folder: Path, output: Path, lease: Lease) -> None:
+def _store(scoring: Scoring, rows: Path, given: Sequence[float | None], lease: Lease) -> None:
     """Verdicts in groups; those that an earlier attempt stored are known by their submission id."""
-    scores = _scores_by_comparison(folder / "rows.parquet", output)
+    scores: dict[int, list[float | None]] = {}
+    comparisons = pq.read_table(rows, columns=["comparison"]).column("comparison").to_pylist()
+    for comparison, score_given in zip(comparisons, given, strict=True):
+        scores.setdefault(comparison, []).append(score_given)
     ids = sorted(scores)
     for start in range(0, len(ids), BATCH):
         lease.report(start, len(ids))
@@ -193,24 +166,7 @@ def _store(scoring: Scoring, folder: Path, output: Path, lease: Lease) -> None:
     lease.report(len(ids), len(ids), "")
 
 
-def _scores_by_comparison(rows: Path, output: Path) -> dict[int, list[float | None]]:
-    comparisons = pq.read_table(rows, columns=["comparison"]).column("comparison").to_pylist()
-    scores: dict[int, list[float | None]] = {}
-    with output.open() as lines:
-        for line in lines:
-            answer = json.loads(line)
-            scores.setdefault(comparisons[answer["row"]], []).append(answer["score"])
-    return scores
-
-
 def _verdict(scoring: Scoring, comparison: Comparison, scores: Sequence[float | None]) -> MachineVerdict:
-    known = [score for score in scores if score is not None]
-    said = ", ".join("none" if score is None else f"{score:.4f}" for score in scores)
-    if len(known) < len(scores):
-        rationale = f"Scores: {said}. A response without a score is longer than the model reads."
-        verdict = Verdict(outcome=Outcome.SKIPPED, rationale=rationale)
-    else:
-        ranking = ranking_of(known, scoring.margin)
-        verdict = Verdict(outcome=Outcome.RANKED, ranking=ranking, rationale=f"Scores: {said}.")
-    submission = f"{scoring.pk}:{comparison.pk}:{said}"
+    verdict = verdict_of(scores, scoring.margin)
+    submission = f"{scoring.pk}:{comparison.pk}:{verdict.rationale}"
     return MachineVerdict(comparison, uuid5(SUBMISSIONS, submission), verdict)

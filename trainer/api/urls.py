@@ -3,7 +3,9 @@
 from django.urls import path
 
 from trainer.api.checks import Checks, OneCheck
+from trainer.api.models import Models, ModelStage, OneModel
 from trainer.api.remote import RemoteEvents, RemoteFile
+from trainer.api.rounds import OneRound, Rounds
 from trainer.api.runs import CancelRun, OneRun, PauseRun, ResumeRun, RunEvents, Runs
 
 urlpatterns = [
@@ -17,4 +19,9 @@ urlpatterns = [
     path("projects/<slug:slug>/runs/<int:pk>/remote/files/<str:name>", RemoteFile.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/pause", PauseRun.as_view()),
     path("projects/<slug:slug>/runs/<int:pk>/resume", ResumeRun.as_view()),
+    path("projects/<slug:slug>/models", Models.as_view()),
+    path("projects/<slug:slug>/models/<int:pk>", OneModel.as_view()),
+    path("projects/<slug:slug>/models/<int:pk>/stage", ModelStage.as_view()),
+    path("projects/<slug:slug>/rounds", Rounds.as_view()),
+    path("projects/<slug:slug>/rounds/<int:pk>", OneRound.as_view()),
 ]

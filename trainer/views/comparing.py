@@ -9,10 +9,10 @@ from django.views.decorators.http import require_GET
 
 from feedback.models import Project
 from feedback.permissions import Permission, project_for
+from feedback.spreadsheets import csv_response
 from trainer.comparison import Compared, compared, compared_rows, same_cost
 from trainer.models import ModelKind, ModelVersion
 from trainer.registry_forms import CompareForm
-from trainer.views.files import csv_response
 
 SHOWN = 6  # versions, where none were chosen
 

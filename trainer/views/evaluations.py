@@ -12,6 +12,7 @@ from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, JobState, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
+from feedback.spreadsheets import csv_response
 from trainer.actions.evaluations import start_evaluation
 from trainer.actions.measuring import finish_evaluation, people_verdicts
 from trainer.forms import EvaluationForm
@@ -19,7 +20,6 @@ from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import Pair, pairs_of
 from trainer.queries import evaluations_of
 from trainer.tables import apart, best_rate, evaluation_rows, measures
-from trainer.views.files import csv_response
 from trainer.views.jobs import job_view
 
 EXAMPLES = 20

@@ -23,7 +23,7 @@ from trainer.folders import model_folder
 from trainer.forms import ScoringForm
 from trainer.lineage import lineage_of
 from trainer.models import ModelVersion, Push, Stage
-from trainer.queries import model_versions_of, stage_of
+from trainer.queries import model_versions_of, permission_for_stage
 from trainer.registry_forms import ApprovalForm, CheckForm, PushForm
 from trainer.serving import serve_commands
 from trainer.views.jobs import job_view
@@ -53,9 +53,8 @@ def model_stage(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     """An engineer makes it a candidate, or takes it back; taking back an approval is an owner's."""
     project = project_for(request.user, slug, Permission.ENGINEER)
     version = _version(project, pk)
-    if stage_of(version) == Stage.APPROVED:
-        project_for(request.user, slug, Permission.OWN)
     stage = Stage.CANDIDATE if request.POST.get("stage") == Stage.CANDIDATE else Stage.NONE
+    project_for(request.user, slug, permission_for_stage(version, stage))
     try:
         set_stage(
             model_version=version,

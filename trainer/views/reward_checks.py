@@ -11,11 +11,11 @@ from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
+from feedback.spreadsheets import csv_response
 from trainer.actions.reward_checks import start_reward_check
 from trainer.models import ModelVersion, RewardCheck
 from trainer.registry_forms import CheckForm
 from trainer.tables import reward_check_rows
-from trainer.views.files import csv_response
 from trainer.views.jobs import job_view
 
 

@@ -10,12 +10,12 @@ from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, Project
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
+from feedback.spreadsheets import csv_response
 from trainer.actions.rounds import start_round
 from trainer.models import Round
 from trainer.queries import rounds_of
 from trainer.registry_forms import RoundForm
 from trainer.rounds import round_rows, rounds_table
-from trainer.views.files import csv_response
 from trainer.views.jobs import job_view
 
 

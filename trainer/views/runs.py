@@ -1,7 +1,8 @@
 """Runs: the list, one run with its live charts, several over each other, and stopping and resuming."""
 
-import csv
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Any
 
 from django.contrib import messages
@@ -13,14 +14,17 @@ from django.views.decorators.http import require_GET, require_POST
 
 from feedback.errors import Refused
 from feedback.models import RESUMABLE, UNFINISHED, JobState, Project
+from feedback.parameters import whole_number, whole_numbers
 from feedback.people import logged_in
 from feedback.permissions import Permission, grants, project_for
+from feedback.spreadsheets import csv_stream
 from trainer.actions.runs import budget_is_spent, cancel_run, pause_run, resume_run
 from trainer.budget import cost_of
 from trainer.charts import charts_of
 from trainer.comparing import MOST, snapshot_differences, spec_differences
 from trainer.curves import Curves
 from trainer.exports import exports_of
+from trainer.folders import run_folder
 from trainer.forms import BudgetForm
 from trainer.launchers.registry import settings_of
 from trainer.models import Run
@@ -46,9 +50,9 @@ PAGE = 50
 def run_list(request: HttpRequest, slug: str) -> HttpResponse:
     """``before`` is the key of a run: the page of those that are older."""
     project = project_for(request.user, slug, Permission.REVIEW)
-    before = request.GET.get("before", "")
+    before = whole_number(request, "before")
     runs = runs_of(project)
-    found = list((runs.filter(pk__lt=int(before)) if before.isdecimal() else runs)[: PAGE + 1])
+    found = list((runs if before is None else runs.filter(pk__lt=before))[: PAGE + 1])
     alarms = alarms_of(found[:PAGE])
     context = {
         "project": project,
@@ -91,9 +95,8 @@ def run_series(request: HttpRequest, slug: str, pk: int) -> JsonResponse:
     """
     run = _run(project_for(request.user, slug, Permission.REVIEW), pk)
     curves = Curves.from_json(run.curves)
-    asked = [request.GET.get(name, "") for name in ("after", "width", "cuts")]
-    same = asked[1:] == [str(curves.width), str(curves.cuts)] and asked[0].isdecimal()
-    after = int(asked[0]) if same else 0
+    drawn = whole_number(request, "width"), whole_number(request, "cuts")
+    after = (whole_number(request, "after") or 0) if drawn == (curves.width, curves.cuts) else 0
     return JsonResponse(
         {
             "live": run.job.state in UNFINISHED,
@@ -113,16 +116,14 @@ def run_series(request: HttpRequest, slug: str, pk: int) -> JsonResponse:
 def run_csv(request: HttpRequest, slug: str, pk: int) -> StreamingHttpResponse:
     """Every point as it was reported, one a line: step, name, value."""
     run = _run(project_for(request.user, slug, Permission.REVIEW), pk)
-    response = StreamingHttpResponse(_csv_lines(run), content_type="text/csv")
-    response["Content-Disposition"] = f'attachment; filename="run-{run.pk}.csv"'
-    return response
+    return csv_stream(f"run-{run.pk}.csv", _points(run))
 
 
 @require_GET
 def run_compare(request: HttpRequest, slug: str) -> HttpResponse:
     """Several runs over each other, by the URL parameters ``run``; without any, the newest two."""
     project = project_for(request.user, slug, Permission.REVIEW)
-    keys = [int(key) for key in request.GET.getlist("run") if key.isdecimal()][:MOST]
+    keys = whole_numbers(request.GET, "run")[:MOST]
     found = {run.pk: run for run in runs_of(project).filter(pk__in=keys)} if keys else {}
     if len(found) < len(set(keys)):
         raise Http404("One of these runs is not in this project.")
@@ -147,13 +148,22 @@ def run_elsewhere(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
     context = {
         "project": project,
         "run": run,
-        "model": spec["model"],
         "sha256": run.snapshot.sha256 if run.snapshot else "",
-        "server": request.build_absolute_uri("/").rstrip("/"),
+        "command": _remote_command(request, run),
         "remote": settings_of(run.launcher).kind == "remote",
         "exports": exports_of(run.method, spec["model"], spec["parameters"], spec["seed"]),
     }
     return render(request, "trainer/run_elsewhere.html", context)
+
+
+def _remote_command(request: HttpRequest, run: Run) -> str:
+    asked = {
+        "--server": request.build_absolute_uri("/").rstrip("/"),
+        "--project": run.project.slug,
+        "--run": str(run.pk),
+        "--model": run.spec["model"],
+    }
+    return shlex.join(["python", "deploy/remote/run_remote.py", *chain.from_iterable(asked.items())])
 
 
 def _run(project: Project, pk: int) -> Run:
@@ -203,7 +213,7 @@ def _details(run: Run) -> dict[str, Any]:
         "rows": [(split, counts) for split, counts in rows_used(run).items()],
         "warnings": warnings(run),
         "checkpoints": checkpoints(run),
-        "log": log_tail(run),
+        "log": log_tail(run_folder(run)),
         "version": getattr(run, "model_version", None),
         "alarms": shown_alarms(alarms_of([run]).get(run.pk, []), silent),
         "samples": samples(run),
@@ -223,19 +233,11 @@ def _shown(value: Any) -> str:
     return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
 
 
-class _Echo:
-    """Gives back what a csv writer writes."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv_lines(run: Run) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(("step", "name", "value", "at"))
+def _points(run: Run) -> Iterator[Iterable[object]]:
+    yield ("step", "name", "value", "at")
     events = run.events.filter(kind__in=("metric", "evaluation")).order_by("seq")
     for kind, step, data, at in events.values_list("kind", "step", "data", "at").iterator(2000):
         prefix = "held-out " if kind == "evaluation" else ""
         moment = timezone.localtime(at).isoformat()
         for name, value in data["values"].items():
-            yield writer.writerow((step, prefix + name, "" if value is None else value, moment))
+            yield (step, prefix + name, "" if value is None else value, moment)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from feedback.errors import Refused
 from feedback.models import Project
+from feedback.parameters import whole_number
 from feedback.people import logged_in
 from feedback.permissions import Permission, project_for
 from trainer.actions.checks import BAD, Check
@@ -62,7 +63,7 @@ def run_new(request: HttpRequest, slug: str) -> HttpResponse:
     project = project_for(request.user, slug, Permission.ENGINEER)
     wanted = request.GET.get("method")
     method = wanted if wanted in TRAINING_METHODS else "dpo"
-    form = RunForm(project, method, request.POST or None, initial=_initial(project, request.GET))
+    form = RunForm(project, method, request.POST or None, initial=_initial(request, project))
     if form.is_valid():
         try:
             return _checked_or_started(request, project, form)
@@ -138,11 +139,11 @@ def _count(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
-def _initial(project: Project, query: QueryDict) -> dict[str, Any]:
+def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
     """What the form begins with: nothing, a run's settings, or those of a check."""
-    like, checked = query.get("like", ""), query.get("check", "")
-    if like.isdecimal():
-        return like_run(get_object_or_404(runs_of(project), pk=int(like)))
-    if checked.isdecimal():
-        return like_asked(project, _preflight(project, int(checked)).asked)
+    like, checked = whole_number(request, "like"), whole_number(request, "check")
+    if like is not None:
+        return like_run(get_object_or_404(runs_of(project), pk=like))
+    if checked is not None:
+        return like_asked(project, _preflight(project, checked).asked)
     return {}

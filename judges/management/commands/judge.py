@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from feedback.actions.jobs import perform_job
 from feedback.errors import Refused
-from feedback.models import JobState, Project, Tag
-from feedback.queries.projects import project_named
+from feedback.models import JobState
+from feedback.queries.projects import project_named, tag_named
 from judges.actions.estimates import Estimate, estimate_run
 from judges.actions.runs import carry_out_judge_run, start_judge_run
 from judges.models import JudgeRun, RunMode
@@ -58,7 +58,7 @@ class Command(BaseCommand):
             found = project_named(project)
             chosen: dict[str, Any] = {
                 "judge": judge_named(found, judge),
-                "tag": _tag(found, tag),
+                "tag": tag_named(found, tag),
                 "mode": mode,
             }
             expected = estimate_run(**chosen)
@@ -131,13 +131,3 @@ def _dollars(text: str) -> Decimal:
         return Decimal(text)
     except InvalidOperation:
         raise CommandError(f"--budget: {text!r} is no number of dollars.") from None
-
-
-def _tag(project: Project, name: str | None) -> Tag | None:
-    if name is None:
-        return None
-    found = project.tags.filter(name=name).first()
-    if found is None:
-        known = ", ".join(project.tags.values_list("name", flat=True)) or "none yet"
-        raise Refused(f"{project} has no tag {name!r}; it has: {known}.")
-    return found

@@ -7,14 +7,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from feedback.errors import Refused
-from feedback.models import RESUMABLE, JobState, Project, Tag
-from feedback.queries.projects import project_named
+from feedback.models import RESUMABLE, JobState, Project
+from feedback.queries.projects import project_named, tag_named
 from judges.queries import judge_named
 from trainer.actions.evaluations import start_evaluation
 from trainer.actions.measuring import finish_evaluation, judges_have_answered
 from trainer.management.waiting import wait_for
-from trainer.models import Evaluation, ModelVersion
-from trainer.queries import trusted_judges
+from trainer.models import Evaluation
+from trainer.queries import model_named, trusted_judges
 
 
 class Command(BaseCommand):
@@ -76,8 +76,8 @@ class Command(BaseCommand):
 
 
 def _start(project: Project, options: dict[str, Any]) -> Evaluation:
-    version = _model(project, options["model"])
-    base = _model(project, options["base"]) if options["base"] else version.base
+    version = model_named(project, options["model"])
+    base = model_named(project, options["base"]) if options["base"] else version.base
     if base is None:
         raise Refused(f"{version.name} has no base here; name one with --base.", field="base")
     judges = [judge_named(project, name) for name in options["judge"]] or trusted_judges(project)
@@ -85,29 +85,12 @@ def _start(project: Project, options: dict[str, Any]) -> Evaluation:
         model_version=version,
         base=base,
         judges=judges,
-        reward_models=[_model(project, name) for name in options["reward_model"]],
+        reward_models=[model_named(project, name) for name in options["reward_model"]],
         people_pairs=options["people"],
-        regression_tag=_tag(project, options["regression_tag"]),
+        regression_tag=tag_named(project, options["regression_tag"]),
         samples=options["samples"],
         by=None,
     )
-
-
-def _tag(project: Project, name: str | None) -> Tag | None:
-    if name is None:
-        return None
-    found = project.tags.filter(name=name).first()
-    if found is None:
-        raise Refused(f"{project.name} has no tag {name!r}.", field="regression_tag")
-    return found
-
-
-def _model(project: Project, name: str) -> ModelVersion:
-    version = ModelVersion.objects.filter(project=project, name=name).first()
-    if version is None:
-        known = ", ".join(project.model_versions.values_list("name", flat=True)) or "none yet"
-        raise Refused(f"{project.name} has no model {name!r}; it has: {known}.")
-    return version
 
 
 def _line(evaluation: Evaluation) -> str:

@@ -12,7 +12,8 @@ from feedback.queries.projects import project_named
 from judges.queries import judge_named
 from trainer.actions.rounds import start_round
 from trainer.management.waiting import wait_for
-from trainer.models import ModelVersion, Round
+from trainer.models import Round
+from trainer.queries import model_named
 
 
 class Command(BaseCommand):
@@ -58,20 +59,12 @@ def _asked(project: Project, options: dict[str, Any]) -> dict[str, Any]:
     if options["judge"]:
         asked["judges"] = [judge_named(project, name) for name in options["judge"]]
     if options["model"]:
-        asked["model_version"] = _model(project, options["model"])
+        asked["model_version"] = model_named(project, options["model"])
     if options["provider"]:
         settings = {"base_url": options["base_url"]} if options["base_url"] else {}
         asked |= {"provider": options["provider"], "model": options["provider_model"]}
         asked["provider_settings"] = settings
     return asked
-
-
-def _model(project: Project, name: str) -> ModelVersion:
-    version = project.model_versions.filter(name=name).first()
-    if version is None:
-        known = ", ".join(project.model_versions.values_list("name", flat=True)) or "none yet"
-        raise Refused(f"{project.name} has no model {name!r}; it has: {known}.")
-    return version
 
 
 def _dollars(given: str | None) -> Decimal | None:

@@ -6,11 +6,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from feedback.errors import Refused
-from feedback.models import Project, Tag
-from feedback.queries.projects import project_named
+from feedback.queries.projects import project_named, tag_named
 from trainer.actions.scoring import start_scoring
 from trainer.management.waiting import wait_for
-from trainer.models import ModelKind, ModelVersion, Scoring
+from trainer.models import ModelKind, Scoring
+from trainer.queries import model_named
 
 
 class Command(BaseCommand):
@@ -27,8 +27,8 @@ class Command(BaseCommand):
         try:
             project = project_named(options["project"])
             scoring = start_scoring(
-                model_version=_model(project, options["model"]),
-                tag=_tag(project, options["tag"]),
+                model_version=model_named(project, options["model"], ModelKind.REWARD),
+                tag=tag_named(project, options["tag"]),
                 margin=options["margin"],
                 by=None,
             )
@@ -37,24 +37,6 @@ class Command(BaseCommand):
         self.stdout.write(f"The scoring by {scoring.model_version} waits for a worker.")
         if options["wait"]:
             wait_for(scoring.job, lambda: _line(scoring), self.stdout.write)
-
-
-def _model(project: Project, name: str) -> ModelVersion:
-    versions = project.model_versions.filter(kind=ModelKind.REWARD)
-    found = versions.select_related("project").filter(name=name).first()
-    if found is None:
-        known = ", ".join(versions.values_list("name", flat=True)) or "none yet"
-        raise Refused(f"{project.name} has no reward model {name!r}; it has: {known}.", field="model")
-    return found
-
-
-def _tag(project: Project, name: str | None) -> Tag | None:
-    if name is None:
-        return None
-    found = project.tags.filter(name=name).first()
-    if found is None:
-        raise Refused(f"{project.name} has no tag {name!r}.", field="tag")
-    return found
 
 
 def _line(scoring: Scoring) -> str:

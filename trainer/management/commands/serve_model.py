@@ -1,6 +1,7 @@
 """``serve_model``: a model version over the OpenAI API, by ``transformers serve``."""
 
 import os
+import shlex
 import shutil
 import sys
 from argparse import ArgumentParser
@@ -43,7 +44,7 @@ class Command(BaseCommand):
             raise CommandError(f"{version.name} is an adapter: merge it first, and serve what comes of it.")
         command = transformers_command(version, options["host"], options["port"])
         if options["show"]:
-            self.stdout.write(" ".join(command))
+            self.stdout.write(shlex.join(command))
             return
         program = shutil.which(command[0], path=str(Path(sys.executable).parent)) or shutil.which(command[0])
         if program is None:
