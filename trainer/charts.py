@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 # Every other line has a chart of its own, so that whatever a method reports is seen.
 TOGETHER = (
     (_("Loss"), ("loss", "held-out loss", "policy_loss", "value_loss")),
+    (_("Each trial, and the best so far"), ("trial_value", "best_value")),
     (_("Reward"), ("reward", "mean_reward", "held-out reward", "reward_chosen", "reward_rejected")),
     (_("Margin"), ("margin", "held-out margin")),
     (_("Held-out win rate"), ("held-out win_rate",)),

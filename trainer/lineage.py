@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from alignment.models import AgreementReport, Policy, Snapshot
 from feedback.models import RaterKind
 from trainer.models import ModelVersion, Run
+from trainer.trials import trained_with
 
 
 class Step(NamedTuple):
@@ -32,7 +33,7 @@ class Step(NamedTuple):
                 "method": self.run.method,
                 "spec_sha256": self.run.spec_sha256,
                 "seed": self.run.spec.get("seed"),
-                "parameters": self.run.spec.get("parameters"),
+                "parameters": trained_with(self.run),
             }
         if self.snapshot:
             found["snapshot_sha256"] = self.snapshot.sha256

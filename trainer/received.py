@@ -55,6 +55,7 @@ def check_result(result: Any) -> None:
         ("seconds", _number),
         ("accuracy", _statistic),
         ("evaluation", _values),
+        ("best", _best),
     ):
         if result.get(name) is not None:
             check(result[name], name)
@@ -150,6 +151,14 @@ def _statistic(value: Any, where: str) -> None:
     for name in ("value", "low", "high"):
         _or_null(_number)(value.get(name), f"{where}.{name}")
     _or_null(_text)(value.get("reason"), f"{where}.reason")
+
+
+def _best(value: Any, where: str) -> None:
+    """The best trial of a search."""
+    _mapping(value, where)
+    _count(value.get("number"), f"{where}.number")
+    _number(value.get("value"), f"{where}.value")
+    _mapping(value.get("parameters"), f"{where}.parameters")
 
 
 _values = _each(_or_null(_number))

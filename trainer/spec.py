@@ -10,20 +10,19 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
 from judges.core.graders import BadGrader, read_grader
 from trainer.alarms import ALARMS
-from trainer.methods import METHODS, PARAMETERS, REWARDED_METHODS, Parameter, ParameterType
+from trainer.methods import METHODS, PARAMETERS, REWARDED_METHODS, TRAINING_METHODS, Parameter, ParameterType
+from trainer.search import complete_search
+from trainer.spec_error import SpecError as SpecError
+from trainer.spec_error import require as _require
 
 BUDGET = ("hours", "cost", "hour_price")
-
-
-class SpecError(ValueError):
-    """A spec that cannot run; the message names the field and the fix."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ class RunSpec:
     optionally test.parquet, or of one .parquet or .jsonl file; paths are absolute, or relative to the
     folder of the spec file. `dataset_sha256`, when given, is `digest_dataset` of the dataset, checked
     before the run starts. `stop_on` names the alarms (`trainer.alarms`) on which the run saves a checkpoint
-    and stops. `budget` caps what it takes: `hours` of the machine, or `cost` at its `hour_price`.
+    and stops. `budget` caps what it takes: `hours` of the machine, or `cost` at its `hour_price`. With a `search`
+    (`trainer.search`) it is many trainings, its trials, whose budget is one.
     """
 
     method: str
@@ -47,6 +47,7 @@ class RunSpec:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     stop_on: tuple[str, ...] = ()
     budget: Mapping[str, float | None] = field(default_factory=dict)
+    search: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         _require(
@@ -65,6 +66,10 @@ class RunSpec:
         object.__setattr__(self, "budget", MappingProxyType(_budget(self.budget)))
         object.__setattr__(self, "parameters", MappingProxyType(_complete(self.method, self.parameters)))
         _check_together(self.method, self.parameters)
+        if self.search is not None:
+            _require(self.method in TRAINING_METHODS, "search", f"{self.method} has none; leave it out")
+            searched = complete_search(self.search, self.parameters, self._checked_parameter)
+            object.__setattr__(self, "search", MappingProxyType(searched))
 
     @classmethod
     def from_json(cls, source: str | Mapping[str, Any]) -> RunSpec:
@@ -81,14 +86,23 @@ class RunSpec:
         return cls(**data)
 
     def to_json(self) -> str:
-        """The canonical JSON: keys sorted, no spaces, every parameter present."""
+        """The canonical JSON: keys sorted, no spaces, every parameter present; `search` only where there is one."""
         data = {each.name: getattr(self, each.name) for each in fields(self)}
         data |= {"parameters": dict(self.parameters), "budget": dict(self.budget)}
+        searched = data.pop("search")
+        data |= {"search": dict(searched)} if searched else {}
         return json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def sha256(self) -> str:
         """Hex digest of the canonical JSON."""
         return hashlib.sha256(self.to_json().encode()).hexdigest()
+
+    def trial(self, values: Mapping[str, Any]) -> RunSpec:
+        """The spec of one trial, with these parameters; raises SpecError where they do not go together."""
+        return replace(self, search=None, budget={}, parameters={**self.parameters, **values})
+
+    def _checked_parameter(self, name: str, value: Any) -> Any:
+        return self.trial({name: value}).parameters[name]
 
 
 def digest_dataset(path: Path) -> str:
@@ -343,8 +357,3 @@ def _check_losses(values: Mapping[str, Any]) -> None:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip())
-
-
-def _require(condition: bool, name: str, fix: str) -> None:
-    if not condition:
-        raise SpecError(f"{name}: {fix}")

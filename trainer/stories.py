@@ -72,7 +72,7 @@ def shown_alarms(events: Iterable[RunEvent], silent: str) -> list[ShownAlarm]:
 
 def silence(run: Run, moments: Sequence[datetime]) -> str:
     """The evidence that a running run says nothing any more, by when its newest events were written."""
-    if run.total_steps is None:  # loading a model may take its time
+    if run.total_steps is None or run.spec.get("search"):  # loading a model, or a trial, may take its time
         return ""
     return stalled([moment.timestamp() for moment in moments], timezone.now().timestamp())
 
@@ -101,6 +101,10 @@ def _running(run: Run) -> Story:
     if run.job.cancel_requested:
         return Story(_("It is stopping: it saves a checkpoint first."))
     last = _last_event(run)
+    searched = run.spec.get("search")
+    if searched and last is not None and run.step < searched["trials"]:
+        known = {"number": run.step + 1, "trials": searched["trials"]}
+        return Story(_("It is searching: trial %(number)s of at most %(trials)s.") % known)
     if last is None or last.kind == "started":
         return Story(_("It is loading the model and the rows."))
     if run.total_steps is not None and run.step >= run.total_steps:
@@ -112,8 +116,17 @@ def _succeeded(run: Run) -> Story:
     known = {"steps": run.step, "model": run.name, "seconds": f"{run.seconds:.0f}"}
     version = getattr(run, "model_version", None)
     policy = version is not None and version.kind == ModelKind.POLICY
+    best = (run.result or {}).get("best")
+    if best:
+        known |= {"number": best["number"], "value": f"{best['value']:.4g}"}
     return Story(
-        _("It finished: %(steps)s steps in %(seconds)s seconds. Its model is %(model)s.") % known,
+        _(
+            "It finished: %(steps)s trials in %(seconds)s seconds. The best is trial %(number)s with %(value)s, "
+            "and its model is %(model)s."
+        )
+        % known
+        if best
+        else _("It finished: %(steps)s steps in %(seconds)s seconds. Its model is %(model)s.") % known,
         _("Evaluate the model against its base on prompts that were held out.") if policy else "",
     )
 
@@ -152,10 +165,13 @@ def _last_event(run: Run) -> RunEvent | None:
 def _steps(run: Run) -> str:
     if run.total_steps is None:
         return _("its start")
-    return _("step %(step)s of %(total)s") % {"step": run.step, "total": run.total_steps}
+    known = {"step": run.step, "total": run.total_steps}
+    return (_("trial %(step)s of %(total)s") if run.spec.get("search") else _("step %(step)s of %(total)s")) % known
 
 
 def _going_on(run: Run) -> str:
+    if run.spec.get("search"):
+        return _("Resumed, it goes on with the trial that it was in.")
     step = last_checkpoint(run)
     if step is None:
         return _("It has no checkpoint yet: resumed, it starts from the beginning.")

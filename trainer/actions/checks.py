@@ -79,7 +79,7 @@ def check_spec(spec: RunSpec, launcher: LauncherSettings, measured: float | None
     rows = _read(spec)
     shape = estimates.shape_of(Path(spec.model))
     device, gpu = _device_gib(launcher)
-    steps = estimates.steps_of(spec.parameters, rows.count if rows else 0)
+    steps = estimates.steps_of(spec.parameters, rows.count if rows else 0) * _trials(spec)
     tokens = _tokens(spec, rows, steps)
     memory = estimates.memory(spec.method, shape, spec.parameters, gpu=gpu) if shape else None
     seconds = measured * steps if measured is not None else _seconds(spec, shape, tokens, launcher, gpu)
@@ -166,9 +166,22 @@ def _budget(spec: RunSpec, seconds: float | None) -> list[Finding]:
     if cap is None or seconds is None:
         return []
     known = {"time": duration(seconds), "cap": duration(cap)}
+    if spec.search and seconds / _trials(spec) <= cap < seconds:  # it takes the best of those that fit
+        known["trials"] = str(int(cap * _trials(spec) / seconds))
+        return [
+            Finding(
+                WARN,
+                _("All trials take about %(time)s; its budget ends after %(cap)s, about %(trials)s of them.") % known,
+            )
+        ]
     if seconds > cap:
         return [Finding(BAD, _("It takes about %(time)s, and its budget ends after %(cap)s.") % known)]
     return [Finding(OK, _("It takes about %(time)s of the %(cap)s that its budget allows.") % known)]
+
+
+def _trials(spec: RunSpec) -> int:
+    """How often it trains: once, or in a search so often at most, as trials may be pruned."""
+    return spec.search["trials"] if spec.search else 1
 
 
 def _tokens(spec: RunSpec, rows: Rows | None, steps: int) -> float:

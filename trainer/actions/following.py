@@ -197,6 +197,8 @@ def _where(progress: Progress) -> str:
 def _way_on(folder: Path, i: str = "i") -> str:
     """Where a resume goes on; ``i`` is the sentence's first letter."""
     step, checkpoint = last_complete(folder)
+    if any(folder.glob("trial-*")):
+        return "its trials are kept. Resume continues from there."
     if any(folder.glob("*.jsonl.part")):
         return "what it wrote is kept. Resume continues from there."
     if checkpoint is None:

@@ -85,7 +85,7 @@ def spec_asked(project: Project, asked: Mapping[str, Any], *, read: bool = True)
     """The whole spec of what is asked for. Refused names the field at fault. ``read``: as ``training_spec`` has it."""
     arguments = arguments_asked(project, asked)
     arguments.pop("name", None)
-    empty = {"parameters": None, "seed": 0, "launcher": "local", "stop_on": (), "budget": None}
+    empty = {"parameters": None, "seed": 0, "launcher": "local", "stop_on": (), "budget": None, "search": None}
     return training_spec(project=project, read=read, **(empty | arguments))
 
 
@@ -109,7 +109,7 @@ def carry_out_preflight(lease: Lease) -> None:
 
 
 def spec_fields(spec: RunSpec) -> dict[str, Any]:
-    """What says which training it is; neither its budget nor its alarms."""
+    """What says which training it is; neither its budget nor its alarms, and of a search one trial."""
     names = ("method", "model", "dataset", "seed", "model_revision", "dataset_sha256", "threads")
     return {name: getattr(spec, name) for name in names}
 

@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -52,12 +53,14 @@ def start_run(
     launcher: str = "local",
     stop_on: Sequence[str] = (),
     budget: Mapping[str, float | None] | None = None,
+    search: Mapping[str, Any] | None = None,
     confirm: bool = False,
 ) -> Run:
     """Queue a training run on a snapshot, or on a dataset outside the store for management code.
 
     Everything that can be checked is checked here: Refused names the field at fault. A base given as a folder
     becomes a model version when a worker takes the run up. Without a name it is called after its method.
+    With a ``search`` (``trainer.search``) it is many trainings, of which the best makes the model version.
     Where the very same run waits or trains already, this one is refused; so is one that may take more than its
     ``budget``, until somebody says ``confirm``.
     """
@@ -72,6 +75,7 @@ def start_run(
         launcher=launcher,
         stop_on=stop_on,
         budget=budget,
+        search=search,
     )
     if not confirm:
         refuse_over_budget(spec, settings_of(launcher))
@@ -99,6 +103,7 @@ def training_spec(
     launcher: str,
     stop_on: Sequence[str],
     budget: Mapping[str, float | None] | None,
+    search: Mapping[str, Any] | None,
     read: bool = True,
 ) -> RunSpec:
     """The whole spec of a training run, checked; Refused names the field at fault. The price is the launcher's.
@@ -107,6 +112,8 @@ def training_spec(
     """
     _check_method(method, base)
     rows = _rows(project, snapshot, dataset, read=read)
+    if search is not None:
+        _check_search(rows, launcher)
     return checked_spec(
         method=method,
         model=str(_base_folder(project, base)),
@@ -116,6 +123,7 @@ def training_spec(
         parameters=parameters or {},
         stop_on=stop_on,
         budget={**(budget or {}), "hour_price": settings_of(launcher).hour_price},
+        search=search,
     )
 
 
@@ -228,6 +236,22 @@ def _check_method(method: str, base: ModelVersion | Path) -> None:
             _("%(base)s is a reward model, and %(method)s starts from a language model; choose another.")
             % {"base": base.name, "method": method},
             field="base",
+        )
+
+
+def _check_search(rows: Path, launcher: str) -> None:
+    """A search needs held-out rows to compare its trials on, and one machine."""
+    held_out = rows / "test.parquet"
+    if not held_out.is_file() or pq.ParquetFile(held_out).metadata.num_rows == 0:
+        raise Refused(
+            _("A search compares its trials on held-out rows, and there are none; freeze a snapshot with some."),
+            field="snapshot",
+        )
+    if settings_of(launcher).nodes > 1:
+        raise Refused(
+            _("A search runs on one machine, and %(launcher)s has several; choose another launcher.")
+            % {"launcher": launcher},
+            field="launcher",
         )
 
 

@@ -18,6 +18,7 @@ from trainer.alarms import ALARMS
 from trainer.methods import TRAINING_METHODS
 from trainer.models import Run, RunEvent
 from trainer.queries import base_named, runs_of
+from trainer.search import DIRECTIONS, MOST_TRIALS
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):
@@ -77,6 +78,16 @@ class BudgetFields(RequestFields):
     cost = serializers.FloatField(min_value=0, required=False, allow_null=True)
 
 
+class SearchFields(RequestFields):
+    ranges = serializers.DictField(
+        help_text="A parameter to `low`, `high` and `log`, or to `choices`.", child=serializers.DictField()
+    )
+    metric = serializers.CharField(max_length=200, default="loss", help_text="A figure on held-out rows.")
+    direction = serializers.ChoiceField(choices=DIRECTIONS, default="minimize")
+    trials = serializers.IntegerField(min_value=1, max_value=MOST_TRIALS, default=20)
+    prune = serializers.BooleanField(default=True, help_text="Give up trials that are worse than most.")
+
+
 class RunFields(RequestFields):
     method = serializers.ChoiceField(choices=TRAINING_METHODS)
     base = serializers.CharField(
@@ -93,6 +104,9 @@ class RunFields(RequestFields):
         child=serializers.ChoiceField(choices=list(ALARMS)), default=list, help_text="Alarms that stop it."
     )
     budget = BudgetFields(required=False)
+    search = SearchFields(
+        required=False, help_text="Many trainings over ranges of parameters, of which the best is kept."
+    )
     confirm = serializers.BooleanField(
         default=False, help_text="Start it although it is estimated to pass its budget."
     )

@@ -129,9 +129,11 @@ def _finish(spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatc
         return _finished_before(result_path, spec)
     started = time.monotonic()
     events.obey(spec)
-    _prepare_environment(spec)
-    method = importlib.import_module(f"trainer.runner.{spec.method}")
-    with closing(Tracking(spec, folder)) if spec.method in TRAINING_METHODS else nullcontext() as tracking:
+    if not spec.search:
+        _prepare_environment(spec)
+    method = importlib.import_module(f"trainer.runner.{'search' if spec.search else spec.method}")
+    tracked = spec.method in TRAINING_METHODS and not spec.search  # each trial has its own
+    with closing(Tracking(spec, folder)) if tracked else nullcontext() as tracking:
         result = {
             "method": spec.method,
             "spec_sha256": spec.sha256(),

@@ -26,6 +26,7 @@ ORDERLY = (FINISHED, CANCELLED, STOPPED_ITSELF)
 # Seconds that the others have: they may wait for ever for one that has failed or left.
 GRACE = 30.0
 AFTER_THE_FIRST = 5.0  # it alone writes
+CARDS = "CONCORD_CARDS"  # tells a search, which is one process, how many cards each of its trials has
 _POLL = 0.05
 
 Rank = subprocess.Popen[bytes]
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
     nodes = int(os.environ.get("NNODES", "1"))
     node = int(os.environ.get("NODE_RANK") or os.environ.get("SLURM_NODEID") or 0) if nodes > 1 else 0
     cards = int(arguments[0])
+    os.environ[CARDS] = str(cards)
     if not _spreads(Path(arguments[1])):
         if node > 0:
             return FINISHED
@@ -64,9 +66,11 @@ def main(arguments: list[str]) -> int:
 
 
 def _spreads(spec: Path) -> bool:
-    """Whether its method works on more than one card: those that only answer would each write the same file."""
+    """Whether it works on more than one card: methods that only answer would each write the same file, and of a
+    search it is the trials that do."""
     try:
-        return json.loads(spec.read_text())["method"] in TRAINING_METHODS
+        read = json.loads(spec.read_text())
+        return read["method"] in TRAINING_METHODS and not read.get("search")
     except (OSError, ValueError, LookupError, TypeError):
         return False  # the runner says what is wrong with it
 

@@ -1,25 +1,23 @@
-"""Hyperparameter search: a spec with ranges in, trials and the best spec out: `python -m trainer.runner.search FILE`.
+"""A run whose spec has a search: each trial is a run of its own, and the best trial's model is the run's.
 
-    FILE: {"spec": {…}, "ranges": {"learning_rate": {"low": 1e-6, "high": 1e-4, "log": true},
-           "beta": {"choices": [0.05, 0.1]}}, "metric": "loss", "direction": "minimize", "trials": 20, "seconds": 3600}
+    beside SPEC.json: trial-N/ (a run's folder each), study.log (Optuna's), best.json (the best trial's spec), final/
 
-Each trial is a run of its own in trial-N/, by the runner's own command. What it says at its evaluations goes to Optuna
-(tree-structured Parzen estimator), which may prune it: it is cancelled and leaves a checkpoint. The trials stand in
-events.jsonl beside the file, the study in study.log, the best spec in best.json. `trials` and `seconds` are the
-budget; whichever comes first ends it. Exit status and resuming are the runner's: started again, it goes on with the
-trials that are left. No Django and no torch here.
+What a trial says at its evaluations goes to Optuna (tree-structured Parzen estimator), whose median pruner may give it
+up: it is cancelled. The run's budget is that of all trials together; when it is spent, the best so far is the result.
+Started again, the search goes on with the trial that it was in, from that trial's own checkpoint. Of the weights only
+the best trial's are kept. No Django and no torch here.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,287 +26,263 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import Trial, TrialState
 
-from trainer.budget import seconds_used
-from trainer.events import EventWriter, read_events
-from trainer.runner.execution import CANCELLED, FAILED, FINISHED
-from trainer.runner.stopping import Cancelled, StopWatch
+from trainer.events import read_events
+from trainer.runner.execution import BUSY, FINISHED, Run
+from trainer.runner.failures import RunnerError
+from trainer.runner.ranks import CARDS
+from trainer.runner.stopping import Cancelled
 from trainer.spec import RunSpec, SpecError
 
 _POLL = 0.2  # seconds
 _WARM_UP = 4  # trials that run to their end before any is pruned
+_BUSY_SECONDS = 20.0  # how long a trial may go on whose search was killed: to the end of its step
+_NAME = "search"
+_OWN = ("method", "spec_sha256", "seconds")  # of a trial's result: what the search says itself
 
 
-@dataclass(frozen=True)
-class Search:
-    """What a search needs, checked when it is made; raises SpecError naming the field."""
-
-    spec: RunSpec
-    ranges: Mapping[str, Mapping[str, Any]]
-    metric: str = "loss"
-    direction: str = "minimize"
-    trials: int = 20
-    seconds: float = 3600.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _require(isinstance(self.ranges, Mapping), "ranges", "must be an object, a parameter to its range")
-        _require(bool(self.ranges), "ranges", "is empty; name a parameter to search over")
-        _require(isinstance(self.metric, str) and self.metric != "", "metric", "give the name of a figure")
-        _require(self.direction in ("minimize", "maximize"), "direction", "use minimize or maximize")
-        _require(_is_whole(self.trials) and self.trials > 0, "trials", "give a whole number above 0")
-        _require(_is_number(self.seconds) and self.seconds > 0, "seconds", "give a number above 0")
-        _require(
-            _is_whole(self.seed) and 0 <= self.seed < 2**32, "seed", "give a whole number from 0 to 2^32 - 1"
-        )
-        for name, wanted in self.ranges.items():
-            _check_range(self.spec, name, wanted)
-
-    @classmethod
-    def from_json(cls, text: str) -> Search:
-        try:
-            data = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise SpecError(f"search: is not JSON ({error})") from error
-        known = [each.name for each in fields(cls)]
-        _require(
-            isinstance(data, dict) and "spec" in data and "ranges" in data, "search", "needs spec and ranges"
-        )
-        for name in data:
-            _require(name in known, name, f"is no field of a search; the fields are {', '.join(known)}")
-        return cls(**data | {"spec": RunSpec.from_json(data["spec"])})
-
-    def suggested(self, trial: Trial) -> dict[str, Any]:
-        """A value for each range."""
-        return {name: _suggest(trial, self.spec, name, wanted) for name, wanted in self.ranges.items()}
-
-
-def main(arguments: list[str]) -> int:
-    if len(arguments) != 1 or not Path(arguments[0]).is_file():
-        sys.stderr.write("Usage: python -m trainer.runner.search SEARCH.json\n")
-        return FAILED
-    path = Path(arguments[0]).resolve()
-    stop = StopWatch(path.parent)
-    with EventWriter(path.parent / "events.jsonl") as events, stop.watching():
-        try:
-            result = _search(Search.from_json(path.read_text()), path.parent, events, stop)
-        except Cancelled as cancelled:
-            stop.clear()
-            events.write("cancelled", step=cancelled.step, checkpoint=None, reason=cancelled.reason)
-            return CANCELLED
-        except (SpecError, OSError) as error:
-            sys.stderr.write(f"{error}\n")
-            events.write("failed", message=f"The search can not be run: {error}.")
-            return FAILED
-        events.write("finished", result=result)
-    return FINISHED
-
-
-def _search(search: Search, folder: Path, events: EventWriter, stop: StopWatch) -> dict[str, Any]:
+def execute(run: Run) -> dict[str, Any]:
+    """Try until the trials or the budget are used up; the result is the best trial's. Raises RunnerError, Cancelled."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        study_name="search",
-        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
-        sampler=optuna.samplers.TPESampler(seed=search.seed),
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=_WARM_UP),
-        direction=search.direction,
-        load_if_exists=True,
+    searching = _Searching(run)
+    run.events.write(
+        "started",
+        method=run.spec.method,
+        spec_sha256=run.spec.sha256(),
+        versions={"optuna": optuna.__version__},
+        device="",
+        rows={},
+        columns={},
+        resumed_step=searching.tried,
     )
-    for left in study.get_trials(states=(TrialState.RUNNING,)):  # of a search that was killed
-        study.tell(left.number, state=TrialState.FAIL)
-    ends = time.monotonic() + search.seconds - _used(folder)
-    while _tried(study) < search.trials and time.monotonic() < ends:
-        stop.check(_tried(study))
-        _try(search, study, folder, events, stop, ends)
-    return _best(search, study, folder)
-
-
-def _used(folder: Path) -> float:
-    """The seconds of the budget that earlier attempts have used: those of their trials, by the trials' own logs."""
-    logs = (read_events(path)[0] for path in folder.glob("trial-*/events.jsonl"))
-    return sum(seconds_used(events) for events in logs)
-
-
-def _tried(study: optuna.Study) -> int:
-    return sum(trial.state != TrialState.FAIL or "said" in trial.user_attrs for trial in study.get_trials())
-
-
-def _try(
-    search: Search, study: optuna.Study, folder: Path, events: EventWriter, stop: StopWatch, ends: float
-) -> None:
-    """One trial, from its spec to what it came to."""
-    trial = study.ask()
-    parameters = search.suggested(trial)
-    run = folder / f"trial-{trial.number}"
-    run.mkdir(exist_ok=True)
-    told: dict[str, Any] = {"number": trial.number, "parameters": parameters}
     try:
-        _write_spec(run, search.spec, parameters, folder)
-    except SpecError as error:  # of two ranges that do not go together at these values
-        events.write("warning", message=f"Trial {trial.number} is not valid ({error}); it is left out.")
-        _give_up(study, trial, TrialState.FAIL)
-        events.write("trial", **told, state="fail", value=None, values={})
-        return
-    events.write("trial", **told, state="running", value=None, values={})
-    values: dict[int, float] = {}
-    try:
-        state = _follow(search, trial, run, values, stop, ends)
+        while searching.tried < searching.wanted["trials"]:
+            run.stop.check(searching.tried)
+            searching.try_once()
     except Cancelled:
-        study.tell(trial, state=TrialState.FAIL)  # it is tried again
-        events.write("trial", **told, state="cancelled", value=None, values=values)
-        raise
-    value = list(values.values())[-1] if values else None
-    if state == TrialState.COMPLETE and value is not None:
-        study.tell(trial, value)
-    else:
-        state = TrialState.FAIL if state == TrialState.COMPLETE else state
-        _give_up(study, trial, state)
-    events.write("trial", **told, state=state.name.lower(), value=value, values=values)
+        if not (run.stop.by_itself and searching.complete):  # with its budget spent it has what it has
+            raise
+    return searching.result()
 
 
-def _give_up(study: optuna.Study, trial: Trial, state: TrialState) -> None:
-    """It has no value, and is not tried again."""
-    trial.set_user_attr("said", state.name)
-    study.tell(trial, state=state)
+@dataclass
+class _Attempt:
+    """A trial as it stands: ``values`` are the metric's by step."""
+
+    trial: Trial
+    parameters: dict[str, Any]
+    folder: Path
+    values: dict[int, float] = field(default_factory=dict)
+    pruned: bool = False
 
 
-def _follow(
-    search: Search, trial: Trial, run: Path, values: dict[int, float], stop: StopWatch, ends: float
-) -> TrialState:
-    """Run it, and tell Optuna what each evaluation says, until it ends or is not worth going on with."""
-    command = [sys.executable, "-m", "trainer.runner", str(run / "spec.json")]
-    environment = os.environ | {"OMP_NUM_THREADS": str(search.spec.threads)}
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
-    offset, pruned = 0, False
-    try:
-        while True:
-            ended = process.poll() is not None
-            found, offset = read_events(run / "events.jsonl", offset)
-            for event in found:
-                pruned = _note(search, trial, event, values) or pruned
-            if ended:
-                break
-            if pruned or time.monotonic() > ends:
-                pruned = True
-                (run / "CANCEL").touch()
-            stop.check()
-            time.sleep(_POLL)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
-    if process.returncode == FINISHED:
-        return TrialState.COMPLETE
-    return TrialState.PRUNED if pruned else TrialState.FAIL
-
-
-def _note(search: Search, trial: Trial, event: Mapping[str, Any], values: dict[int, float]) -> bool:
-    """Whether the trial is to be pruned after this event."""
-    if event["kind"] != "evaluation" or event["values"].get(search.metric) is None:
-        return False
-    step, value = event["step"], float(event["values"][search.metric])
-    if step not in values:
-        trial.report(value, step)
-    values[step] = value
-    return bool(trial.should_prune())
-
-
-def _best(search: Search, study: optuna.Study, folder: Path) -> dict[str, Any]:
-    done = study.get_trials(states=(TrialState.COMPLETE,))
-    if not done:
-        raise SpecError(
-            f"metric: no trial came to an end with a value of {search.metric} on held-out rows; see "
-            f"{folder / 'trial-0' / 'runner.log'}, or give more seconds"
+class _Searching:
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.wanted = run.spec.search or {}
+        self.storage = JournalStorage(JournalFileBackend(str(run.folder / "study.log")))
+        pruner = optuna.pruners.MedianPruner(n_startup_trials=_WARM_UP)
+        self.study = optuna.create_study(
+            study_name=_NAME,
+            storage=self.storage,
+            sampler=optuna.samplers.TPESampler(seed=run.spec.seed),
+            pruner=pruner if self.wanted["prune"] else optuna.pruners.NopPruner(),
+            direction=self.wanted["direction"],
+            load_if_exists=True,
         )
-    best = study.best_trial
-    parameters = json.loads((folder / f"trial-{best.number}" / "parameters.json").read_text())
-    spec = _spec_with(search.spec, parameters)
-    (folder / "best.json").write_text(spec.to_json())
-    counts = {state.name.lower(): len(study.get_trials(states=(state,))) for state in TrialState}
-    result = {
-        "best": {"number": best.number, "parameters": parameters, "value": best.value},
-        "trials": {name: count for name, count in counts.items() if count},
-    }
-    (folder / "result.json").write_text(json.dumps(result, indent=2))
-    return result
 
+    @property
+    def tried(self) -> int:
+        return sum(trial.state.is_finished() for trial in self.study.get_trials(deepcopy=False))
 
-def _write_spec(run: Path, spec: RunSpec, parameters: Mapping[str, Any], folder: Path) -> None:
-    """The trial's spec; paths that lay beside the search's file are found from the trial's folder too."""
-    data = json.loads(_spec_with(spec, parameters).to_json())
-    for name in ("model", "dataset"):
-        beside = folder / Path(data[name]).expanduser()
-        if beside.exists():
-            data[name] = str(beside.resolve())
-    (run / "spec.json").write_text(RunSpec.from_json(data).to_json())
-    (run / "parameters.json").write_text(json.dumps(parameters))
+    @property
+    def complete(self) -> bool:
+        return bool(self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)))
 
-
-def _spec_with(spec: RunSpec, parameters: Mapping[str, Any]) -> RunSpec:
-    data = json.loads(spec.to_json())
-    return RunSpec.from_json(data | {"parameters": data["parameters"] | dict(parameters)})
-
-
-def _suggest(trial: Trial, spec: RunSpec, name: str, wanted: Mapping[str, Any]) -> Any:
-    if "choices" in wanted:
-        return trial.suggest_categorical(name, list(wanted["choices"]))
-    low, high, log = wanted["low"], wanted["high"], wanted.get("log", False)
-    if _is_whole(spec.parameters[name]):
-        return trial.suggest_int(name, low, high, log=log)
-    return trial.suggest_float(name, float(low), float(high), log=log)
-
-
-def _check_range(spec: RunSpec, name: str, wanted: Any) -> None:
-    """The range is one, and the spec is valid at its ends. What depends on two ranges is found when it is tried."""
-    field = f"ranges.{name}"
-    _require(name in spec.parameters, field, f"is no parameter of {spec.method}")
-    _require(isinstance(wanted, Mapping), field, "must be an object with low and high, or with choices")
-    known = ("choices",) if "choices" in wanted else ("low", "high", "log")
-    for key in wanted:
-        _require(key in known, field, f"has {key!r}, which is none of {', '.join(known)}")
-    ends = _choices(field, wanted["choices"]) if "choices" in wanted else _ends(spec, name, wanted)
-    for end in ends:
+    def try_once(self) -> None:
+        """One trial, from its spec to what it came to."""
+        attempt = self._next()
         try:
-            _spec_with(spec, {name: end})
-        except SpecError as error:
-            raise SpecError(f"{field}: {end!r} will not do ({error})") from error
+            self._write_spec(attempt)
+        except SpecError as error:  # of two ranges that do not go together at these values
+            self._end(attempt, TrialState.FAIL, f"is not valid ({error})")
+            return
+        self._tell(attempt, "running")
+        try:
+            status = self._follow(attempt)
+        except Cancelled:
+            self._tell(attempt, "cancelled")
+            raise
+        if attempt.pruned and status != FINISHED:
+            self._end(attempt, TrialState.PRUNED)
+        elif status == FINISHED and attempt.values:
+            self._end(attempt, TrialState.COMPLETE)
+        else:
+            self._end(attempt, TrialState.FAIL, _why(attempt.folder, status))
+            self._check_metric(attempt, status)
+
+    def result(self) -> dict[str, Any]:
+        """The best trial's result, with its number, parameters and value; its model becomes the run's own."""
+        if not self.complete:
+            raise RunnerError(
+                "No trial came to its end with a value; the warnings say why. Mend the cause and start a new search."
+            )
+        best, folder = self.study.best_trial, self.run.folder
+        own = folder / f"trial-{best.number}"
+        result = json.loads((own / "result.json").read_text())
+        if (own / "final").is_dir():  # else a search that was killed here has moved it
+            shutil.rmtree(folder / "final", ignore_errors=True)
+            (own / "final").replace(folder / "final")
+        (folder / "best.json").write_text(self.run.spec.trial(best.params).to_json())
+        states = [_STATES[trial.state] for trial in self.study.get_trials(deepcopy=False)]
+        return {name: value for name, value in result.items() if name not in _OWN} | {
+            "best": {"number": best.number, "parameters": best.params, "value": best.value},
+            "trials": {state: states.count(state) for state in sorted(set(states))},
+        }
+
+    def _next(self) -> _Attempt:
+        """The trial that a stopped search was in, or a new one."""
+        left = self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        if left:
+            study_id = self.storage.get_study_id_from_name(_NAME)
+            trial_id = self.storage.get_trial_id_from_study_id_trial_number(study_id, left[0].number)
+            trial = Trial(self.study, trial_id)
+        else:
+            trial = self.study.ask()
+        parameters = {name: _suggest(trial, name, each) for name, each in self.wanted["ranges"].items()}
+        values = dict(left[0].intermediate_values) if left else {}
+        return _Attempt(trial, parameters, self.run.folder / f"trial-{trial.number}", values)
+
+    def _write_spec(self, attempt: _Attempt) -> None:
+        """Paths that lie beside the search's spec are found from the trial's folder too."""
+        data = json.loads(self.run.spec.trial(attempt.parameters).to_json())
+        for name in ("model", "dataset"):
+            beside = self.run.folder / Path(data[name]).expanduser()
+            if beside.exists():
+                data[name] = str(beside.resolve())
+        attempt.folder.mkdir(exist_ok=True)
+        (attempt.folder / "spec.json").write_text(RunSpec.from_json(data).to_json())
+
+    def _follow(self, attempt: _Attempt) -> int:
+        """Run it to its end, however that is; its exit status. Raises Cancelled where the search has to stop."""
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            status = self._run_once(attempt)
+            if status != FINISHED and not attempt.pruned:
+                self.run.stop.check(self.tried)  # what stops the search stops its trial too, perhaps first
+            if status != BUSY or time.monotonic() > until:
+                return status
+            time.sleep(_POLL)
+
+    def _run_once(self, attempt: _Attempt) -> int:
+        # It holds the slot's lock too, for as long as it lives.
+        process = subprocess.Popen(
+            _command(attempt.folder), env=_environment(self.run.spec), stderr=subprocess.DEVNULL, close_fds=False
+        )
+        offset, ended = 0, False
+        try:
+            while not ended:
+                ended = process.poll() is not None
+                events, offset = read_events(attempt.folder / "events.jsonl", offset)
+                for event in events:
+                    self._note(attempt, event)
+                if not ended:
+                    self.run.stop.check(self.tried)
+                    time.sleep(_POLL)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        return process.returncode
+
+    def _note(self, attempt: _Attempt, event: Mapping[str, Any]) -> None:
+        """Hand on what an evaluation says; a trial that is worse than most is asked to stop."""
+        metric = self.wanted["metric"]
+        if event["kind"] != "evaluation" or event["values"].get(metric) is None:
+            return
+        step, value = event["step"], float(event["values"][metric])
+        if step not in attempt.values:
+            attempt.trial.report(value, step)
+        attempt.values[step] = value
+        if attempt.trial.should_prune() and not attempt.pruned:
+            attempt.pruned = True
+            (attempt.folder / "CANCEL").touch()
+
+    def _end(self, attempt: _Attempt, state: TrialState, why: str = "") -> None:
+        complete = state == TrialState.COMPLETE
+        self.study.tell(attempt.trial, _last(attempt.values) if complete else None, state=state)
+        if why:
+            self.run.events.write("warning", message=f"Trial {attempt.trial.number} {why}.")
+        self._tell(attempt, _STATES[state])
+        values = {"trial_value": _last(attempt.values)} if complete else {}
+        values |= {"best_value": self.study.best_value} if self.complete else {}
+        self.run.report_metric(self.tried, self.wanted["trials"], None, dict(values))
+        self._keep_the_best()
+
+    def _tell(self, attempt: _Attempt, state: str) -> None:
+        self.run.events.write(
+            "trial",
+            number=attempt.trial.number,
+            parameters=attempt.parameters,
+            state=state,
+            value=_last(attempt.values) if state in ("complete", "pruned") else None,
+            values=attempt.values,
+        )
+
+    def _keep_the_best(self) -> None:
+        """Twenty models would fill a disk: the weights of the others are deleted, and all checkpoints."""
+        best = f"trial-{self.study.best_trial.number}" if self.complete else ""
+        for folder in self.run.folder.glob("trial-*"):
+            for weights in (*folder.glob("checkpoint-*"), *([folder / "final"] if folder.name != best else [])):
+                shutil.rmtree(weights, ignore_errors=True)
+
+    def _check_metric(self, attempt: _Attempt, status: int) -> None:
+        """Raise RunnerError where a trial has finished without the metric: so would all others."""
+        if status != FINISHED:
+            return
+        events = read_events(attempt.folder / "events.jsonl")[0]
+        known = sorted({name for event in events if event["kind"] == "evaluation" for name in event["values"]})
+        raise RunnerError(
+            f"search.metric: held-out rows say nothing of {self.wanted['metric']!r}; "
+            f"they say {', '.join(known) or 'nothing: set eval_steps'}. Start a search with one of these."
+        )
 
 
-def _choices(field: str, choices: Any) -> list[Any]:
-    _require(isinstance(choices, list), field, "needs a list of choices")
-    _require(bool(choices), field, "has no choices; give some")
-    # What Optuna stores; a truth value is an int.
-    plain = all(isinstance(each, str | int | float) for each in choices)
-    _require(plain, field, "has a choice that is no text, number or truth value")
-    return list(choices)
+_STATES: Mapping[TrialState, str] = {
+    TrialState.COMPLETE: "complete",
+    TrialState.PRUNED: "pruned",
+    TrialState.FAIL: "failed",
+    TrialState.RUNNING: "cancelled",
+    TrialState.WAITING: "queued",
+}
 
 
-def _ends(spec: RunSpec, name: str, wanted: Mapping[str, Any]) -> list[float]:
-    field, whole = f"ranges.{name}", _is_whole(spec.parameters[name])
-    _require(whole or _is_number(spec.parameters[name]), field, "is no number; give choices")
-    low: Any = wanted.get("low")
-    high: Any = wanted.get("high")
-    fits = _is_whole if whole else _is_number
-    kind = "whole numbers" if whole else "numbers"
-    _require(fits(low) and fits(high), field, f"give low and high, both {kind}")
-    _require(low <= high, field, f"has a low of {low} above its high of {high}; give the lower first")
-    log = wanted.get("log", False)
-    _require(isinstance(log, bool), field, "says true or false in log")
-    _require(not log or low > 0, field, f"has a low of {low}, of which there is no logarithm")
-    return [low, high]
+def _suggest(trial: Trial, name: str, wanted: Mapping[str, Any]) -> Any:
+    if "choices" in wanted:
+        return trial.suggest_categorical(name, wanted["choices"])
+    low, high, log = wanted["low"], wanted["high"], wanted["log"]
+    if isinstance(low, int):
+        return trial.suggest_int(name, low, high, log=log)
+    return trial.suggest_float(name, low, high, log=log)
 
 
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _command(folder: Path) -> list[str]:
+    cards, spec = os.environ.get(CARDS, "1"), str(folder / "spec.json")
+    ranks = ["trainer.runner.ranks", cards] if cards != "1" else ["trainer.runner"]
+    return [sys.executable, "-m", *ranks, spec]
 
 
-def _is_number(value: Any) -> bool:
-    return _is_whole(value) or (isinstance(value, float) and math.isfinite(value))
+def _environment(spec: RunSpec) -> dict[str, str]:
+    return os.environ | {"OMP_NUM_THREADS": str(spec.threads)}
 
 
-def _require(condition: bool, name: str, fix: str) -> None:
-    if not condition:
-        raise SpecError(f"{name}: {fix}")
+def _last(values: Mapping[int, float]) -> float | None:
+    return values[max(values)] if values else None
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+def _why(folder: Path, status: int) -> str:
+    """How a trial failed, by its own log."""
+    events = read_events(folder / "events.jsonl")[0]
+    said = [event.get("message") or event.get("reason") for event in events if event["kind"] in ("failed", "cancelled")]
+    if status == FINISHED:
+        return "gave no value"
+    return f"failed: {str(said[-1]).rstrip('.')}" if said else f"failed with status {status}"

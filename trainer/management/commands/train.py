@@ -22,7 +22,7 @@ from trainer.stories import tell
 
 FIELDS = (
     *("method", "base", "snapshot", "dataset", "parameters", "seed", "name"),
-    *("launcher", "stop_on", "budget", "confirm"),
+    *("launcher", "stop_on", "budget", "search", "confirm"),
 )
 
 
@@ -36,7 +36,8 @@ class Command(BaseCommand):
             help=(
                 'JSON: {"method": "dpo", "base": a model version or a folder, "snapshot": its sha256, '
                 '"parameters": {}, "seed": 0, "name": "", "launcher": "local", "stop_on": [alarms], '
-                '"budget": {"hours", "cost"}}; "dataset", a folder or file, instead of "snapshot"'
+                '"budget": {"hours", "cost"}, "search": {"ranges": {}, "metric", "direction", "trials", "prune"}}; '
+                '"dataset", a folder or file, instead of "snapshot"'
             ),
         )
         parser.add_argument("--project", required=True, help="The project's name.")
