@@ -18,6 +18,7 @@ from trainer.launchers.registry import launcher_names
 from trainer.methods import PARAMETERS, SELDOM_CHANGED, Parameter
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.queries import base_named, trusted_judges
+from trainer.search_fields import like_search, search_fields, taken_search
 from trainer.spec import RunSpec
 
 SEED_HELP = gettext_lazy("The same seed, spec and machine give the same result.")
@@ -130,25 +131,35 @@ class RunForm(forms.Form):
         self.project, self.method = project, method
         # It chooses a model.
         self.fields["snapshot"].queryset = Snapshot.objects.filter(project=project)  # type: ignore[attr-defined]
-        self.fields |= parameter_fields(method)
+        self.fields |= parameter_fields(method) | search_fields()
         if not self.data:  # asked for only where a budget is too small
             self.fields["confirm"].widget = forms.HiddenInput()
 
     def groups(self) -> list[Group]:
-        """What is trained, the method's parameters, its limits, and last what few runs change."""
+        """What is trained, the method's parameters, its limits, a search, and last what few runs change."""
         limits = ("hours", "cost", "stop_on", "confirm")
         seldom = {f"parameters.{name}" for name in SELDOM_CHANGED}
-        grouped: dict[str, list[forms.BoundField]] = {"run": [], "parameters": [], "limits": [], "seldom": []}
+        grouped: dict[str, list[forms.BoundField]] = {
+            name: [] for name in ("run", "parameters", "limits", "search", "seldom")
+        }
         for field in self.visible_fields():
             name = field.name
-            group = "limits" if name in limits else "seldom" if name in seldom else "parameters"
-            grouped["run" if group == "parameters" and "." not in name else group].append(field)
-        changed = any(field.errors or field.initial != field.field.initial for field in grouped["seldom"])
+            group = (
+                "limits"
+                if name in limits
+                else "seldom"
+                if name in seldom
+                else name.rpartition(".")[0] or "run"
+            )
+            grouped[group].append(field)
         return [
             Group(gettext("The run"), grouped["run"], True),
             Group(gettext("What matters most"), grouped["parameters"], True),
             Group(gettext("Limits"), grouped["limits"], True),
-            Group(gettext("What few runs change"), grouped["seldom"], changed),
+            Group(
+                gettext("Search over ranges of parameters"), grouped["search"], _changed(grouped["search"])
+            ),
+            Group(gettext("What few runs change"), grouped["seldom"], _changed(grouped["seldom"])),
         ]
 
     def asked(self) -> dict[str, Any]:
@@ -164,18 +175,27 @@ class RunForm(forms.Form):
         base = base_named(self.project, given.pop("base"))
         given["launcher"] = given["launcher"] or "local"
         budget = {name: given.pop(name) for name in ("hours", "cost")}
+        searched = taken_search(given)
         return {
             "project": self.project,
             "method": self.method,
             "base": base,
             "parameters": parameters,
             "budget": budget,
+            "search": searched,
             **given,
         }
 
 
-def like_run(run: Run) -> dict[str, Any]:
-    """What a form of the run's method begins with so that it asks for the same run again."""
+def _changed(fields: Iterable[forms.BoundField]) -> bool:
+    return any(field.errors or field.initial != field.field.initial for field in fields)
+
+
+def like_run(run: Run, trial: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What a form of the run's method begins with so that it asks for the same run again.
+
+    With the parameters of a ``trial`` of a search: for that one training.
+    """
     spec = RunSpec.from_json(run.spec)
     return {
         "snapshot": run.snapshot_id,
@@ -185,7 +205,8 @@ def like_run(run: Run) -> dict[str, Any]:
         "stop_on": spec.stop_on,
         "hours": spec.budget["hours"],
         "cost": spec.budget["cost"],
-        **_like_parameters(spec.method, spec.parameters),
+        **_like_parameters(spec.method, {**spec.parameters, **(trial or {})}),
+        **like_search(None if trial else spec.search),
     }
 
 
@@ -193,7 +214,14 @@ def like_asked(project: Project, asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a form begins with so that it asks for the same as a spec file with these fields."""
     parameters = _like_parameters(asked["method"], asked.get("parameters") or {})
     snapshot = Snapshot.objects.filter(project=project, sha256=asked.get("snapshot", "")).first()
-    return {**asked, **(asked.get("budget") or {}), **parameters, "snapshot": snapshot and snapshot.pk}
+    searched = like_search(asked.get("search"))
+    return {
+        **asked,
+        **(asked.get("budget") or {}),
+        **parameters,
+        **searched,
+        "snapshot": snapshot and snapshot.pk,
+    }
 
 
 def _like_parameters(method: str, values: Mapping[str, Any]) -> dict[str, Any]:

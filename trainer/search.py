@@ -37,8 +37,8 @@ def complete_search(given: Any, parameters: Mapping[str, Any], checked: Checked)
     require(isinstance(given, Mapping), "search", f"must be a JSON object with {', '.join(known)}")
     for name in given:
         require(name in known, f"search.{name}", f"is unknown; use {', '.join(known)}")
-    found = {**DEFAULTS, **given}
-    ranges = found.get("ranges")
+    found: dict[str, Any] = {**DEFAULTS, **given}
+    ranges = found.get("ranges", {})
     require(isinstance(ranges, Mapping), "search.ranges", "must be an object, a parameter to its range")
     require(bool(ranges), "search.ranges", "is empty; name a parameter to search over")
     require(len(ranges) <= MOST_RANGES, "search.ranges", f"has more than {MOST_RANGES} parameters")
@@ -48,7 +48,9 @@ def complete_search(given: Any, parameters: Mapping[str, Any], checked: Checked)
     fits = _is_whole(trials) and 0 < trials <= MOST_TRIALS
     require(fits, "search.trials", f"give a whole number from 1 to {MOST_TRIALS}")
     require(isinstance(found["prune"], bool), "search.prune", "use true or false")
-    return found | {"ranges": {name: _range(name, each, parameters, checked) for name, each in ranges.items()}}
+    return found | {
+        "ranges": {name: _range(name, each, parameters, checked) for name, each in ranges.items()}
+    }
 
 
 def read_ranges(text: str) -> Ranges:
@@ -103,7 +105,9 @@ def _range(name: str, wanted: Any, parameters: Mapping[str, Any], checked: Check
         require(key in known, field, f"has {key!r}, which is none of {', '.join(known)}")
     if "choices" in wanted:
         return {"choices": _all_valid(name, _choices(field, wanted["choices"]), checked)}
-    low, high, log = _ends(field, wanted, whole=_is_whole(parameters[name]), number=_is_number(parameters[name]))
+    low, high, log = _ends(
+        field, wanted, whole=_is_whole(parameters[name]), number=_is_number(parameters[name])
+    )
     low, high = _all_valid(name, (low, high), checked)
     return {"low": low, "high": high, "log": log}
 

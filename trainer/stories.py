@@ -166,7 +166,9 @@ def _steps(run: Run) -> str:
     if run.total_steps is None:
         return _("its start")
     known = {"step": run.step, "total": run.total_steps}
-    return (_("trial %(step)s of %(total)s") if run.spec.get("search") else _("step %(step)s of %(total)s")) % known
+    return (
+        _("trial %(step)s of %(total)s") if run.spec.get("search") else _("step %(step)s of %(total)s")
+    ) % known
 
 
 def _going_on(run: Run) -> str:

@@ -25,6 +25,7 @@ urlpatterns = [
     path("p/<slug:slug>/runs/<int:pk>/series/", runs.run_series, name="run-series"),
     path("p/<slug:slug>/runs/<int:pk>/elsewhere/", runs.run_elsewhere, name="run-elsewhere"),
     path("p/<slug:slug>/runs/<int:pk>/points.csv", runs.run_csv, name="run-csv"),
+    path("p/<slug:slug>/runs/<int:pk>/trials.csv", runs.run_trials_csv, name="run-trials-csv"),
     path("p/<slug:slug>/runs/<int:pk>/pause/", runs.run_pause, name="run-pause"),
     path("p/<slug:slug>/runs/<int:pk>/cancel/", runs.run_cancel, name="run-cancel"),
     path("p/<slug:slug>/runs/<int:pk>/resume/", runs.run_resume, name="run-resume"),

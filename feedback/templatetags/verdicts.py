@@ -18,6 +18,9 @@ WORDS = {
     "failed": gettext_lazy("failed"),
     "cancelled": gettext_lazy("cancelled"),
     "interrupted": gettext_lazy("interrupted"),
+    # how a trial of a search ended
+    "complete": gettext_lazy("complete"),
+    "pruned": gettext_lazy("pruned"),
     # outcomes of a judgment
     "ranked": gettext_lazy("ranked"),
     "skipped": gettext_lazy("skipped"),

@@ -171,7 +171,8 @@ def _budget(spec: RunSpec, seconds: float | None) -> list[Finding]:
         return [
             Finding(
                 WARN,
-                _("All trials take about %(time)s; its budget ends after %(cap)s, about %(trials)s of them.") % known,
+                _("All trials take about %(time)s; its budget ends after %(cap)s, about %(trials)s of them.")
+                % known,
             )
         ]
     if seconds > cap:

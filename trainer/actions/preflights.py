@@ -85,7 +85,14 @@ def spec_asked(project: Project, asked: Mapping[str, Any], *, read: bool = True)
     """The whole spec of what is asked for. Refused names the field at fault. ``read``: as ``training_spec`` has it."""
     arguments = arguments_asked(project, asked)
     arguments.pop("name", None)
-    empty = {"parameters": None, "seed": 0, "launcher": "local", "stop_on": (), "budget": None, "search": None}
+    empty = {
+        "parameters": None,
+        "seed": 0,
+        "launcher": "local",
+        "stop_on": (),
+        "budget": None,
+        "search": None,
+    }
     return training_spec(project=project, read=read, **(empty | arguments))
 
 

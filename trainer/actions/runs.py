@@ -244,7 +244,9 @@ def _check_search(rows: Path, launcher: str) -> None:
     held_out = rows / "test.parquet"
     if not held_out.is_file() or pq.ParquetFile(held_out).metadata.num_rows == 0:
         raise Refused(
-            _("A search compares its trials on held-out rows, and there are none; freeze a snapshot with some."),
+            _(
+                "A search compares its trials on held-out rows, and there are none; freeze a snapshot with some."
+            ),
             field="snapshot",
         )
     if settings_of(launcher).nodes > 1:

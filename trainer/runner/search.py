@@ -176,7 +176,10 @@ class _Searching:
     def _run_once(self, attempt: _Attempt) -> int:
         # It holds the slot's lock too, for as long as it lives.
         process = subprocess.Popen(
-            _command(attempt.folder), env=_environment(self.run.spec), stderr=subprocess.DEVNULL, close_fds=False
+            _command(attempt.folder),
+            env=_environment(self.run.spec),
+            stderr=subprocess.DEVNULL,
+            close_fds=False,
         )
         offset, ended = 0, False
         try:
@@ -232,7 +235,10 @@ class _Searching:
         """Twenty models would fill a disk: the weights of the others are deleted, and all checkpoints."""
         best = f"trial-{self.study.best_trial.number}" if self.complete else ""
         for folder in self.run.folder.glob("trial-*"):
-            for weights in (*folder.glob("checkpoint-*"), *([folder / "final"] if folder.name != best else [])):
+            for weights in (
+                *folder.glob("checkpoint-*"),
+                *([folder / "final"] if folder.name != best else []),
+            ):
                 shutil.rmtree(weights, ignore_errors=True)
 
     def _check_metric(self, attempt: _Attempt, status: int) -> None:
@@ -240,7 +246,9 @@ class _Searching:
         if status != FINISHED:
             return
         events = read_events(attempt.folder / "events.jsonl")[0]
-        known = sorted({name for event in events if event["kind"] == "evaluation" for name in event["values"]})
+        known = sorted(
+            {name for event in events if event["kind"] == "evaluation" for name in event["values"]}
+        )
         raise RunnerError(
             f"search.metric: held-out rows say nothing of {self.wanted['metric']!r}; "
             f"they say {', '.join(known) or 'nothing: set eval_steps'}. Start a search with one of these."
@@ -282,7 +290,11 @@ def _last(values: Mapping[int, float]) -> float | None:
 def _why(folder: Path, status: int) -> str:
     """How a trial failed, by its own log."""
     events = read_events(folder / "events.jsonl")[0]
-    said = [event.get("message") or event.get("reason") for event in events if event["kind"] in ("failed", "cancelled")]
+    said = [
+        event.get("message") or event.get("reason")
+        for event in events
+        if event["kind"] in ("failed", "cancelled")
+    ]
     if status == FINISHED:
         return "gave no value"
     return f"failed: {str(said[-1]).rstrip('.')}" if said else f"failed with status {status}"

@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 from django import template
 
 from trainer.costs import Cost
+from trainer.trials import Trial
 
 register = template.Library()
 
 WIDTH, HEIGHT = 480, 240
 LEFT, RIGHT, TOP, BOTTOM = 52, 12, 12, 40
+HEAD, BASE, MARGIN, STEP = 36, 260, 76, 160  # of parallel coordinates
 Point = tuple[float, Mapping[str, Any]]
 """x, and a statistic: value, low and high."""
 
@@ -115,6 +117,90 @@ def _few(values: Sequence[float]) -> list[float]:
     """At most eight of them."""
     step = -(-len(values) // 8)
     return list(values[::step])
+
+
+class Scale(NamedTuple):
+    """One vertical axis of parallel coordinates: a number from low to high, or one of ``choices``."""
+
+    name: str
+    low: float = 0.0
+    high: float = 1.0
+    log: bool = False
+    choices: tuple[str, ...] = ()
+
+    def at(self, value: Any) -> float | None:
+        """How high a value lies, in pixels; None for what is none of this axis."""
+        if self.choices:
+            places = [place for place, name in enumerate(self.choices) if name == str(value)]
+            share = _share(places[0], 0, len(self.choices) - 1) if places else None
+        elif not isinstance(value, int | float) or (self.log and value <= 0):
+            share = None
+        else:
+            scaled = math.log if self.log else float
+            share = _share(scaled(value), scaled(self.low), scaled(self.high))
+        return None if share is None else round(BASE - share * (BASE - HEAD), 1)
+
+    def ticks(self) -> list[dict[str, Any]]:
+        """At the choices, or at the ends and the middle."""
+        if self.choices:
+            return [{"at": self.at(name), "name": name} for name in self.choices]
+        middle = math.sqrt(self.low * self.high) if self.log else (self.low + self.high) / 2
+        marks = dict.fromkeys((self.low, middle, self.high))
+        return [{"at": self.at(mark), "name": f"{mark:.3g}"} for mark in marks]
+
+
+@register.inclusion_tag("trainer/parallel.html")
+def parallel(search: Mapping[str, Any], trials: Sequence[Trial]) -> dict[str, Any]:
+    """Parallel coordinates of a search: an axis a searched parameter and one for the value, a line a trial.
+
+    ``trials`` come with the best first; those without a value have no line. The best is drawn last.
+    """
+    known = [(trial, trial.value) for trial in trials if trial.value is not None]
+    if not known:
+        return {"known": False}
+    values = sorted((value for _, value in known), reverse=search["direction"] == "maximize")
+    scales = [_scale(name, each) for name, each in search["ranges"].items()]
+    scales.append(Scale(search["metric"], min(values), max(values)))
+    lines = [
+        {
+            "path": _across(scales, [*(trial.parameters.get(scale.name) for scale in scales[:-1]), value]),
+            "place": 1 + values.index(value) * 5 // len(values),
+            "pruned": trial.state == "pruned",
+            "best": index == 0 and trial.state == "complete",
+            "name": f"{trial.number}: {value:.4g}",
+        }
+        for index, (trial, value) in enumerate(known)
+    ]
+    return {
+        "known": True,
+        "width": 2 * MARGIN + (len(scales) - 1) * STEP,
+        "height": BASE + 16,
+        "top": HEAD,
+        "bottom": BASE,
+        "axes": [
+            {"name": scale.name, "x": MARGIN + place * STEP, "ticks": scale.ticks()}
+            for place, scale in enumerate(scales)
+        ],
+        "lines": lines[::-1],
+        "any_pruned": any(line["pruned"] for line in lines),
+    }
+
+
+def _across(scales: Sequence[Scale], values: Sequence[Any]) -> str:
+    heights = [scale.at(value) for scale, value in zip(scales, values, strict=True)]
+    points = [f"{MARGIN + place * STEP} {y}" for place, y in enumerate(heights) if y is not None]
+    return f"M{' L'.join(points)}"
+
+
+def _scale(name: str, wanted: Mapping[str, Any]) -> Scale:
+    if "choices" in wanted:
+        return Scale(name, choices=tuple(map(str, wanted["choices"])))
+    return Scale(name, wanted["low"], wanted["high"], wanted["log"])
+
+
+def _share(value: float, low: float, high: float) -> float:
+    """Where it lies between the two, in the middle where they are one; what lies outside is at the nearer end."""
+    return min(1.0, max(0.0, (value - low) / (high - low))) if high > low else 0.5
 
 
 @register.simple_tag

@@ -40,10 +40,13 @@ from trainer.queries import (
     seconds_left,
     warnings,
 )
+from trainer.search import range_text
 from trainer.stories import duration, lasted, shown_alarms, silence, tell
+from trainer.trials import sorted_by, trained_with, trial_rows, trials_of
 from trainer.views.jobs import job_view
 
 PAGE = 50
+TRIAL_COLUMNS = ("number", "state", "value", "seconds")
 
 
 @require_GET
@@ -82,6 +85,7 @@ def run_detail(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "may_resume": may_train and run.job.state in RESUMABLE,
         "spent": budget_is_spent(run, run.spec.get("budget") or {}),
         **_details(run),
+        **(_search(run, request.GET.get("order", "")) if run.spec.get("search") else {}),
     }
     return render(request, "trainer/run.html", context)
 
@@ -120,6 +124,15 @@ def run_csv(request: HttpRequest, slug: str, pk: int) -> StreamingHttpResponse:
 
 
 @require_GET
+def run_trials_csv(request: HttpRequest, slug: str, pk: int) -> StreamingHttpResponse:
+    """A search's trials, one a line."""
+    run = _run(project_for(request.user, slug, Permission.REVIEW), pk)
+    if not run.spec.get("search"):
+        raise Http404("This run is no search.")
+    return csv_stream(f"run-{run.pk}-trials.csv", trial_rows(run))
+
+
+@require_GET
 def run_compare(request: HttpRequest, slug: str) -> HttpResponse:
     """Several runs over each other, by the URL parameters ``run``; without any, the newest two."""
     project = project_for(request.user, slug, Permission.REVIEW)
@@ -151,7 +164,7 @@ def run_elsewhere(request: HttpRequest, slug: str, pk: int) -> HttpResponse:
         "sha256": run.snapshot.sha256 if run.snapshot else "",
         "command": _remote_command(request, run),
         "remote": settings_of(run.launcher).kind == "remote",
-        "exports": exports_of(run.method, spec["model"], spec["parameters"], spec["seed"]),
+        "exports": exports_of(run.method, spec["model"], trained_with(run), spec["seed"]),
     }
     return render(request, "trainer/run_elsewhere.html", context)
 
@@ -209,7 +222,7 @@ def _details(run: Run) -> dict[str, Any]:
     budget = run.spec.get("budget") or {}
     price = budget.get("hour_price") or 0.0
     return {
-        "parameters": [(name, _shown(value)) for name, value in sorted(run.spec["parameters"].items())],
+        "parameters": [(name, _shown(value)) for name, value in sorted(trained_with(run).items())],
         "rows": [(split, counts) for split, counts in rows_used(run).items()],
         "warnings": warnings(run),
         "checkpoints": checkpoints(run),
@@ -222,6 +235,34 @@ def _details(run: Run) -> dict[str, Any]:
         "cost": cost_of(run.seconds, price) if price else None,
         "budget": {name: budget[name] for name in ("hours", "cost") if budget.get(name)},
     }
+
+
+def _search(run: Run, order: str) -> dict[str, Any]:
+    """The search of a run and its trials, the best first or by a column."""
+    search = run.spec["search"]
+    names = list(search["ranges"])
+    trials = trials_of(run)
+    best = next((trial.number for trial in trials if trial.state == "complete"), None)
+    shown = sorted_by(trials, order) if order in (*TRIAL_COLUMNS, *names) else trials
+    return {
+        "search": search,
+        "ranges": [(name, range_text(each)) for name, each in search["ranges"].items()],
+        "trials": trials,
+        "best": best,
+        "order": order,
+        "trial_rows": [
+            {
+                "trial": each,
+                "cells": [_cell(each.parameters.get(name)) for name in names],
+                "lasted": duration(each.seconds),
+            }
+            for each in shown
+        ],
+    }
+
+
+def _cell(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "–" if value is None else str(value)
 
 
 def _loss(run: Run) -> str:

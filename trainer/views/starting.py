@@ -1,9 +1,10 @@
 """Starting a run: the form of one method, the same run again with a change, and the check before the start."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -19,9 +20,10 @@ from trainer.actions.preflights import check_preflight, start_checked, start_pre
 from trainer.actions.runs import start_run
 from trainer.forms import RunForm, like_asked, like_run
 from trainer.methods import TRAINING_METHODS
-from trainer.models import ModelVersion, Preflight
+from trainer.models import ModelVersion, Preflight, Run
 from trainer.queries import runs_of
 from trainer.stories import duration
+from trainer.trials import trials_of
 
 # Every method that trains: its name, and what it does.
 METHODS = {
@@ -59,7 +61,10 @@ METHODS = {
 
 @require_http_methods(["GET", "POST"])
 def run_new(request: HttpRequest, slug: str) -> HttpResponse:
-    """The form of one method; ``method``, and ``like`` (a run) or ``check``, with whose settings it begins."""
+    """The form of one method; ``method``, and ``like`` (a run) or ``check``, with whose settings it begins.
+
+    ``trial`` is the number of a trial of a search: its parameters, for that one training.
+    """
     project = project_for(request.user, slug, Permission.ENGINEER)
     wanted = request.GET.get("method")
     method = wanted if wanted in TRAINING_METHODS else "dpo"
@@ -68,7 +73,7 @@ def run_new(request: HttpRequest, slug: str) -> HttpResponse:
         try:
             return _checked_or_started(request, project, form)
         except Refused as refusal:
-            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.sentence)
+            form.add_error(_field_of(form, refusal), refusal.sentence)
     context = {
         "project": project,
         "form": form,
@@ -118,6 +123,13 @@ def _checked_or_started(request: HttpRequest, project: Project, form: RunForm) -
     return redirect("trainer:run", project.slug, run.pk)
 
 
+def _field_of(form: RunForm, refusal: Refused) -> str | None:
+    """The form's field that a refusal names; a parameter's range stands among all ranges."""
+    name = refusal.field or ""
+    name = "search.ranges" if name.startswith("search.ranges.") else name
+    return name if name in form.fields else None
+
+
 def _preflight(project: Project, pk: int) -> Preflight:
     return get_object_or_404(Preflight.objects.select_related("job", "project"), project=project, pk=pk)
 
@@ -135,6 +147,15 @@ def _figures(check: Check) -> list[tuple[str, str, str]]:
     ]
 
 
+def _parameters_of(run: Run, number: int | None) -> Mapping[str, Any] | None:
+    if number is None:
+        return None
+    found = {trial.number: trial.parameters for trial in (trials_of(run) if run.spec.get("search") else [])}
+    if number not in found:
+        raise Http404("This run has no such trial.")
+    return {name: value for name, value in found[number].items() if name in run.spec["search"]["ranges"]}
+
+
 def _count(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
@@ -143,7 +164,8 @@ def _initial(request: HttpRequest, project: Project) -> dict[str, Any]:
     """What the form begins with: nothing, a run's settings, or those of a check."""
     like, checked = whole_number(request, "like"), whole_number(request, "check")
     if like is not None:
-        return like_run(get_object_or_404(runs_of(project), pk=like))
+        run = get_object_or_404(runs_of(project), pk=like)
+        return like_run(run, _parameters_of(run, whole_number(request, "trial")))
     if checked is not None:
         return like_asked(project, _preflight(project, checked).asked)
     return {}
