@@ -1,4 +1,4 @@
-"""Searches: what is tried, what is given up, what is found."""
+"""Searches: what is tried, what is given up, what is found, and what goes on after a stop."""
 
 from __future__ import annotations
 
@@ -10,61 +10,72 @@ import pytest
 
 from trainer.events import read_events
 from trainer.runner import search
-from trainer.runner.search import Search, main
-from trainer.spec import SpecError
+from trainer.runner.execution import CANCELLED, FAILED, FINISHED, STOPPED_ITSELF, execute
 
-SPEC = {"method": "sft", "model": "m", "dataset": "d"}
+Event = dict[str, Any]
 
 
-def a_search(folder: Path, model: Path, dataset: Path, **more: Any) -> Path:
-    parameters = {"max_steps": 4, "eval_steps": 2, "batch_size": 4, "samples": 0, "scheduler": "constant"}
+def a_search(folder: Path, model: Path = Path("m"), dataset: Path = Path("d"), **more: Any) -> Path:
+    parameters = {"max_steps": 2, "eval_steps": 1, "batch_size": 4, "samples": 0, "scheduler": "constant"}
+    searched = {"ranges": {"learning_rate": {"choices": [1e-10, 5e-3]}}, "trials": 3}
+    budget = more.pop("budget", {})
     spec = {"method": "sft", "model": str(model), "dataset": str(dataset), "parameters": parameters}
-    ranges = {"learning_rate": {"choices": [1e-10, 5e-3]}}
-    path = folder / "search.json"
-    path.write_text(json.dumps({"spec": spec, "ranges": ranges, "trials": 3, "seconds": 300} | more))
+    path = folder / "spec.json"
+    path.write_text(json.dumps(spec | {"search": searched | more, "budget": budget}))
     return path
 
 
+def events_of(folder: Path) -> list[Event]:
+    return read_events(folder / "events.jsonl")[0]
+
+
+def ended(folder: Path) -> list[Event]:
+    return [event for event in events_of(folder) if event["kind"] == "trial" and event["state"] != "running"]
+
+
 @pytest.mark.training
-def test_trials_are_told_and_the_best_spec_is_left(
-    tiny_model: Path, conversations: Path, tmp_path: Path
-) -> None:
-    path = a_search(tmp_path, tiny_model, conversations, trials=1)
+def test_the_best_trial_is_the_runs_model(tiny_model: Path, conversations: Path, tmp_path: Path) -> None:
+    path = a_search(tmp_path, tiny_model, conversations, trials=2, prune=False)
 
-    assert main([str(path)]) == 0
+    assert execute(path) == FINISHED
 
-    events = read_events(tmp_path / "events.jsonl")[0]
-    ended = [event for event in events if event["kind"] == "trial" and event["state"] != "running"]
-    assert [event["state"] for event in ended] == ["complete"]
-    assert all(list(event["values"]) == ["2", "4"] for event in ended)
+    told = ended(tmp_path)
+    assert [event["state"] for event in told] == ["complete", "complete"]
+    assert all(list(event["values"]) == ["1", "2"] for event in told)
     result = json.loads((tmp_path / "result.json").read_text())
-    best = min(ended, key=lambda event: event["value"])
+    best = min(told, key=lambda event: event["value"])
     assert result["best"] == {
         "number": best["number"],
         "parameters": best["parameters"],
         "value": best["value"],
     }
-    assert (
-        json.loads((tmp_path / "best.json").read_text())["parameters"]["learning_rate"]
-        == (best["parameters"]["learning_rate"])
-    )
-    assert main([str(path)]) == 0  # nothing is left to try
-    assert len(list(tmp_path.glob("trial-*"))) == 1
+    assert result["evaluation"]["loss"] == best["value"]
+    assert (tmp_path / result["model"] / "model.safetensors").is_file()
+    assert not list(tmp_path.glob("trial-*/final"))
+    assert not list(tmp_path.glob("trial-*/checkpoint-*"))
+    parameters = json.loads((tmp_path / "best.json").read_text())["parameters"]
+    assert parameters["learning_rate"] == best["parameters"]["learning_rate"]
+    assert events_of(tmp_path)[-1]["kind"] == "finished"
 
 
 @pytest.fixture
 def quick_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A script in the runner's place that speaks its protocol, so that ten trials take a second."""
+    """A script in the runner's place that speaks its protocol, so that ten trials take a second.
+
+    One of a learning rate over 1e-3 is slow, and stops like a run does: where the search asks it, or has died.
+    """
     script = tmp_path / "runner.py"
     script.write_text(
         "import json, pathlib, sys, time\n"
         "spec = pathlib.Path(sys.argv[-1]); rate = json.loads(spec.read_text())['parameters']['learning_rate']\n"
         "log = spec.parent / 'events.jsonl'\n"
-        "for step in range(1, 40):\n"
+        "for step in range(1, 12):\n"
         "    event = {'seq': step, 'kind': 'evaluation', 'step': step, 'values': {'loss': rate}}\n"
         "    log.open('a').write(json.dumps(event) + '\\n')\n"
         "    if (spec.parent / 'CANCEL').exists(): sys.exit(143)\n"
         "    time.sleep(0.1 if rate > 1e-3 else 0)\n"
+        "(spec.parent / 'final').mkdir(exist_ok=True); (spec.parent / 'final' / 'model').write_text(str(rate))\n"
+        "(spec.parent / 'result.json').write_text(json.dumps({'model': 'final', 'steps': 11}))\n"
     )
 
     class Popen(search.subprocess.Popen):  # type: ignore[name-defined,misc]
@@ -78,37 +89,19 @@ def quick_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_values_that_do_not_go_together_cost_their_trial_alone(tmp_path: Path, quick_runner: None) -> None:
     """Each is valid by itself, and both are none."""
     ranges = {"lora_r": {"choices": [0, 2]}, "frozen_layers": {"choices": [0, 2]}}
-    path = a_search(tmp_path, Path("m"), Path("d"), ranges=ranges, trials=8)
+    path = a_search(tmp_path, ranges=ranges, trials=8)
 
-    assert main([str(path)]) == 0
+    assert execute(path) == FINISHED
 
-    events = read_events(tmp_path / "events.jsonl")[0]
     states = {
-        (e["parameters"]["lora_r"], e["parameters"]["frozen_layers"]): e["state"]
-        for e in events
-        if e["kind"] == "trial"
+        (e["parameters"]["lora_r"], e["parameters"]["frozen_layers"]): e["state"] for e in ended(tmp_path)
     }
-    assert states[2, 2] == "fail"
+    assert states[2, 2] == "failed"
     assert {states[pair] for pair in states if pair != (2, 2)} == {"complete"}
-    assert any("freezes layers of a model that lora_r freezes" in e.get("message", "") for e in events)
-
-
-def test_a_search_that_is_started_again_has_what_is_left_of_its_seconds(
-    tmp_path: Path, quick_runner: None
-) -> None:
-    path = a_search(tmp_path, Path("m"), Path("d"), trials=1, seconds=3600)
-    assert main([str(path)]) == 0
-    log = tmp_path / "trial-0" / "events.jsonl"
-    moments = ("2026-01-01T00:00:00+00:00", "2026-01-01T01:00:00+00:00")
-    kinds = ("started", "evaluation")
-    log.write_text(
-        "".join(json.dumps({"at": a, "kind": k}) + "\n" for a, k in zip(moments, kinds, strict=True))
-    )
-    a_search(tmp_path, Path("m"), Path("d"), trials=2, seconds=3600)
-
-    assert main([str(path)]) == 0
-
-    assert not (tmp_path / "trial-1").exists()
+    said = [e.get("message", "") for e in events_of(tmp_path)]
+    assert any("freezes layers of a model that lora_r freezes" in message for message in said)
+    metrics = [e for e in events_of(tmp_path) if e["kind"] == "metric"]
+    assert [(e["step"], e["total_steps"]) for e in metrics] == [(step, 8) for step in range(1, 9)]
 
 
 def test_a_trial_worse_than_most_is_cancelled(
@@ -116,64 +109,64 @@ def test_a_trial_worse_than_most_is_cancelled(
 ) -> None:
     monkeypatch.setattr(search, "_WARM_UP", 1)
     ranges = {"learning_rate": {"choices": [1e-5, 1e-4, 1e-2]}}
-    path = a_search(tmp_path, Path("m"), Path("d"), ranges=ranges, trials=8)
+    path = a_search(tmp_path, ranges=ranges, trials=8)
 
-    assert main([str(path)]) == 0
+    assert execute(path) == FINISHED
 
-    ended = [e for e in read_events(tmp_path / "events.jsonl")[0] if e["kind"] == "trial"]
-    pruned = [e for e in ended if e["state"] == "pruned"]
+    pruned = [e for e in ended(tmp_path) if e["state"] == "pruned"]
     assert pruned
-    assert all(e["parameters"]["learning_rate"] > 1e-5 for e in pruned)
+    assert all(e["parameters"]["learning_rate"] > 1e-5 and e["value"] for e in pruned)
+    assert json.loads((tmp_path / "result.json").read_text())["best"]["value"] == 1e-5
+    assert (tmp_path / "final" / "model").read_text() == "1e-05"
+
+
+def test_a_stopped_search_goes_on_with_the_trial_that_it_was_in(
+    tmp_path: Path, quick_runner: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ranges = {"learning_rate": {"low": 2e-3, "high": 5e-3}}
+    path = a_search(tmp_path, ranges=ranges, trials=1)
+    note = search._Searching._note
+
+    def note_and_stop(self: Any, attempt: Any, event: Event) -> None:
+        note(self, attempt, event)
+        (tmp_path / "CANCEL").touch()
+
+    monkeypatch.setattr(search._Searching, "_note", note_and_stop)
+    assert execute(path) == CANCELLED
+    monkeypatch.setattr(search._Searching, "_note", note)
+
+    assert execute(path) == FINISHED
+
+    stopped, done = ended(tmp_path)
+    assert (stopped["state"], done["state"]) == ("cancelled", "complete")
+    assert (stopped["number"], stopped["parameters"]) == (done["number"], done["parameters"])
+
+
+QUICK = {"ranges": {"learning_rate": {"choices": [1e-5]}}}
+NO_TIME = {"hours": 1e-9}
+
+
+def test_when_its_budget_is_spent_the_best_so_far_is_the_result(tmp_path: Path, quick_runner: None) -> None:
+    """It is that of all trials and attempts together."""
+    assert execute(a_search(tmp_path, **QUICK, trials=1)) == FINISHED
+    (tmp_path / "result.json").unlink()
+
+    assert execute(a_search(tmp_path, **QUICK, trials=5, budget=NO_TIME)) == FINISHED
+
+    assert len(ended(tmp_path)) == 1
     assert json.loads((tmp_path / "result.json").read_text())["best"]["value"] == 1e-5
 
 
-@pytest.mark.parametrize(
-    ("more", "said"),
-    [
-        ({"ranges": {}}, "ranges: is empty"),
-        ({"ranges": {"beta": {"low": 0, "high": 1}}}, "ranges.beta: is no parameter of sft"),
-        ({"ranges": ["epochs"]}, "ranges: must be an object"),
-        ({"ranges": {"epochs": [1, 2]}}, "ranges.epochs: must be an object"),
-        ({"ranges": {"epochs": {"low": 2, "high": 1}}}, "ranges.epochs: has a low of 2 above its high of 1"),
-        ({"ranges": {"epochs": {"low": True, "high": 2}}}, "ranges.epochs: give low and high, both numbers"),
-        (
-            {"ranges": {"batch_size": {"low": 1.5, "high": 4}}},
-            "ranges.batch_size: give low and high, both whole",
-        ),
-        (
-            {"ranges": {"epochs": {"low": 1, "high": 2, "step": 1}}},
-            "ranges.epochs: has 'step', which is none of",
-        ),
-        (
-            {"ranges": {"epochs": {"low": 1, "high": 2, "log": "no"}}},
-            "ranges.epochs: says true or false in log",
-        ),
-        ({"ranges": {"scheduler": {"low": 1, "high": 2}}}, "ranges.scheduler: is no number; give choices"),
-        ({"ranges": {"scheduler": {"choices": "linear"}}}, "ranges.scheduler: needs a list of choices"),
-        (
-            {"ranges": {"scheduler": {"choices": [["linear"]]}}},
-            "ranges.scheduler: has a choice that is no text",
-        ),
-        (
-            {"ranges": {"learning_rate": {"low": 0, "high": 1, "log": True}}},
-            "ranges.learning_rate: has a low of 0",
-        ),
-        (
-            {"ranges": {"learning_rate": {"low": 0.1, "high": 9}}},
-            "ranges.learning_rate: 9 will not do (parameters.learning_rate: 9 is too large",
-        ),
-        ({"seconds": True}, "seconds: give a number above 0"),
-        ({"seed": -1}, "seed: give a whole number"),
-        ({"metric": 1}, "metric: give the name of a figure"),
-        ({"trials": 0}, "trials: give a whole number above 0"),
-        ({"direction": "up"}, "direction: use minimize or maximize"),
-        ({"patience": 1}, "patience: is no field of a search"),
-    ],
-)
-def test_what_is_no_search_is_refused_by_name(more: dict[str, Any], said: str) -> None:
-    data = {"spec": SPEC, "ranges": {"epochs": {"low": 1, "high": 2}}} | more
+def test_without_any_result_a_spent_budget_stops_the_search(tmp_path: Path, quick_runner: None) -> None:
+    assert execute(a_search(tmp_path, **QUICK, budget=NO_TIME)) == STOPPED_ITSELF
 
-    with pytest.raises(SpecError) as error:
-        Search.from_json(json.dumps(data))
+    assert events_of(tmp_path)[-1]["reason"] == "its budget is spent"
 
-    assert str(error.value).startswith(said)
+
+def test_a_metric_that_no_trial_has_ends_the_search_at_once(tmp_path: Path, quick_runner: None) -> None:
+    path = a_search(tmp_path, ranges={"learning_rate": {"choices": [1e-5]}}, metric="reward")
+
+    assert execute(path) == FAILED
+
+    assert "say nothing of 'reward'; they say loss" in events_of(tmp_path)[-1]["message"]
+    assert len(ended(tmp_path)) == 1
