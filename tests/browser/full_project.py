@@ -351,6 +351,7 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         )
         for seed, state in enumerate((JobState.QUEUED, JobState.RUNNING, JobState.FAILED, JobState.SUCCEEDED))
     }
+    searched = {state: _search(project, base, snapshot, owner, state) for state in ("searching", "searched")}
     claim_job(runs[JobState.RUNNING].job_id)
     for state, said in ((JobState.FAILED, "The runner was killed at step 40."), (JobState.SUCCEEDED, "")):
         Job.objects.filter(pk=runs[state].job_id).update(state=state, message=said, ended_at=timezone.now())
@@ -375,16 +376,23 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     checks = [check(reward, snapshot, owner, result) for result in (None, check_result())]
     push = push_of(tuned, owner)
     rounds = rounds_of(project, owner, tuned)
-    runs_shown = [{"pk": run.pk} for run in runs.values()]
+    runs_shown = [{"pk": run.pk} for run in (*runs.values(), *searched.values())]
+    search_shown = runs_shown[-1]["pk"]
     return {
         "trainer:run": runs_shown,
         "trainer:run-series": runs_shown[:1],
         "trainer:run-elsewhere": runs_shown[:1],
         "trainer:run-check": [{"pk": _preflight(project, snapshot, owner).pk}],
         "trainer:run-csv": runs_shown[:1],
+        "trainer:run-trials-csv": runs_shown[-1:],
         "trainer:run-compare": [{}, {"query": "&".join(f"run={run.pk}" for run in runs.values())}],
         "trainer:scoring-progress": [{"pk": scoring.pk}],
-        "trainer:run-new": [{}, {"query": "method=grpo"}, {"query": f"like={runs_shown[0]['pk']}"}],
+        "trainer:run-new": [
+            {},
+            {"query": "method=grpo"},
+            {"query": f"like={search_shown}"},
+            {"query": f"like={search_shown}&trial=0"},
+        ],
         "trainer:evaluation-new": [{"pk": tuned.pk}],
         "trainer:evaluation": [{"pk": evaluation.pk} for evaluation in evaluations],
         "trainer:evaluation-csv": [{"pk": evaluations[0].pk}],
@@ -396,6 +404,37 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         "trainer:push-cancel": [{"pk": push.pk}],
         "trainer:generation": [{"pk": each.generation_id} for each in rounds],
     }
+
+
+def _search(project: Project, base: ModelVersion, snapshot: Snapshot, owner: User, name: str) -> Run:
+    """A search; the second of its name has tried, and one of its trials failed."""
+    ranges = {
+        "learning_rate": {"low": 1e-6, "high": 1e-4, "log": True},
+        "beta": {"low": 0.05, "high": 0.5},
+        "batch_size": {"choices": [4, 8, 16]},
+        "gradient_accumulation": {"low": 1, "high": 8},
+    }
+    search = {"ranges": ranges, "trials": 24}
+    run = start_run(
+        project=project, method="dpo", base=base, snapshot=snapshot, by=owner, name=name, search=search
+    )
+    rng = random.Random(5)
+    for number in range(14 if name == "searched" else 0):
+        rate, beta = 10 ** rng.uniform(-6, -4), rng.uniform(0.05, 0.5)
+        tried = {"learning_rate": rate, "beta": beta, "batch_size": rng.choice((4, 8, 16))}
+        tried["gradient_accumulation"] = rng.randint(1, 8)
+        state = "failed" if number == 6 else "pruned" if number % 4 == 3 else "complete"
+        value = None if state == "failed" else 0.4 + abs(beta - 0.2) + 1e-6 / rate
+        told = {"number": number, "parameters": tried, "values": {}}
+        for place, (known, said) in enumerate((("running", None), (state, value))):
+            RunEvent.objects.create(
+                run=run,
+                seq=2 * number + place + 1,
+                kind="trial",
+                data=told | {"state": known, "value": said},
+                at=run.created_at + timedelta(minutes=2 * number + place),
+            )
+    return run
 
 
 def _preflight(project: Project, snapshot: Snapshot, owner: User) -> Preflight:
