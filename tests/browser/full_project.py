@@ -351,7 +351,10 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         )
         for seed, state in enumerate((JobState.QUEUED, JobState.RUNNING, JobState.FAILED, JobState.SUCCEEDED))
     }
-    searched = {state: _search(project, base, snapshot, owner, state) for state in ("searching", "searched")}
+    searched = [
+        _search(project, base, snapshot, owner, name="waits", trials=0),
+        _search(project, base, snapshot, owner, name="searched", trials=14),
+    ]
     claim_job(runs[JobState.RUNNING].job_id)
     for state, said in ((JobState.FAILED, "The runner was killed at step 40."), (JobState.SUCCEEDED, "")):
         Job.objects.filter(pk=runs[state].job_id).update(state=state, message=said, ended_at=timezone.now())
@@ -376,7 +379,7 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     checks = [check(reward, snapshot, owner, result) for result in (None, check_result())]
     push = push_of(tuned, owner)
     rounds = rounds_of(project, owner, tuned)
-    runs_shown = [{"pk": run.pk} for run in (*runs.values(), *searched.values())]
+    runs_shown = [{"pk": run.pk} for run in (*runs.values(), *searched)]
     search_shown = runs_shown[-1]["pk"]
     return {
         "trainer:run": runs_shown,
@@ -406,8 +409,10 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     }
 
 
-def _search(project: Project, base: ModelVersion, snapshot: Snapshot, owner: User, name: str) -> Run:
-    """A search; the second of its name has tried, and one of its trials failed."""
+def _search(
+    project: Project, base: ModelVersion, snapshot: Snapshot, owner: User, *, name: str, trials: int
+) -> Run:
+    """A search that has tried so often; the seventh of its trials failed, and every fourth was pruned."""
     ranges = {
         "learning_rate": {"low": 1e-6, "high": 1e-4, "log": True},
         "beta": {"low": 0.05, "high": 0.5},
@@ -416,10 +421,17 @@ def _search(project: Project, base: ModelVersion, snapshot: Snapshot, owner: Use
     }
     search = {"ranges": ranges, "trials": 24}
     run = start_run(
-        project=project, method="dpo", base=base, snapshot=snapshot, by=owner, name=name, search=search
+        project=project,
+        method="dpo",
+        base=base,
+        snapshot=snapshot,
+        by=owner,
+        name=name,
+        search=search,
+        seed=trials,
     )
     rng = random.Random(5)
-    for number in range(14 if name == "searched" else 0):
+    for number in range(trials):
         rate, beta = 10 ** rng.uniform(-6, -4), rng.uniform(0.05, 0.5)
         tried = {"learning_rate": rate, "beta": beta, "batch_size": rng.choice((4, 8, 16))}
         tried["gradient_accumulation"] = rng.randint(1, 8)
