@@ -36,6 +36,7 @@ from trainer.spec import RunSpec, SpecError
 _POLL = 0.2  # seconds
 _WARM_UP = 4  # trials that run to their end before any is pruned
 _BUSY_SECONDS = 20.0  # how long a trial may go on whose search was killed: to the end of its step
+_TOLD = 200  # a trial's newest values in its event; `trainer.received` takes no more
 _NAME = "search"
 _OWN = ("method", "spec_sha256", "seconds")  # of a trial's result: what the search says itself
 
@@ -228,7 +229,7 @@ class _Searching:
             parameters=attempt.parameters,
             state=state,
             value=_last(attempt.values) if state in ("complete", "pruned") else None,
-            values=attempt.values,
+            values=dict(list(attempt.values.items())[-_TOLD:]),
         )
 
     def _keep_the_best(self) -> None:

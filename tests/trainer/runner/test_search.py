@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from trainer.events import read_events
+from trainer.received import check_event, check_result
 from trainer.runner import search
 from trainer.runner.execution import CANCELLED, FAILED, FINISHED, STOPPED_ITSELF, execute
+from trainer.runner.ranks import CARDS
 
 Event = dict[str, Any]
 
@@ -66,24 +71,32 @@ def quick_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """
     script = tmp_path / "runner.py"
     script.write_text(
-        "import json, pathlib, sys, time\n"
+        "import json, os, pathlib, sys, time\n"
+        "parent = os.getppid()\n"
         "spec = pathlib.Path(sys.argv[-1]); rate = json.loads(spec.read_text())['parameters']['learning_rate']\n"
         "log = spec.parent / 'events.jsonl'\n"
-        "for step in range(1, 12):\n"
+        "for step in range(1, 250 if rate == 1e-6 else 12):\n"
         "    event = {'seq': step, 'kind': 'evaluation', 'step': step, 'values': {'loss': rate}}\n"
         "    log.open('a').write(json.dumps(event) + '\\n')\n"
-        "    if (spec.parent / 'CANCEL').exists(): sys.exit(143)\n"
+        "    if (spec.parent / 'CANCEL').exists() or os.getppid() != parent: sys.exit(143)\n"
         "    time.sleep(0.1 if rate > 1e-3 else 0)\n"
         "(spec.parent / 'final').mkdir(exist_ok=True); (spec.parent / 'final' / 'model').write_text(str(rate))\n"
         "(spec.parent / 'result.json').write_text(json.dumps({'model': 'final', 'steps': 11}))\n"
     )
 
-    class Popen(search.subprocess.Popen):  # type: ignore[name-defined,misc]
-        def __init__(self, command: list[str], **options: Any) -> None:
-            super().__init__([command[0], str(script), command[-1]], **options)
+    def command(folder: Path) -> list[str]:
+        return [sys.executable, str(script), str(folder / "spec.json")]
 
-    monkeypatch.setattr(search.subprocess, "Popen", Popen)
+    monkeypatch.setattr(search, "_command", command)
     monkeypatch.setattr(search, "_POLL", 0.01)
+
+
+def test_trials_are_trained_on_all_cards_of_the_slot(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = search._command(Path("trial-0"))
+    monkeypatch.setenv(CARDS, "2")
+
+    assert alone[1:] == ["-m", "trainer.runner", "trial-0/spec.json"]
+    assert search._command(Path("trial-0"))[1:] == ["-m", "trainer.runner.ranks", "2", "trial-0/spec.json"]
 
 
 def test_values_that_do_not_go_together_cost_their_trial_alone(tmp_path: Path, quick_runner: None) -> None:
@@ -140,6 +153,37 @@ def test_a_stopped_search_goes_on_with_the_trial_that_it_was_in(
     stopped, done = ended(tmp_path)
     assert (stopped["state"], done["state"]) == ("cancelled", "complete")
     assert (stopped["number"], stopped["parameters"]) == (done["number"], done["parameters"])
+
+
+def test_a_killed_search_goes_on_with_the_trial_that_it_was_in(tmp_path: Path, quick_runner: None) -> None:
+    path = a_search(tmp_path, ranges={"learning_rate": {"low": 2e-3, "high": 5e-3}}, trials=1)
+    code = (
+        "import sys; from pathlib import Path; from trainer.runner import execution, search; "
+        "search._command = lambda folder: [sys.executable, sys.argv[1], str(folder / 'spec.json')]; "
+        "execution.execute(Path(sys.argv[2]))"
+    )
+    killed = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "runner.py"), str(path)])
+    while not events_of(tmp_path / "trial-0"):
+        assert killed.poll() is None
+        time.sleep(0.02)
+    killed.kill()
+    killed.wait()
+
+    assert execute(path) == FINISHED
+
+    running, again, done = [event for event in events_of(tmp_path) if event["kind"] == "trial"]
+    assert [event["state"] for event in (running, again, done)] == ["running", "running", "complete"]
+    assert (running["number"], running["parameters"]) == (done["number"], done["parameters"])
+
+
+def test_a_machine_elsewhere_may_send_what_a_search_says(tmp_path: Path, quick_runner: None) -> None:
+    """However many evaluations a trial had."""
+    assert execute(a_search(tmp_path, ranges={"learning_rate": {"choices": [1e-6]}}, trials=1)) == FINISHED
+
+    for event in events_of(tmp_path):
+        check_event(event)
+    check_result(json.loads((tmp_path / "result.json").read_text()))
+    assert list(ended(tmp_path)[0]["values"])[-1] == "249"
 
 
 QUICK = {"ranges": {"learning_rate": {"choices": [1e-5]}}}
