@@ -17,10 +17,13 @@ def spec(**search: Any) -> RunSpec:
 
 
 def test_a_spec_says_its_whole_search_and_one_without_is_what_it_was() -> None:
-    searched = spec()
+    searched = spec(ranges=RANGE | {"max_grad_norm": {"choices": [1, 2.5]}})
 
     assert searched.search == {
-        "ranges": {"epochs": {"low": 1.0, "high": 2.0, "log": False}},
+        "ranges": {
+            "epochs": {"low": 1.0, "high": 2.0, "log": False},
+            "max_grad_norm": {"choices": [1.0, 2.5]},
+        },
         "metric": "loss",
         "direction": "minimize",
         "trials": 20,
