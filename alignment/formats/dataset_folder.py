@@ -104,8 +104,8 @@ def write_text(path: Path, text: str) -> None:
 
 def read_split(folder: Path, split: str) -> Iterator[PreferenceRow]:
     """The rows of one split, in order. Raises OSError or pyarrow's ArrowException."""
-    with pq.ParquetFile(folder / f"{split}.parquet") as file:
-        for batch in file.iter_batches(batch_size=_BATCH):
+    with pq.ParquetFile(folder / f"{split}.parquet", pre_buffer=False) as file:
+        for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
             yield from batch.to_pylist()
 
 
