@@ -31,9 +31,7 @@ class _Range(NamedTuple):
 
     def of(self, path: str) -> Q:
         """What points at one of them by ``path``: two bounds cost nothing, where a list of ids costs more than rows."""
-        return Q(
-            (f"{path}__project", self.project), (f"{path}__gt", self.after), (f"{path}__lte", self.last)
-        )
+        return Q((f"{path}__project", self.project), (f"{path}__gt", self.after), (f"{path}__lte", self.last))
 
 
 def project_records(project: Project) -> Iterator[ComparisonRecord]:
@@ -105,7 +103,9 @@ def _judgments(
         "judgment_id", "position", "start", "end", "comment",
     )  # fmt: skip
     flags = _grouped(Flag.objects.filter(current, settled_at=None).order_by("pk"), "judgment_id", "kind")
-    rows = Judgment.objects.filter(among.of("comparison"), current=True).order_by("pk").values_list(*_JUDGMENT)
+    rows = (
+        Judgment.objects.filter(among.of("comparison"), current=True).order_by("pk").values_list(*_JUDGMENT)
+    )
     found: dict[int, list[JudgmentRecord]] = {}
     for pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, rationale, *rest in rows:
         all_bad, seconds, at, adjudicates = rest
