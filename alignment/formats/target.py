@@ -27,7 +27,7 @@ from alignment.formats.source import FormatError
 PARQUET = ".parquet"
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", PARQUET, ".zip")
 ZIP = ".zip"  # JSON lines with what belongs beside them
-_PARQUET_BATCH = 1000
+_PARQUET_BATCH = 500
 _CHUNK = 1 << 20  # bytes of JSON lines that are compressed, or written, at once
 _ENCODE = msgspec.json.Encoder().encode
 

@@ -9,10 +9,7 @@ here judges with it: an import gives nothing new in their name.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
-
-from django.db.models import Model
 
 from feedback.actions.copying import store_new
 from feedback.actions.judgment_rows import JudgmentReader, JudgmentRows, Placed, content_id
@@ -23,9 +20,9 @@ _JUDGMENT = (
     "comparison_id", "rater_id", "submission_id", "outcome", "ranking", "strength", "shown", "all_bad", "adjudicates",
     "rationale", "seconds", "at",
 )  # fmt: skip
-_SCORE = ("judgment_id", "criterion_id", "position", "value")
-_SPAN = ("judgment_id", "position", "start", "end", "comment")
-_FLAG = ("judgment_id", "comparison_id", "kind")
+_SCORE = ("criterion_id", "position", "value")
+_SPAN = ("position", "start", "end", "comment")
+_FLAG = ("comparison_id", "kind")
 DECIDED = 0  # stands for the rater of an adjudication, of which a comparison has one, whoever made it
 
 
@@ -142,10 +139,11 @@ def _identity(judgment: Judgment) -> tuple[int, int]:
 def _known(comparisons: set[int]) -> _Known:
     known = _Known()
     rows = Judgment.objects.filter(comparison__in=comparisons)
-    for judgment in rows.only("comparison_id", "rater_id", "submission_id", "current", "adjudicates"):
-        known.submissions.add((judgment.rater_id, judgment.submission_id))
-        if judgment.current:
-            known.current[_identity(judgment)] = judgment.submission_id
+    columns = ("comparison_id", "rater_id", "submission_id", "current", "adjudicates")
+    for comparison, rater, submission, current, adjudicates in rows.values_list(*columns):
+        known.submissions.add((rater, submission))
+        if current:
+            known.current[(comparison, DECIDED if adjudicates else rater)] = submission
     return known
 
 
@@ -168,15 +166,13 @@ def _save(arrived: list[_Arrived]) -> None:
     )
     for each, key in zip(arrived, keys, strict=True):
         each.row.pk = key
-    for model, names, parts in (
-        (Score, _SCORE, "scores"),
-        (Span, _SPAN, "spans"),
-        (Flag, _FLAG, "flags"),
-    ):
-        rows = (part for each in arrived for part in getattr(each.rows, parts))
-        store_new(model, names, ([_value(part, name) for name in names] for part in rows))
-
-
-def _value(part: Model, name: str) -> Any:
-    # The judgment got its key after its parts were made.
-    return part.judgment.pk if name == "judgment_id" else getattr(part, name)
+    for model, names, parts in ((Score, _SCORE, "scores"), (Span, _SPAN, "spans"), (Flag, _FLAG, "flags")):
+        store_new(
+            model,
+            ("judgment_id", *names),
+            (
+                [each.row.pk, *(getattr(part, name) for name in names)]
+                for each in arrived
+                for part in getattr(each.rows, parts)
+            ),
+        )
