@@ -221,6 +221,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "JobStateEnum": "feedback.models.JobState",
         "OutcomeEnum": "feedback.models.Outcome",
+        "RaterKindEnum": "feedback.models.RaterKind",
+        "ModelKindEnum": "trainer.models.ModelKind",
         "AnswerOutcomeEnum": ["ranked", "skipped"],
     },
 }

@@ -4,9 +4,9 @@ Each page is a handful of plain queries; objects of the models, with all their r
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from alignment.models import Asking
 from feedback.models import Comparison, Flag, Judgment, Project, Purpose, Score, Slot, Span
@@ -23,20 +23,31 @@ _JUDGMENT = (
 )  # fmt: skip
 
 
+class _Range(NamedTuple):
+    """The project's comparisons from ``after`` to ``last``. Repeats that lie between are read and passed over."""
+
+    project: int
+    after: int
+    last: int
+
+    def of(self, path: str) -> Q:
+        """What points at one of them by ``path``: two bounds cost nothing, where a list of ids costs more than rows."""
+        return Q((f"{path}__project", self.project), (f"{path}__gt", self.after), (f"{path}__lte", self.last))
+
+
 def project_records(project: Project) -> Iterator[ComparisonRecord]:
     """Every comparison but the repeats, with its current judgments: no long query, constant memory."""
     after = 0
     wanted = Comparison.objects.filter(project=project).exclude(purpose=Purpose.REPEAT).order_by("pk")
     while page := list(wanted.filter(pk__gt=after).values_list(*_COMPARISON)[:_PAGE]):
-        after = page[-1][0]
-        ids = [pk for pk, *_ in page]
-        responses = _responses(ids)
+        among = _Range(project.pk, after, after := page[-1][0])
+        responses = _responses(among)
         tags = _grouped(
-            Comparison.tags.through.objects.filter(comparison__in=ids).order_by("tag__name"),
+            Comparison.tags.through.objects.filter(among.of("comparison")).order_by("tag__name"),
             "comparison_id",
             "tag__name",
         )
-        judgments = _judgments(ids, responses)
+        judgments = _judgments(among, responses)
         for pk, external_id, messages, reference, metadata, purpose, ranking, explanation in page:
             known = ranking is not None
             keys = [response.key for response in responses[pk]]
@@ -77,26 +88,28 @@ def not_in_a_backup(project: Project) -> Iterator[str]:
         yield "the rubric: scores need one with the same criteria where they are imported"
 
 
-def _responses(ids: Sequence[int]) -> dict[int, list[ResponseRecord]]:
-    slots = Slot.objects.filter(comparison__in=ids).order_by("comparison", "position")
+def _responses(among: _Range) -> dict[int, list[ResponseRecord]]:
+    slots = Slot.objects.filter(among.of("comparison")).order_by("comparison", "position")
     found = _grouped(slots, "comparison_id", "key", "response__source", "response__text")
     return {pk: [ResponseRecord(*each) for each in rows] for pk, rows in found.items()}
 
 
 def _judgments(
-    ids: Sequence[int], responses: Mapping[int, Sequence[ResponseRecord]]
+    among: _Range, responses: Mapping[int, Sequence[ResponseRecord]]
 ) -> dict[int, list[JudgmentRecord]]:
-    current = {"judgment__comparison__in": ids, "judgment__current": True}
+    current = among.of("judgment__comparison") & Q(judgment__current=True)
     scores = _grouped(
-        Score.objects.filter(**current).order_by("judgment", "position", "criterion__position"),
+        Score.objects.filter(current).order_by("judgment", "position", "criterion__position"),
         "judgment_id", "position", "criterion__name", "value",
     )  # fmt: skip
     spans = _grouped(
-        Span.objects.filter(**current).order_by("judgment", "position", "start", "pk"),
+        Span.objects.filter(current).order_by("judgment", "position", "start", "pk"),
         "judgment_id", "position", "start", "end", "comment",
     )  # fmt: skip
-    flags = _grouped(Flag.objects.filter(**current, settled_at=None).order_by("pk"), "judgment_id", "kind")
-    rows = Judgment.objects.filter(comparison__in=ids, current=True).order_by("pk").values_list(*_JUDGMENT)
+    flags = _grouped(Flag.objects.filter(current, settled_at=None).order_by("pk"), "judgment_id", "kind")
+    rows = (
+        Judgment.objects.filter(among.of("comparison"), current=True).order_by("pk").values_list(*_JUDGMENT)
+    )
     found: dict[int, list[JudgmentRecord]] = {}
     for pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, rationale, *rest in rows:
         all_bad, seconds, at, adjudicates = rest

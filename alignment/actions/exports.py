@@ -14,18 +14,20 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from alignment.actions.backups import not_in_a_backup, project_records
-from alignment.actions.snapshots import snapshot_folder, verify_snapshot
+from alignment.actions.snapshots import frozen_rows, snapshot_folder, verify_snapshot
 from alignment.formats.concord import row_from
-from alignment.formats.dataset_folder import CARD, MANIFEST, SPLITS, read_split
+from alignment.formats.dataset_folder import CARD, MANIFEST, SPLITS
 from alignment.formats.openai_reinforcement import NAME as REINFORCEMENT
-from alignment.formats.registry import FOLDER, WRITERS, Writer, with_grader
+from alignment.formats.registry import FOLDER, PREFERENCE, WRITERS, Writer, with_grader
 from alignment.formats.source import FormatError
 from alignment.formats.target import (
+    PARQUET,
     ZIP,
     add_file,
     add_json,
     add_rows,
     check_target,
+    copy_file,
     replacing_zip,
     write_beside,
     write_rows,
@@ -161,8 +163,12 @@ def _export_project(project: Project, writer: Writer, path: Path, by: Person) ->
 def _export_snapshot(
     project: Project, writer: Writer, path: Path, by: Person, snapshot: Snapshot, split: str
 ) -> ExportSummary:
-    verify_snapshot(snapshot=snapshot)
-    summary = _write(writer, read_split(snapshot_folder(snapshot), split), path, writer.not_held)
+    rows = frozen_rows(snapshot=snapshot, split=split)
+    if writer is WRITERS[PREFERENCE] and path.name.endswith(PARQUET):
+        summary = ExportSummary(path, sum(1 for _row in rows), writer.not_held)
+        copy_file(snapshot_folder(snapshot) / f"{split}{PARQUET}", path)  # is what would be written
+    else:
+        summary = _write(writer, rows, path, writer.not_held)
     record(by=by, verb="export", target=snapshot, project=project, rows=summary.rows, split=split)
     return summary
 
@@ -172,7 +178,7 @@ def _write(writer: Writer, rows: Rows, path: Path, not_held: tuple[str, ...]) ->
     converted = writer.convert(rows, left_out)
     if path.name.endswith(ZIP):
         return _write_zip(writer, converted, path, not_held, left_out)
-    if path.name.endswith(".parquet"):
+    if path.name.endswith(PARQUET):
         count = write_rows(path, map(writer.parquet_row, converted), writer.schema)
     else:
         count = write_rows(path, converted)

@@ -8,7 +8,7 @@ there.
 import json
 import os
 import shutil
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,9 +34,11 @@ from alignment.formats.dataset_folder import (
     CARD,
     MANIFEST,
     SPLITS,
+    DamagedError,
     SplitTally,
     addressed,
     problem_with,
+    verified_rows,
     write_splits,
     write_text,
 )
@@ -129,12 +131,19 @@ def labels_changed(labelling: Labelling) -> bool:
 
 def verify_snapshot(*, snapshot: Snapshot) -> None:
     """Read the snapshot's files again. Refused where they do not hold what was frozen."""
-    problem = problem_with(snapshot_folder(snapshot), snapshot.manifest)
-    if problem:
+    for split in SPLITS:
+        deque(frozen_rows(snapshot=snapshot, split=split), maxlen=0)
+
+
+def frozen_rows(*, snapshot: Snapshot, split: str) -> Iterator[PreferenceRow]:
+    """The rows of one split, in order; Refused, at their end at the latest, unless they are what was frozen."""
+    try:
+        yield from verified_rows(snapshot_folder(snapshot), snapshot.manifest, split)
+    except DamagedError as damaged:
         raise Refused(
             _("%(snapshot)s can not be used: %(problem)s. Freeze its labels again.")
-            % {"snapshot": str(snapshot).capitalize(), "problem": problem}
-        )
+            % {"snapshot": str(snapshot).capitalize(), "problem": damaged}
+        ) from damaged
 
 
 def snapshot_folder(snapshot: Snapshot) -> Path:

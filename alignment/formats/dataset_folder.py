@@ -8,24 +8,44 @@ files, which differ between versions of the library that writes them. Nothing he
 import hashlib
 import json
 import os
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from alignment.formats.preference import SCHEMA, PreferenceRow
 from alignment.formats.target import background_parquet
-from feedback.hashing import canonical_json, content_sha256
+from feedback.hashing import content_sha256
 
 SPLITS = ("train", "test")
 MANIFEST = "manifest.json"
 CARD = "README.md"
 VERSION = "concord-snapshot-2"
 _BATCH = 1000
+_NUMBERS = [field.name for field in SCHEMA if pa.types.is_floating(field.type)]
+_ENCODE = msgspec.json.Encoder(order="sorted").encode
+
+
+class DamagedError(ValueError):
+    """A dataset's folder does not hold what its manifest says. Carries what is wrong, a clause."""
+
+
+def canonical_line(row: PreferenceRow) -> bytes:
+    """``feedback.hashing.canonical_json`` of a row, as a line: the same bytes, made five times as fast.
+
+    The two write a number with an exponent differently; that one is written as there. Raises ValueError for one that is
+    infinite or none.
+    """
+    for name in _NUMBERS:
+        value = row.get(name)
+        if value and not 1e-4 <= abs(value) < 1e16:
+            row = {**row, name: msgspec.Raw(json.dumps(value, allow_nan=False).encode())}
+    return _ENCODE(row) + b"\n"
 
 
 class SplitTally:
@@ -39,7 +59,7 @@ class SplitTally:
         self._last: tuple[str, str] = ("", "")
 
     def add(self, row: PreferenceRow) -> None:
-        self._digest.update(canonical_json(row).encode() + b"\n")
+        self._digest.update(canonical_line(row))
         self.rows += 1
         prompt, comparison = row["prompt_sha256"], row["comparison"]
         self.prompts += prompt != self._last[0]
@@ -85,26 +105,37 @@ def write_text(path: Path, text: str) -> None:
 
 def read_split(folder: Path, split: str) -> Iterator[PreferenceRow]:
     """The rows of one split, in order. Raises OSError or pyarrow's ArrowException."""
-    with pq.ParquetFile(folder / f"{split}.parquet") as file:
-        for batch in file.iter_batches(batch_size=_BATCH):
+    with pq.ParquetFile(folder / f"{split}.parquet", pre_buffer=False) as file:
+        for batch in file.iter_batches(batch_size=_BATCH, use_threads=False):
             yield from batch.to_pylist()
+
+
+def verified_rows(folder: Path, manifest: Mapping[str, Any], split: str) -> Iterator[PreferenceRow]:
+    """The rows of one split, in order; then DamagedError unless all of them were those of the manifest."""
+    if not folder.is_dir():
+        raise DamagedError("its folder is gone")
+    digest = hashlib.sha256()
+    try:
+        if json.loads((folder / MANIFEST).read_text(encoding="utf-8")) != manifest:
+            raise DamagedError(f"its {MANIFEST} was changed")
+        for row in read_split(folder, split):
+            digest.update(canonical_line(row))
+            yield row
+    except (OSError, ValueError, pa.ArrowException) as error:
+        if isinstance(error, DamagedError):
+            raise
+        raise DamagedError(f"it can not be read ({str(error).splitlines()[0].rstrip('.')})") from error
+    if digest.hexdigest() != manifest["splits"][split]["sha256"]:
+        raise DamagedError(f"its {split} rows were changed")
 
 
 def problem_with(folder: Path, manifest: Mapping[str, Any]) -> str | None:
     """What is wrong with a dataset's folder as a clause, or None where it holds what its manifest says."""
-    if not folder.is_dir():
-        return "its folder is gone"
     try:
-        if json.loads((folder / MANIFEST).read_text(encoding="utf-8")) != manifest:
-            return f"its {MANIFEST} was changed"
         for split in SPLITS:
-            tally = SplitTally()
-            for row in read_split(folder, split):
-                tally.add(row)
-            if tally.sha256() != manifest["splits"][split]["sha256"]:
-                return f"its {split} rows were changed"
-    except (OSError, ValueError, pa.ArrowException) as error:
-        return f"it can not be read ({str(error).splitlines()[0].rstrip('.')})"
+            deque(verified_rows(folder, manifest, split), maxlen=0)
+    except DamagedError as damaged:
+        return str(damaged)
     return None
 
 

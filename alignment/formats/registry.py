@@ -42,6 +42,7 @@ from feedback.records import ComparisonRecord, Rejection
 AUTO = "auto"
 PAIRS = "pairs"
 CONCORD = "concord"
+PREFERENCE = "preference"  # a snapshot's rows as they are
 FOLDER = "dataset-folder"  # a snapshot as it lies there, both splits with manifest and card
 SAMPLE = 100  # rows that are looked at to recognise a format
 
@@ -98,7 +99,7 @@ _BEST = ("margin", "scores", *_LINEAGE)  # of the best answer only
 _PROMPTS = ("answers", *_BEST)
 WRITERS: dict[str, Writer] = {
     CONCORD: Writer("project", _unchanged, concord.SCHEMA, parquet_row=concord.parquet_row),
-    "preference": Writer("snapshot", _unchanged, preference.SCHEMA),
+    PREFERENCE: Writer("snapshot", _unchanged, preference.SCHEMA),
     "trl-kto": Writer("snapshot", trl_kto.convert, trl_kto.SCHEMA, _BEST),
     "prompt-only": Writer("snapshot", prompt_only.convert, None, _PROMPTS),
     "sft": Writer("snapshot", sft.convert, sft.SCHEMA, _BEST),

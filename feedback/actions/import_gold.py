@@ -2,17 +2,17 @@
 
 from collections.abc import Callable, Iterable, Mapping
 
-from feedback.actions.judgment_rows import Placed
+from feedback.actions.judgment_rows import Placed, Stored
 from feedback.answers import dense_ranks
-from feedback.models import Comparison, GoldAnswer
+from feedback.models import GoldAnswer
 from feedback.records import ComparisonRecord, GoldRecord, Rejection
 
 
-def store_gold(new: Iterable[tuple[ComparisonRecord, Comparison]]) -> None:
+def store_gold(new: Iterable[tuple[ComparisonRecord, Stored]]) -> None:
     """Store the known answers of comparisons that were just made; their canonical order is their record's."""
     GoldAnswer.objects.bulk_create(
         GoldAnswer(
-            comparison=row,
+            comparison_id=row.pk,
             ranking=_ranking(record.gold, {each.key: at for at, each in enumerate(record.responses)}),
             explanation=record.gold.explanation,
         )

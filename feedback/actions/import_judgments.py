@@ -6,17 +6,23 @@ rejected, since only one judgment of a rater counts and an import overwrites non
 here judges with it: an import gives nothing new in their name.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from feedback.actions.assignments import fill_slots
 from feedback.actions.copying import store_new
 from feedback.actions.judgment_rows import JudgmentReader, JudgmentRows, Placed, content_id
-from feedback.actions.review_items import weigh
 from feedback.models import Flag, Judgment, Outcome, Project, RaterKind, Score, Span
 from feedback.records import BadRecord, Rejection
 
+_JUDGMENT = (
+    "comparison_id", "rater_id", "submission_id", "outcome", "ranking", "strength", "shown", "all_bad", "adjudicates",
+    "rationale", "seconds", "at",
+)  # fmt: skip
+_SCORE = ("criterion_id", "position", "value")
+_SPAN = ("position", "start", "end", "comment")
+_FLAG = ("comparison_id", "kind")
 DECIDED = 0  # stands for the rater of an adjudication, of which a comparison has one, whoever made it
 
 
@@ -49,6 +55,26 @@ class _Known:
     submissions: set[tuple[int, UUID]] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class StoredJudgments:
+    """The judgments that are new, and how many were there."""
+
+    new: list[_Arrived]
+    unchanged: int
+
+    def people(self) -> set[int]:
+        """The comparisons that people have judged anew."""
+        return {each.row.comparison_id for each in self.new if each.is_persons}
+
+    def taken(self) -> Counter[int]:
+        """How many slots of each comparison they take."""
+        return Counter(
+            each.row.comparison_id
+            for each in self.new
+            if each.is_persons and each.row.outcome != Outcome.SKIPPED and not each.row.adjudicates
+        )
+
+
 class JudgmentStore:
     """One import's judgments."""
 
@@ -56,8 +82,8 @@ class JudgmentStore:
         self.reject = reject
         self.reader = JudgmentReader(project)
 
-    def store(self, placed: list[Placed]) -> tuple[int, int]:
-        """Store the judgments of a batch; returns how many are new and how many were there."""
+    def store(self, placed: list[Placed]) -> "StoredJudgments":
+        """Store the judgments of a batch. What they mean for queue and review is the caller's to do."""
         arrived = [each for one in placed for each in self._arrived(one)]
         known = _known({each.row.comparison_id for each in arrived})
         new: dict[tuple[int, int], _Arrived] = {}
@@ -75,7 +101,7 @@ class JudgmentStore:
                 known.current[each.identity] = each.row.submission_id
                 known.submissions.add((each.row.rater_id, each.row.submission_id))
         _save(list(new.values()))
-        return len(new), unchanged + self._settle(differing)
+        return StoredJudgments(list(new.values()), unchanged + self._settle(differing))
 
     def _reject_a_members(self, each: _Arrived) -> None:
         reason = f"{each.row.rater.name} has an account in this project, and judges with it"
@@ -113,10 +139,11 @@ def _identity(judgment: Judgment) -> tuple[int, int]:
 def _known(comparisons: set[int]) -> _Known:
     known = _Known()
     rows = Judgment.objects.filter(comparison__in=comparisons)
-    for judgment in rows.only("comparison_id", "rater_id", "submission_id", "current", "adjudicates"):
-        known.submissions.add((judgment.rater_id, judgment.submission_id))
-        if judgment.current:
-            known.current[_identity(judgment)] = judgment.submission_id
+    columns = ("comparison_id", "rater_id", "submission_id", "current", "adjudicates")
+    for comparison, rater, submission, current, adjudicates in rows.values_list(*columns):
+        known.submissions.add((rater, submission))
+        if current:
+            known.current[(comparison, DECIDED if adjudicates else rater)] = submission
     return known
 
 
@@ -126,19 +153,26 @@ def _contents(comparisons: set[int]) -> dict[tuple[int, int], UUID]:
         "rater", "comparison"
     )
     return {
-        _identity(row): content_id(row, list(row.scores.all()), list(row.spans.all()))
+        _identity(row): content_id(
+            row.comparison.external_id, row, list(row.scores.all()), list(row.spans.all())
+        )
         for row in rows.prefetch_related("scores__criterion", "spans")
     }
 
 
 def _save(arrived: list[_Arrived]) -> None:
-    store_new(Judgment, (each.row for each in arrived))
-    store_new(Score, (score for each in arrived for score in each.rows.scores))
-    store_new(Span, (span for each in arrived for span in each.rows.spans))
-    store_new(Flag, (flag for each in arrived for flag in each.rows.flags))
-    taken: dict[int, int] = {}
-    for each in arrived:
-        if each.is_persons and each.row.outcome != Outcome.SKIPPED and not each.row.adjudicates:
-            taken[each.row.comparison_id] = taken.get(each.row.comparison_id, 0) + 1
-    fill_slots(taken)
-    weigh({each.row.comparison_id for each in arrived if each.is_persons})
+    keys = store_new(
+        Judgment, _JUDGMENT, ([getattr(each.row, name) for name in _JUDGMENT] for each in arrived)
+    )
+    for each, key in zip(arrived, keys, strict=True):
+        each.row.pk = key
+    for model, names, parts in ((Score, _SCORE, "scores"), (Span, _SPAN, "spans"), (Flag, _FLAG, "flags")):
+        store_new(
+            model,
+            ("judgment_id", *names),
+            (
+                [each.row.pk, *(getattr(part, name) for name in names)]
+                for each in arrived
+                for part in getattr(each.rows, parts)
+            ),
+        )

@@ -6,7 +6,7 @@ reason; nothing that is stored is overwritten. Judgments are stored by
 ``feedback.actions.import_judgments``.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from django.db import connection, transaction
@@ -15,8 +15,10 @@ from feedback.actions.audit import record as audit
 from feedback.actions.copying import store_new
 from feedback.actions.import_gold import reject_other_gold, store_gold
 from feedback.actions.import_judgments import JudgmentStore
-from feedback.actions.judgment_rows import Placed
+from feedback.actions.judgment_rows import Placed, Stored
+from feedback.actions.review_items import weigh, weigh_new
 from feedback.actions.slices import Asked, RulesConflict, SliceRules
+from feedback.actions.slots import fill_slots
 from feedback.hashing import content_sha256
 from feedback.models import (
     Comparison,
@@ -34,6 +36,7 @@ from feedback.people import Person
 from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
 from feedback.statements import refresh_statistics
 
+Positions = dict[tuple[str, str], int]  # of a comparison's responses, by their sources and hashes
 BATCH = 200  # records a transaction: people at work on SQLite wait for one batch at most
 LARGE_BATCH = 1000  # on PostgreSQL, where they do not wait
 GROWING = (Prompt, Response, Comparison, Slot, QueueItem, Judgment, ReviewItem, Comparison.tags.through)
@@ -115,6 +118,10 @@ class _Incoming:
     def id(self) -> str:
         return self.record.key or f"sha256:{self.content}"
 
+    @property
+    def purpose(self) -> str:
+        return self.record.gold.use if self.record.gold else self.record.purpose
+
 
 class _Counted:
     def __init__(self, reject: Callable[[Rejection], None]) -> None:
@@ -180,12 +187,17 @@ class _Store:
         self.rules = SliceRules(Project.objects.select_for_update(no_key=True).get(pk=self.project.pk))
         incoming = [_hashed(record) for record in batch if self._is_sound(record)]
         prompts = self._prompts(incoming)
-        placed = self._comparisons(incoming, prompts)
+        placed, made = self._comparisons(incoming, prompts)
         agreeing = reject_other_gold(placed, self.reject)
         self.summary.comparisons_unchanged -= len(placed) - len(agreeing)
-        new, unchanged = self.judgments.store(agreeing)
-        self.summary.judgments_new += new
-        self.summary.judgments_unchanged += unchanged
+        judgments = self.judgments.store(agreeing)
+        taken, people = judgments.taken(), judgments.people()
+        self._queue(made, taken)
+        fill_slots({pk: count for pk, count in taken.items() if pk not in made})
+        weigh_new(people & made.keys(), project_id=self.project.pk)
+        weigh(people - made.keys())
+        self.summary.judgments_new += len(judgments.new)
+        self.summary.judgments_unchanged += judgments.unchanged
 
     def _is_sound(self, record: ComparisonRecord) -> bool:
         try:
@@ -209,32 +221,34 @@ class _Store:
     def _prompts(self, incoming: list[_Incoming]) -> dict[str, int]:
         wanted = {each.prompt: each.record for each in incoming}
         known = self._prompt_ids(wanted)
-        store_new(
+        new = {sha256: record for sha256, record in wanted.items() if sha256 not in known}
+        keys = store_new(
             Prompt,
+            ("project_id", "sha256", "messages", "reference"),
             (
-                Prompt(
-                    project=self.project,
-                    sha256=sha256,
-                    messages=_messages(record.prompt),
-                    reference=record.reference,
-                )
-                for sha256, record in wanted.items()
-                if sha256 not in known
+                [self.project.pk, sha256, _messages(record.prompt), record.reference]
+                for sha256, record in new.items()
             ),
             ignore_conflicts=True,
         )
-        return known if len(known) == len(wanted) else self._prompt_ids(wanted)
+        return known | (dict(zip(new, keys, strict=True)) if keys else self._prompt_ids(new))
 
     def _prompt_ids(self, hashes: Iterable[str]) -> dict[str, int]:
         rows = Prompt.objects.filter(project=self.project, sha256__in=list(hashes))
         return dict(rows.values_list("sha256", "pk"))
 
-    def _comparisons(self, incoming: list[_Incoming], prompts: dict[str, int]) -> list[Placed]:
-        """Each record with its comparison, made where it is new; a contradiction is rejected."""
-        ids = {each.id for each in incoming}
-        contents = dict(
-            self.project.comparisons.filter(external_id__in=ids).values_list("external_id", "content_sha256")
-        )
+    def _comparisons(
+        self, incoming: list[_Incoming], prompts: dict[str, int]
+    ) -> tuple[list[Placed], dict[int, _Incoming]]:
+        """Each record with its comparison, and those that were made for it; a contradiction is rejected."""
+        rows = self.project.comparisons.filter(external_id__in={each.id for each in incoming})
+        known = {
+            external_id: (Stored(pk, external_id, purpose), content)
+            for pk, external_id, purpose, content in rows.values_list(
+                "pk", "external_id", "purpose", "content_sha256"
+            )
+        }
+        contents = {external_id: content for external_id, (_stored, content) in known.items()}
         new: dict[str, _Incoming] = {}
         agreeing = []
         for each in incoming:
@@ -250,67 +264,82 @@ class _Store:
                 self.reject(Rejection(each.record.line, reason, "id"))
                 continue
             agreeing.append(each)
-        self._create(new, prompts)
-        stored = self.project.comparisons.filter(external_id__in={each.id for each in agreeing}).in_bulk(
-            field_name="pk"
-        )
-        by_id = {row.external_id: row for row in stored.values()}
-        return self._placed([(each, by_id[each.id]) for each in agreeing])
+        made = self._create(new, prompts)
+        stored = made | {external_id: row for external_id, (row, _content) in known.items()}
+        positions = {made[key].pk: _positions(each) for key, each in new.items()}
+        positions |= _stored_positions({stored[each.id].pk for each in agreeing} - positions.keys())
+        placed = [
+            Placed(each.record, row, _by_key(each, positions[row.pk]))
+            for each in agreeing
+            for row in (stored[each.id],)
+        ]
+        return placed, {made[key].pk: each for key, each in new.items()}
 
-    def _create(self, new: dict[str, _Incoming], prompts: dict[str, int]) -> None:
+    def _create(self, new: dict[str, _Incoming], prompts: dict[str, int]) -> dict[str, Stored]:
         responses = self._responses(list(new.values()), prompts)
-        rows = {
-            key: Comparison(
-                project=self.project,
-                prompt_id=prompts[each.prompt],
-                external_id=key,
-                content_sha256=each.content,
-                purpose=each.record.gold.use if each.record.gold else each.record.purpose,
-                overlap=self._asked(each.record).overlap,
-                metadata=dict(each.record.metadata),
-            )
-            for key, each in new.items()
+        keys = store_new(
+            Comparison,
+            (
+                "project_id", "prompt_id", "external_id", "content_sha256", "purpose", "overlap", "metadata"
+            ),
+            (
+                [
+                    self.project.pk, prompts[each.prompt], key, each.content, each.purpose,
+                    self._asked(each.record).overlap, dict(each.record.metadata),
+                ]
+                for key, each in new.items()
+            ),
+        )  # fmt: skip
+        made = {
+            each.id: Stored(pk, each.id, each.purpose) for pk, each in zip(keys, new.values(), strict=True)
         }
-        store_new(Comparison, rows.values())
         store_new(
             Slot,
+            ("comparison_id", "response_id", "position", "key"),
             (
-                Slot(
-                    comparison=rows[key],
-                    response_id=responses[(rows[key].prompt_id, *identity)],
-                    position=position,
-                    key=response.key,
-                )
+                [made[key].pk, responses[(prompts[each.prompt], *identity)], position, response.key]
                 for key, each in new.items()
                 for position, (response, identity) in enumerate(
                     zip(each.record.responses, each.responses, strict=True)
                 )
             ),
         )
-        store_gold((each.record, rows[key]) for key, each in new.items())
-        store_new(
-            QueueItem,
-            (
-                QueueItem(
-                    comparison=rows[key],
-                    project_id=self.project.pk,
-                    pool_id=self.rules.pool(self._asked(each.record)),
-                    slots_free=rows[key].overlap,
-                    responses=len(each.record.responses),
-                )
-                for key, each in new.items()
-                if not each.record.gold
-            ),
-        )
+        store_gold((each.record, made[key]) for key, each in new.items())
         store_new(
             Comparison.tags.through,
+            ("comparison_id", "tag_id"),
             (
-                Comparison.tags.through(comparison_id=rows[key].pk, tag_id=self._tag(tag).pk)
+                [made[key].pk, self._tag(tag).pk]
                 for key, each in new.items()
                 for tag in dict.fromkeys(each.record.tags)
             ),
         )
-        self.summary.comparisons_new += len(rows)
+        self.summary.comparisons_new += len(made)
+        return made
+
+    def _queue(self, made: dict[int, _Incoming], taken: Mapping[int, int]) -> None:
+        """Put new comparisons into the queue: with the slots that are left, widened where that many are not asked."""
+        asked = {pk: self._asked(each.record) for pk, each in made.items() if not each.record.gold}
+        store_new(
+            QueueItem,
+            ("comparison_id", "project_id", "pool_id", "slots_free", "responses"),
+            (
+                [
+                    pk,
+                    self.project.pk,
+                    self.rules.pool(of),
+                    max(0, of.overlap - taken.get(pk, 0)),
+                    len(made[pk].record.responses),
+                ]
+                for pk, of in asked.items()
+            ),
+        )
+        widened: dict[int, list[int]] = {}
+        for pk, of in asked.items():
+            if taken.get(pk, 0) > of.overlap:
+                widened.setdefault(taken[pk], []).append(pk)
+        for overlap, pks in widened.items():
+            Comparison.objects.filter(pk__in=pks).update(overlap=overlap)
 
     def _responses(
         self, incoming: list[_Incoming], prompts: dict[str, int]
@@ -320,14 +349,14 @@ class _Store:
             for each in incoming
             for response, identity in zip(each.record.responses, each.responses, strict=True)
         }
-        store_new(
+        keys = store_new(
             Response,
-            (
-                Response(prompt_id=prompt, source=source, sha256=sha256, text=text)
-                for (prompt, source, sha256), text in wanted.items()
-            ),
+            ("prompt_id", "source", "sha256", "text"),
+            ([*identity, text] for identity, text in wanted.items()),
             ignore_conflicts=True,
         )
+        if keys:
+            return dict(zip(wanted, keys, strict=True))
         stored = Response.objects.filter(prompt__in={prompt for prompt, _, _ in wanted})
         return {
             (row[0], row[1], row[2]): row[3]
@@ -339,24 +368,27 @@ class _Store:
             self.tags[name], _ = Tag.objects.get_or_create(project=self.project, name=name)
         return self.tags[name]
 
-    def _placed(self, stored: list[tuple[_Incoming, Comparison]]) -> list[Placed]:
-        """Where each record's responses stand in the canonical order of its comparison."""
-        slots = Slot.objects.filter(comparison__in={row.pk for _, row in stored})
-        positions: dict[int, dict[tuple[str, str], int]] = {}
-        rows = slots.values_list("comparison_id", "response__source", "response__sha256", "position")
-        for comparison_id, source, sha256, position in rows:
-            positions.setdefault(comparison_id, {})[(source, sha256)] = position
-        return [
-            Placed(
-                each.record,
-                row,
-                {
-                    response.key: positions[row.pk][identity]
-                    for response, identity in zip(each.record.responses, each.responses, strict=True)
-                },
-            )
-            for each, row in stored
-        ]
+
+def _positions(each: _Incoming) -> Positions:
+    """The canonical order of a comparison's responses is that of the record it was made of."""
+    return {identity: position for position, identity in enumerate(each.responses)}
+
+
+def _stored_positions(comparison_ids: set[int]) -> dict[int, Positions]:
+    slots = Slot.objects.filter(comparison__in=comparison_ids)
+    found: dict[int, Positions] = {}
+    rows = slots.values_list("comparison_id", "response__source", "response__sha256", "position")
+    for comparison_id, source, sha256, position in rows:
+        found.setdefault(comparison_id, {})[(source, sha256)] = position
+    return found
+
+
+def _by_key(each: _Incoming, positions: Positions) -> dict[str, int]:
+    """Where each of a record's response keys stands in the canonical order of its comparison."""
+    return {
+        response.key: positions[identity]
+        for response, identity in zip(each.record.responses, each.responses, strict=True)
+    }
 
 
 def _hashed(record: ComparisonRecord) -> _Incoming:

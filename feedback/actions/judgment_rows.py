@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID, uuid5
 
 from django.utils import timezone
@@ -10,7 +11,6 @@ from django.utils import timezone
 from feedback.answers import LONGEST_COMMENT, MOST_SPANS, dense_ranks, verdict_problem
 from feedback.hashing import content_sha256
 from feedback.models import (
-    Comparison,
     Criterion,
     Flag,
     FlagKind,
@@ -37,12 +37,20 @@ SUBMISSIONS = UUID("6f0f7a3e-3f0e-5d6c-9d0b-6d2f5b6a9c11")  # namespace of the i
 MAX_STRENGTH = 100
 
 
+class Stored(NamedTuple):
+    """A comparison that is in the store."""
+
+    pk: int
+    external_id: str
+    purpose: str
+
+
 @dataclass(frozen=True)
 class Placed:
     """A record, its stored comparison, and the canonical position of each of the record's response keys."""
 
     record: ComparisonRecord
-    comparison: Comparison
+    comparison: Stored
     positions: Mapping[str, int]
 
 
@@ -68,7 +76,7 @@ class JudgmentReader:
         """Raises BadRecord, which names the field, for what can not be stored."""
         _check_values(record)
         judgment = Judgment(
-            comparison=placed.comparison,
+            comparison_id=placed.comparison.pk,
             rater=self._rater(record),
             outcome=record.outcome,
             ranking=_ranking(record, placed.positions),
@@ -82,8 +90,10 @@ class JudgmentReader:
         )
         scores = self._scores(judgment, placed.positions, record)
         spans = _spans(judgment, placed.positions, record.spans, placed.record.responses)
-        flags = [Flag(judgment=judgment, comparison=placed.comparison, kind=kind) for kind in record.flags]
-        judgment.submission_id = content_id(judgment, scores, spans)
+        flags = [
+            Flag(judgment=judgment, comparison_id=placed.comparison.pk, kind=kind) for kind in record.flags
+        ]
+        judgment.submission_id = content_id(placed.comparison.external_id, judgment, scores, spans)
         return JudgmentRows(judgment, scores, spans, flags)
 
     def _rater(self, record: JudgmentRecord) -> Rater:
@@ -125,7 +135,7 @@ class JudgmentReader:
         return criterion
 
 
-def content_id(judgment: Judgment, scores: Sequence[Score], spans: Sequence[Span]) -> UUID:
+def content_id(external_id: str, judgment: Judgment, scores: Sequence[Score], spans: Sequence[Span]) -> UUID:
     """The same words about the same comparison by the same rater have the same id in every file.
 
     Flags are no part of what was said: a reviewer settles them, and the judgment stays.
@@ -140,7 +150,7 @@ def content_id(judgment: Judgment, scores: Sequence[Score], spans: Sequence[Span
     ]
     said += [sorted((span.position, span.start, span.end, span.comment) for span in spans)] if spans else []
     said += [name for name in ("all_bad", "adjudicates") if getattr(judgment, name)]
-    return uuid5(SUBMISSIONS, content_sha256([judgment.comparison.external_id, rater.kind, rater.name, said]))
+    return uuid5(SUBMISSIONS, content_sha256([external_id, rater.kind, rater.name, said]))
 
 
 def _check_values(record: JudgmentRecord) -> None:

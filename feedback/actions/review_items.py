@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from django.db import connection
 
+from feedback.actions.copying import store_new
 from feedback.models import MEASURING, Comparison, Judgment, Outcome, Return, ReviewItem
 from feedback.models.fields import IntTupleField
 from feedback.rankings import Ranking, agreement_in_thousandths
@@ -80,6 +81,19 @@ def taken_back(judgment: Judgment) -> None:
 def weigh(comparison_ids: Collection[int]) -> None:
     """Make the rows of these comparisons say what their judgments do; inside a transaction."""
     _weigh(_lock(comparison_ids))
+
+
+def weigh_new(comparison_ids: Collection[int], *, project_id: int) -> None:
+    """Make the rows of comparisons that this transaction has made, which have none yet."""
+    said = _said(comparison_ids)
+    items = [
+        ReviewItem(comparison_id=pk, project_id=project_id, verdicts=0, agreement=1000, flags=0, returns=0)
+        for pk in sorted(comparison_ids)
+    ]
+    for item in items:
+        _weighed(item, said[item.pk])
+    names = ("comparison_id", "project_id", *_KEPT)
+    store_new(ReviewItem, names, ([getattr(item, name) for name in names] for item in items))
 
 
 def lock_item(comparison: Comparison) -> ReviewItem:

@@ -45,10 +45,17 @@ class SliceRules:
         self.project = project
         self._rules = {rule.tag.name: rule for rule in project.slice_rules.select_related("tag")}
         self._pools: dict[tuple[str, str], int] = {}
+        self._asked: dict[frozenset[str], Asked] = {}
 
     def asked(self, tags: Iterable[str]) -> Asked:
         """RulesConflict where the tags' rules can not be met together."""
-        rules = [self._rules[tag] for tag in sorted(set(tags)) if tag in self._rules]
+        ruled = frozenset(tag for tag in tags if tag in self._rules)
+        if ruled not in self._asked:
+            self._asked[ruled] = self._met_together(ruled)
+        return self._asked[ruled]
+
+    def _met_together(self, tags: Iterable[str]) -> Asked:
+        rules = [self._rules[tag] for tag in sorted(tags)]
         overlaps = [rule.overlap for rule in rules if rule.overlap is not None]
         return Asked(
             overlap=max(overlaps, default=self.project.overlap),

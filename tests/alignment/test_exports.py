@@ -168,6 +168,16 @@ def test_a_changed_snapshot_is_not_exported(snapshot, tmp_path):
         export(project=snapshot.project, format="preference", path=tmp_path / "x.jsonl", by=None)
 
 
+@pytest.mark.parametrize("name", ["x.parquet", "x.jsonl.zst"])
+def test_rows_that_were_changed_leave_the_earlier_file(snapshot, tmp_path, name):
+    folder = snapshot_folder(snapshot)
+    (folder / "test.parquet").replace(folder / "train.parquet")
+    (tmp_path / name).write_text("earlier")
+    with pytest.raises(Refused, match="its train rows were changed"):
+        export(project=snapshot.project, format="preference", path=tmp_path / name, by=None)
+    assert [(each.name, each.read_text()) for each in tmp_path.iterdir()] == [(name, "earlier")]
+
+
 def test_a_disk_that_takes_no_more_is_one_sentence_and_keeps_the_earlier_file(snapshot, tmp_path):
     path = tmp_path / "x.jsonl"
     path.write_text("earlier")

@@ -11,18 +11,13 @@ HARD = 'tab\t, line\n, backslash \\N \\. , quote " , é 👩🏽‍🚀, {"a": "
 
 @pytest.mark.django_db
 def test_rows_come_back_as_they_were_with_keys_for_what_points_at_them(project):
+    hard = [{"role": "user", "content": HARD}]
     prompts = [
-        Prompt(
-            project=project,
-            sha256=f"{number:064}",
-            messages=[{"role": "user", "content": HARD}],
-            reference=reference,
-        )
-        for number, reference in enumerate((None, "", HARD))
+        [project.pk, f"{number:064}", hard, reference] for number, reference in enumerate((None, "", HARD))
     ]
-    responses = [Response(prompt=prompt, source=HARD, sha256="0" * 64, text=HARD) for prompt in prompts]
-    store_new(Prompt, prompts)
-    store_new(Response, responses)
+    keys = store_new(Prompt, ("project_id", "sha256", "messages", "reference"), prompts)
+    responses = ([key, HARD, "0" * 64, HARD] for key in keys)
+    store_new(Response, ("prompt_id", "source", "sha256", "text"), responses)
     stored = Prompt.objects.filter(project=project).order_by("sha256")
     assert [(row.messages[0]["content"], row.reference) for row in stored] == [
         (HARD, None),
@@ -30,6 +25,7 @@ def test_rows_come_back_as_they_were_with_keys_for_what_points_at_them(project):
         (HARD, HARD),
     ]
     assert all(row.created_at for row in stored)
+    assert [row.pk for row in stored] == keys
     assert list(Response.objects.order_by("pk").values_list("prompt__sha256", "text")) == [
         (f"{number:064}", HARD) for number in range(3)
     ]
@@ -38,10 +34,10 @@ def test_rows_come_back_as_they_were_with_keys_for_what_points_at_them(project):
 
 @pytest.mark.django_db
 def test_what_is_there_already_is_passed_over_or_refused(project):
-    store_new(Tag, [Tag(project=project, name="a")])
-    both = [Tag(project=project, name=name) for name in "ab"]
-    store_new(Tag, both, ignore_conflicts=True)
+    columns = ("project_id", "name")
+    store_new(Tag, columns, [[project.pk, "a"]])
+    assert store_new(Tag, columns, ([project.pk, name] for name in "ab"), ignore_conflicts=True) == []
     assert sorted(project.tags.values_list("name", flat=True)) == ["a", "b"]
     with pytest.raises(IntegrityError), transaction.atomic():
-        store_new(Tag, [Tag(project=project, name="b")])
-    assert store_new(Tag, []) == []
+        store_new(Tag, columns, [[project.pk, "b"]])
+    assert store_new(Tag, columns, []) == []

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from django.utils import timezone
 
-from feedback.actions.jobs import cancel_job, perform_job, resume_job, sweep_jobs
+from feedback.actions.jobs import perform_job, resume_job, sweep_jobs
 from feedback.models import JobState
 from trainer.actions.runs import carry_out_run, read_leftover_events, start_run
 from trainer.events import read_events
@@ -100,7 +100,11 @@ def test_a_killed_runner_interrupts_the_run_which_resumes_from_its_checkpoint(ru
         f"{checkpoint}. Resume continues from there."
     )
     assert tell(run).happened == run.job.message
+    half_written = run_folder(run) / f"checkpoint-{STEPS - 1}"
+    half_written.mkdir()
+    (half_written / "model.safetensors").write_bytes(b"half of a")
     finish_resumed(run, checkpoint)
+    assert not half_written.exists()
 
 
 def test_a_runner_stopped_from_outside_keeps_the_step_it_was_at(run, running_jobs):
@@ -113,17 +117,6 @@ def test_a_runner_stopped_from_outside_keeps_the_step_it_was_at(run, running_job
         r"its last checkpoint is step \1. Resume continues from there\."
     )
     assert re.fullmatch(pattern, run.job.message), run.job.message
-
-
-def test_a_cancelled_run_saves_a_checkpoint_and_resumes_from_it(run, running_jobs):
-    with training(run, running_jobs, step=3):
-        cancel_job(job=run.job, by=None)
-
-    assert run.job.state == JobState.CANCELLED
-    checkpoint = last_checkpoint(run)
-    assert checkpoint == run.step > 3
-    assert tell(run).happened == f"It was cancelled at step {checkpoint} of {STEPS}."
-    assert tell(run).advice == f"Resumed, it goes on from its last checkpoint, step {checkpoint}."
 
 
 @pytest.mark.every_database

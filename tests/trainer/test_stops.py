@@ -69,8 +69,8 @@ def test_a_run_stops_on_an_alarm_with_a_checkpoint_and_goes_on_when_a_person_say
     assert "Overfitting" in client.get(reverse("trainer:runs", args=[project.slug])).content.decode()
 
     resume_run(run=run, by=None)
-    again = performed(run)
-    assert (again.job.state, again.step) == (JobState.SUCCEEDED, 24), again.job.message
+    run.job.refresh_from_db()
+    assert run.job.state == JobState.QUEUED
 
 
 def test_a_run_stops_at_its_cap_and_goes_on_with_a_larger_one(start):
@@ -98,3 +98,5 @@ def test_a_paused_run_keeps_its_step_and_says_that_it_is_paused(start, running_j
     assert run.job.state == JobState.INTERRUPTED
     assert tell(run).happened == f"It was paused at step {run.step} of 60."
     assert tell(run).advice == f"Resumed, it goes on from its last checkpoint, step {run.step}."
+    run.job.state = JobState.CANCELLED  # a cancelled run stops in the same way
+    assert tell(run).happened == f"It was cancelled at step {run.step} of 60."

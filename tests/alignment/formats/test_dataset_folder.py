@@ -1,6 +1,7 @@
 """A frozen dataset's folder and its card."""
 
 import json
+import math
 from collections import Counter
 
 import pyarrow as pa
@@ -11,6 +12,7 @@ from alignment.formats.dataset_card import card
 from alignment.formats.dataset_folder import (
     SplitTally,
     addressed,
+    canonical_line,
     problem_with,
     read_split,
     write_splits,
@@ -18,6 +20,7 @@ from alignment.formats.dataset_folder import (
 )
 from alignment.formats.preference import answer
 from alignment.formats.registry import SNAPSHOT_FORMATS, WRITERS
+from feedback.hashing import canonical_json
 
 
 def row(number):
@@ -67,6 +70,20 @@ def test_rows_of_more_than_one_row_group_are_counted_hashed_and_come_back(tmp_pa
     assert (train.tags, train.raters) == ({"even": 1245}, {("human", "ana"): 2490})
     assert list(read_split(tmp_path, "train")) == [row(number) for number in range(10, 2500)]
     assert problem_with(tmp_path, manifest) is None
+
+
+@pytest.mark.parametrize(
+    "number", [None, 0.0, -0.0, 1, 0.1, 1e-4, 9.99e-5, 1e-5, -1e-7, 9e15, 1e16, 1e300, 5e-324]
+)
+def test_the_line_of_a_row_is_its_canonical_json_whatever_the_numbers(number):
+    odd = {**row(1), "margin": number, "score_chosen": number, "reference": '\x00\x1f\x7f\u2028"\\ é 👩🏽‍🚀'}
+    assert canonical_line(odd) == canonical_json(odd).encode() + b"\n"
+
+
+@pytest.mark.parametrize("number", [math.nan, math.inf])
+def test_a_number_that_is_none_is_in_no_dataset(number):
+    with pytest.raises(ValueError, match="JSON compliant"):
+        canonical_line({**row(1), "margin": number})
 
 
 def test_a_dataset_frozen_before_margins_and_scores_were_kept_still_holds(tmp_path):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -60,39 +58,6 @@ def test_sft_leaves_a_model_its_events_and_its_result(
         "tensorboard",
     ]
     assert not [path.name for path in (run.folder / "final").iterdir() if path.suffix in (".bin", ".pt")]
-
-
-def test_after_kill_9_dpo_goes_on_from_the_last_whole_checkpoint(
-    new_run: NewRun, tiny_model: Path, preferences: Path
-) -> None:
-    run = new_run(
-        "dpo",
-        tiny_model,
-        preferences,
-        max_steps=40,
-        logging_steps=1,
-        save_steps=5,
-        max_length=128,
-        batch_size=4,
-    )
-    process = run.command()
-    run.wait_for_step(8, process)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    reached = max(event["step"] for event in run.events("metric"))
-    (run.folder / "checkpoint-39").mkdir()
-    (run.folder / "checkpoint-39" / "model.safetensors").write_bytes(b"half of a")
-
-    assert finish(run.command()) == (0, "")
-
-    resumed = run.events("started")[1]["resumed_step"]
-    assert resumed % 5 == 0
-    assert 5 <= resumed <= reached
-    assert sorted(run.losses()) == list(range(1, 41))
-    result = json.loads((run.folder / "result.json").read_text())
-    assert {"loss", "accuracy", "margin"} <= set(result["evaluation"])
-    assert (run.folder / "final" / "model.safetensors").is_file()
-    assert [path.name for path in run.folder.glob("checkpoint-39")] == []
 
 
 def test_a_cancel_file_stops_a_lora_run_which_then_resumes_to_a_whole_model(
