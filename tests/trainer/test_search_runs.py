@@ -10,6 +10,7 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from feedback.actions.jobs import perform_job
 from feedback.actions.projects import create_project
 from feedback.errors import Refused
 from feedback.models import Job, JobState
@@ -17,7 +18,8 @@ from trainer.actions.checks import BAD, WARN, check_spec
 from trainer.actions.events import store_events
 from trainer.actions.following import Progress
 from trainer.actions.model_versions import register_result
-from trainer.actions.runs import resume_run, start_run
+from trainer.actions.runs import carry_out_run, resume_run, start_run
+from trainer.curves import Curves
 from trainer.events import EventWriter
 from trainer.folders import run_folder
 from trainer.launchers.settings import LauncherSettings
@@ -78,6 +80,42 @@ def searched(run) -> Run:
             events.write("metric", step=number + 1, total_steps=4, epoch=None, values={"best_value": value})
     store_events(run, Progress())
     return run
+
+
+@pytest.mark.training
+@pytest.mark.django_db(transaction=True)
+def test_a_search_trains_and_its_best_trial_is_the_model_version(project, snapshot, policy_model):
+    parameters = {"max_steps": 2, "eval_steps": 1, "batch_size": 4, "samples": 0, "scheduler": "constant"}
+    ranges = {"learning_rate": {"low": 1e-10, "high": 5e-3, "log": True}}
+    run = start_run(
+        project=project,
+        method="sft",
+        base=policy_model,
+        snapshot=snapshot,
+        parameters=parameters,
+        search={"ranges": ranges, "trials": 2},
+        by=None,
+    )
+
+    perform_job(run.job_id, carry_out_run)
+
+    run.refresh_from_db()
+    assert run.job.state == JobState.SUCCEEDED, run.job.message
+    best, other = trials_of(run)
+    assert (best.state, other.state) == ("complete", "complete")
+    assert best.value < other.value
+    assert run.result["best"] == {
+        "number": best.number,
+        "parameters": best.parameters,
+        "value": best.value,
+    }
+    assert run.model_version.metrics["evaluation"]["loss"] == best.value
+    folder = run_folder(run)
+    assert run.model_version.path.endswith("final")
+    assert not [*folder.glob("trial-*/final"), *folder.glob("trial-*/checkpoint-*")]
+    spec = json.loads((folder / "best.json").read_text())
+    assert spec["parameters"]["learning_rate"] == best.parameters["learning_rate"]
+    assert Curves.from_json(run.curves).last["best_value"] == (2, best.value)
 
 
 def page_of(client, run: Run, **query: str) -> str:
@@ -144,7 +182,10 @@ def test_the_command_and_the_api_start_a_search(
     wrong = asked | {"search": {"ranges": {"beta": {"low": 2, "high": 1}}}}
     refused = client.post(url, wrong, content_type="application/json")
 
-    by_api, by_command = Run.objects.all()
+    plain = client.post(url, asked | {"search": None}, content_type="application/json")
+
+    _, by_api, by_command = Run.objects.all()
+    assert "search" not in plain.json()["spec"]
     assert answer.json()["spec"]["search"] == by_command.spec["search"] == by_api.spec["search"]
     assert by_api.spec["search"]["trials"] == 4
     assert refused.status_code == 400

@@ -105,7 +105,9 @@ class RunFields(RequestFields):
     )
     budget = BudgetFields(required=False)
     search = SearchFields(
-        required=False, help_text="Many trainings over ranges of parameters, of which the best is kept."
+        required=False,
+        allow_null=True,
+        help_text="Many trainings over ranges of parameters, of which the best is kept.",
     )
     confirm = serializers.BooleanField(
         default=False, help_text="Start it although it is estimated to pass its budget."

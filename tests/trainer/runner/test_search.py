@@ -38,31 +38,6 @@ def ended(folder: Path) -> list[Event]:
     return [event for event in events_of(folder) if event["kind"] == "trial" and event["state"] != "running"]
 
 
-@pytest.mark.training
-def test_the_best_trial_is_the_runs_model(tiny_model: Path, conversations: Path, tmp_path: Path) -> None:
-    path = a_search(tmp_path, tiny_model, conversations, trials=2, prune=False)
-
-    assert execute(path) == FINISHED
-
-    told = ended(tmp_path)
-    assert [event["state"] for event in told] == ["complete", "complete"]
-    assert all(list(event["values"]) == ["1", "2"] for event in told)
-    result = json.loads((tmp_path / "result.json").read_text())
-    best = min(told, key=lambda event: event["value"])
-    assert result["best"] == {
-        "number": best["number"],
-        "parameters": best["parameters"],
-        "value": best["value"],
-    }
-    assert result["evaluation"]["loss"] == best["value"]
-    assert (tmp_path / result["model"] / "model.safetensors").is_file()
-    assert not list(tmp_path.glob("trial-*/final"))
-    assert not list(tmp_path.glob("trial-*/checkpoint-*"))
-    parameters = json.loads((tmp_path / "best.json").read_text())["parameters"]
-    assert parameters["learning_rate"] == best["parameters"]["learning_rate"]
-    assert events_of(tmp_path)[-1]["kind"] == "finished"
-
-
 @pytest.fixture
 def quick_runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A script in the runner's place that speaks its protocol, so that ten trials take a second.
