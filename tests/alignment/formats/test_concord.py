@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.formats import concord
@@ -83,13 +83,11 @@ def records(draw):
     )
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # the first draw builds tables of characters
 @given(records())
 def test_a_record_comes_back_from_json(record):
     assert record_from(json.loads(json.dumps(row_from(record)))) == record
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # Arrow takes a second to wake up
 @given(records())
 def test_a_record_comes_back_from_parquet(record):
     batch = pa.RecordBatch.from_pylist([parquet_row(row_from(record))], SCHEMA)

@@ -87,7 +87,7 @@ SNAPSHOT = st.dictionaries(
 )
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(before=SNAPSHOT, after=SNAPSHOT)
 def test_counts_are_those_of_sets(tmp_path_factory, before, after):
     root = tmp_path_factory.mktemp("d")

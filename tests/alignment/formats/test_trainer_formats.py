@@ -65,7 +65,7 @@ def pairs(draw):
 
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.zst", "parquet"])
 @pytest.mark.parametrize("name", ["preference", "openai-preference", "llama-factory", "openrlhf"])
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(found=st.lists(pairs(), min_size=1, max_size=4))
 def test_pairs_come_back_as_they_left(tmp_path_factory, name, ending, found):
     writer = WRITERS[name]

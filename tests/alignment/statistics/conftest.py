@@ -4,13 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import settings
 
 from alignment.statistics.verdicts import FIRST, MISSING, SECOND, TIE
-
-# A bootstrap on a busy machine takes as long as it takes.
-settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
 
 _CODES = {"1": FIRST, "2": SECOND, "tie": TIE, None: MISSING}
 

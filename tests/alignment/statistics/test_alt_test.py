@@ -47,7 +47,6 @@ def differences(items, raters, labels, judge):
 
 
 @given(seed=st.integers(0, 10_000), judge_skill=st.floats(0.3, 1), epsilon=st.sampled_from([0.1, 0.2]))
-@settings(deadline=None)
 def test_every_number_is_what_the_paper_defines(seed, judge_skill, epsilon):
     items, raters, labels, judge, prompts = simulate(80, judge_skill=judge_skill, seed=seed)
     judge[::9] = MISSING
@@ -203,7 +202,7 @@ def by_the_papers_definition(people, judge, scoring, epsilon, q, min_items):
 
 @pytest.mark.parametrize("scoring", ["accuracy", "neg_rmse"])
 @given(seed=st.integers(0, 100_000), skill=st.floats(0.2, 1), epsilon=st.sampled_from([0.0, 0.1, 0.2]))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_winning_rate_and_advantage_are_the_papers(scoring, seed, skill, epsilon):
     rng = np.random.default_rng(seed)
     values = np.array([1.0, 2.0, 2.5, 4.0, 5.0])

@@ -14,7 +14,7 @@ QUICK = Resampling(30)
 
 
 @given(seed=st.integers(0, 1000), scoring=st.sampled_from(["accuracy", "neg_rmse"]))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_it_is_what_the_definition_says(seed, scoring):
     items, raters, labels, judge, prompts = simulate(30, seed=seed)
     judge[::7] = MISSING

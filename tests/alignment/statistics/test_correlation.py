@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -16,7 +16,6 @@ scores = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=2, m
 
 
 @given(rows=scores)
-@settings(deadline=None)
 def test_both_ways_agree_with_scipy(rows):
     one, two = np.array(rows, dtype=float).T
     prompts = np.arange(len(rows))
@@ -33,7 +32,6 @@ def test_both_ways_agree_with_scipy(rows):
 
 @pytest.mark.parametrize("level", ["nominal", "ordinal", "interval", "ratio"])
 @given(rows=scores)
-@settings(deadline=None)
 def test_alpha_of_two_is_alpha(level, rows):
     one, two = np.array(rows, dtype=float).T
     items = np.arange(len(rows))
@@ -92,7 +90,6 @@ def test_rows_without_one_of_the_two_are_excluded():
 @given(
     rows=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40)
 )
-@settings(deadline=None)
 def test_within_prompts_is_the_mean_of_scipys(coefficient, rows):
     prompts, one, two = np.array(rows).T
     theirs = {"spearman": stats.spearmanr, "kendall_tau_b": stats.kendalltau}[coefficient]

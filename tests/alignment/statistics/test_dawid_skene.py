@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.statistics.dawid_skene import family_weights, fit_dawid_skene
@@ -66,7 +66,6 @@ def test_the_posterior_is_the_papers(crowd):
 
 
 @given(data=st.data())
-@settings(deadline=None)
 def test_what_it_gives_are_chances_whatever_the_names_of_raters(data):
     rows = data.draw(
         st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3), st.integers(0, 2)), max_size=40)

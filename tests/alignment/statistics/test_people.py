@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.statistics.alpha import krippendorff_alpha
@@ -74,7 +74,6 @@ verdicts_of_many = st.dictionaries(
 )
 
 
-@settings(deadline=None)  # a bootstrap on a busy machine takes as long as it takes
 @given(pairs=verdicts_of_two)
 def test_with_one_other_alpha_is_that_of_two_observers(pairs):
     both = answers([(rater, item, said[rater]) for item, said in enumerate(pairs) for rater in (0, 1)])
@@ -115,7 +114,6 @@ def alpha_by_definition(said, person):
     return units, None if expected < 1e-9 else 1 - differs / units / expected
 
 
-@settings(deadline=None)
 @given(said=verdicts_of_many)
 def test_alpha_with_the_others_is_what_the_definition_says(said):
     found = alpha_with_others(answers([(r, i, v) for (r, i), v in said.items()], people=4), resampling=QUICK)
@@ -125,7 +123,6 @@ def test_alpha_with_the_others_is_what_the_definition_says(said):
         assert alpha.value == (None if expected is None else pytest.approx(expected))
 
 
-@settings(deadline=None)
 @given(said=verdicts_of_many, random=st.randoms())
 def test_figures_do_not_depend_on_the_order_of_the_rows(said, random):
     rows = [(r, i, v, {"shown": (0, 1), "seconds": float(i)}) for (r, i), v in said.items()]

@@ -56,7 +56,7 @@ def test_the_baseball_teams_get_agrestis_strengths():
 
 
 @given(st.integers(0, 1000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_strengths_agree_with_choix(seed):
     first, second, verdicts, prompts = simulated(400, 5, ties=0, seed=seed)
     won = verdicts == FIRST

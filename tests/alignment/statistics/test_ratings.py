@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from alignment.statistics.ratings import BadRatings, read_ratings, to_ratings
@@ -124,7 +124,6 @@ def test_an_item_named_like_a_cluster_is_not_in_it():
 
 
 @given(st.randoms())
-@settings(deadline=None)
 def test_the_order_of_rows_does_not_matter(random):
     rows = [row(f"q{item}", rater, value=item % 3) for item in range(4) for rater in ("ana", "ben", "cat")]
     ours, shuffled = table(*rows), table(*random.sample(rows, len(rows)))

@@ -1,7 +1,7 @@
 """Requests leave as quickly as the limits allow and no quicker; what a server says slows them down for a while."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from judges.core.pacing import FIRST_WAIT, LONGEST_WAIT, RECOVERY_SECONDS, SHARE, Pacer
@@ -27,7 +27,6 @@ def send(pacer: Pacer, clock: Clock, tokens: float = 10.0) -> float:
     return clock.now
 
 
-@settings(deadline=None)
 @given(st.integers(30, 20_000), st.integers(100, 400))
 def test_nearly_all_of_a_limit_is_used_and_never_more(per_minute, count):
     clock = Clock()
@@ -42,7 +41,6 @@ def test_nearly_all_of_a_limit_is_used_and_never_more(per_minute, count):
     assert clock.now - began <= max(0.0, count - held) * 60 / (per_minute * 0.98) + 1e-6
 
 
-@settings(deadline=None)
 @given(st.integers(1000, 100_000), st.lists(st.integers(1, 5000), min_size=20, max_size=100))
 def test_tokens_are_paced_even_where_a_prompt_is_larger_than_a_seconds_worth(per_minute, sizes):
     clock = Clock()

@@ -28,7 +28,7 @@ def brute_force(rewards: list[float], values: list[float], gamma: float, lam: fl
     ]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.data())
 def test_advantages_are_those_of_the_sum_they_stand_for(data: st.DataObject) -> None:
     number = st.floats(-3, 3)
