@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from io import StringIO
 
 import pytest
 
@@ -19,6 +20,7 @@ from trainer.actions.evaluations import carry_out_evaluation, start_evaluation
 from trainer.actions.measuring import advance_evaluations, finish_evaluation
 from trainer.folders import evaluation_folder, model_folder
 from trainer.held_out import held_out_items
+from trainer.management.commands.evaluate import Command
 from trainer.models import Evaluation, ModelKind, ModelVersion
 from trainer.pairs import majority, pairs_of
 from trainer.queries import trusted_judges
@@ -334,3 +336,8 @@ def test_two_real_models_answer_and_are_compared(policy_model, tuned_model, make
     # The same weights and the same seed give the same texts: all ties.
     assert {pair.verdict for pair in pairs} == {TIE}
     assert evaluation.result["win_rate"]["value"] == 0.5
+
+    spoken = StringIO()
+    Command(stdout=spoken)._wait(evaluation)
+    assert f"{evaluation}: wins 0.500" in spoken.getvalue()
+    assert "as judged by brief v1" in spoken.getvalue()
