@@ -21,6 +21,7 @@ MAPPING = settings.BASE_DIR / "tests" / "data" / "pandalm.mapping.json"
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_pandalm_goes_from_its_file_to_a_reward_model(db, shared_data, tmp_path):
     project = create_project(name="PandaLM", by=None, overlap=3)
     mapping = parse_mapping(MAPPING.read_text())

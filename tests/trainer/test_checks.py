@@ -149,6 +149,7 @@ def test_a_price_that_buys_little_is_a_cap_too(tmp_path, tiny_model):
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_the_check_page_times_a_few_steps_and_starts_the_run(
     client, engineer, project, snapshot, policy_model
 ):

@@ -313,6 +313,7 @@ def test_trusted_judges_are_those_certified_on_everything(project, make_judge):
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_two_real_models_answer_and_are_compared(policy_model, tuned_model, make_judge):
     evaluation = start_evaluation(
         model_version=tuned_model,

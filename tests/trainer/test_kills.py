@@ -88,6 +88,7 @@ def finish_resumed(run: Run, checkpoint: int) -> None:
 
 
 @pytest.mark.every_database
+@pytest.mark.slow
 def test_a_killed_runner_interrupts_the_run_which_resumes_from_its_checkpoint(run, running_jobs):
     with training(run, running_jobs, step=7) as worker:
         runner_of(worker).kill()
@@ -107,6 +108,7 @@ def test_a_killed_runner_interrupts_the_run_which_resumes_from_its_checkpoint(ru
     assert not half_written.exists()
 
 
+@pytest.mark.slow
 def test_a_runner_stopped_from_outside_keeps_the_step_it_was_at(run, running_jobs):
     with training(run, running_jobs, step=7) as worker:
         os.kill(runner_of(worker).pid, signal.SIGTERM)
@@ -144,6 +146,7 @@ def test_a_killed_worker_leaves_an_orphan_that_stops_and_a_run_that_resumes(run,
     finish_resumed(run, checkpoint)
 
 
+@pytest.mark.slow
 def test_a_runs_place_is_free_when_its_runner_has_ended_and_not_before(
     run, running_jobs, project, snapshot, policy_model
 ):
@@ -169,6 +172,7 @@ def bad_spec(folder: Path) -> Path:
     return folder / "spec.json"
 
 
+@pytest.mark.slow
 def test_a_resumed_run_waits_for_the_runner_of_the_dead_worker(run, running_jobs, settings):
     settings.LAUNCHERS = {"local": {"slots": ["cpu", "cpu"]}}
     with training(run, running_jobs, step=7) as worker:

@@ -225,6 +225,7 @@ def test_a_model_that_wins_by_length_alone_is_told(project, policy_model, tuned_
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_a_reward_model_scores_both_models_and_picks_the_best_of_n(
     project, policy_model, tuned_model, reward_model
 ):

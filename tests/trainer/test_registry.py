@@ -284,6 +284,7 @@ def test_every_page_of_a_merge_is_shown_in_every_state(project, adapter, client,
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_an_adapter_is_merged_into_a_version_of_its_own(project, tiny_model, tmp_path):
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM, AutoTokenizer

@@ -45,6 +45,7 @@ def warning(seq: int) -> dict[str, object]:
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_the_script_trains_elsewhere_and_brings_events_and_weights_home(
     run, running_jobs, live_server, make_user, project, tiny_model, tmp_path
 ):

@@ -40,6 +40,7 @@ def test_it_needs_a_reward_model_and_held_out_rows(project, policy_model, reward
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_a_real_one_is_checked_and_shown(project, snapshot, reward_model, client, make_user):
     check = start_reward_check(model_version=reward_model, snapshot=snapshot, by=None)
     with pytest.raises(Refused, match="has not ended"):

@@ -209,6 +209,7 @@ def test_a_reward_run_leaves_rows_a_model_and_its_lineage(project, snapshot, tin
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_a_runner_that_fails_says_why_and_goes_on_once_the_cause_is_mended(project, tiny_model, tmp_path):
     rows = tmp_path / "rows.jsonl"
     rows.write_text(json.dumps({"text": "no conversation"}) + "\n")

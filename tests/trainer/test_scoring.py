@@ -79,6 +79,7 @@ def unscorable(project):
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_a_reward_model_judges_as_a_rater_of_its_name(project, reward_model, client, make_user):
     long = ComparisonRecord(
         key="long",

@@ -84,6 +84,7 @@ def searched(run) -> Run:
 
 @pytest.mark.training
 @pytest.mark.django_db(transaction=True)
+@pytest.mark.slow
 def test_a_search_trains_and_its_best_trial_is_the_model_version(project, snapshot, policy_model):
     parameters = {"max_steps": 2, "eval_steps": 1, "batch_size": 4, "samples": 0, "scheduler": "constant"}
     ranges = {"learning_rate": {"low": 1e-10, "high": 5e-3, "log": True}}

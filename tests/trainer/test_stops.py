@@ -73,6 +73,7 @@ def test_a_run_stops_on_an_alarm_with_a_checkpoint_and_goes_on_when_a_person_say
     assert run.job.state == JobState.QUEUED
 
 
+@pytest.mark.slow
 def test_a_run_stops_at_its_cap_and_goes_on_with_a_larger_one(start):
     hours = 6 / 3600
     run = performed(start({"max_steps": 100_000}, budget={"hours": hours}, confirm=True))
@@ -90,6 +91,7 @@ def test_a_run_stops_at_its_cap_and_goes_on_with_a_larger_one(start):
     assert AuditEntry.objects.filter(verb="raise budget").exists()
 
 
+@pytest.mark.slow
 def test_a_paused_run_keeps_its_step_and_says_that_it_is_paused(start, running_jobs):
     run = start({"max_steps": 60})
     with training(run, running_jobs, step=3):

@@ -18,6 +18,7 @@ from .conftest import ROOT
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_two_ranks_train_one_run(tiny_model, preferences, tmp_path):
     """FSDP2 and DeepSpeed need cards; two gloo processes are what a CPU has of them."""
     # DDP wants a gradient of every weight where it is not told of frozen ones.

@@ -273,6 +273,7 @@ def test_a_vllm_server_that_is_not_there_is_named(
 
 
 @pytest.mark.training
+@pytest.mark.slow
 def test_two_processes_train_one_model_and_sample_from_one_in_parts(
     new_run: NewRun, tiny_model: Path, preferences: Path
 ) -> None:
