@@ -137,20 +137,13 @@ class RunForm(forms.Form):
 
     def groups(self) -> list[Group]:
         """What is trained, the method's parameters, its limits, a search, and last what few runs change."""
-        limits = ("hours", "cost", "stop_on", "confirm")
-        seldom = {f"parameters.{name}" for name in SELDOM_CHANGED}
+        placed = dict.fromkeys(("hours", "cost", "stop_on", "confirm"), "limits")
+        placed |= {f"parameters.{name}": "seldom" for name in SELDOM_CHANGED}
         grouped: dict[str, list[forms.BoundField]] = {
             name: [] for name in ("run", "parameters", "limits", "search", "seldom")
         }
         for field in self.visible_fields():
-            name = field.name
-            group = (
-                "limits"
-                if name in limits
-                else "seldom"
-                if name in seldom
-                else name.rpartition(".")[0] or "run"
-            )
+            group = placed.get(field.name) or field.name.rpartition(".")[0] or "run"
             grouped[group].append(field)
         return [
             Group(gettext("The run"), grouped["run"], True),

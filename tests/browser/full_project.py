@@ -72,6 +72,7 @@ from trainer.folders import run_folder
 from trainer.models import Evaluation, ModelKind, ModelVersion, Preflight, Run, RunEvent
 
 from .full_registry import check, check_result, more_of_a_result, push_of, rounds_of
+from .full_searches import search, search_forms
 
 PEOPLE = ("ana", "ben", "cy")
 FIRST, SECOND, TIE = {"a": 1, "b": 2}, {"a": 2, "b": 1}, {"a": 1, "b": 1}
@@ -351,10 +352,7 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         )
         for seed, state in enumerate((JobState.QUEUED, JobState.RUNNING, JobState.FAILED, JobState.SUCCEEDED))
     }
-    searched = [
-        _search(project, base, snapshot, owner, name="waits", trials=0),
-        _search(project, base, snapshot, owner, name="searched", trials=14),
-    ]
+    searches = [search(base, snapshot, owner, trials) for trials in (0, 14)]
     claim_job(runs[JobState.RUNNING].job_id)
     for state, said in ((JobState.FAILED, "The runner was killed at step 40."), (JobState.SUCCEEDED, "")):
         Job.objects.filter(pk=runs[state].job_id).update(state=state, message=said, ended_at=timezone.now())
@@ -379,8 +377,7 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
     checks = [check(reward, snapshot, owner, result) for result in (None, check_result())]
     push = push_of(tuned, owner)
     rounds = rounds_of(project, owner, tuned)
-    runs_shown = [{"pk": run.pk} for run in (*runs.values(), *searched)]
-    search_shown = runs_shown[-1]["pk"]
+    runs_shown = [{"pk": run.pk} for run in (*runs.values(), *searches)]
     return {
         "trainer:run": runs_shown,
         "trainer:run-series": runs_shown[:1],
@@ -393,8 +390,7 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         "trainer:run-new": [
             {},
             {"query": "method=grpo"},
-            {"query": f"like={search_shown}"},
-            {"query": f"like={search_shown}&trial=0"},
+            *search_forms(searches[-1]),
         ],
         "trainer:evaluation-new": [{"pk": tuned.pk}],
         "trainer:evaluation": [{"pk": evaluation.pk} for evaluation in evaluations],
@@ -407,46 +403,6 @@ def _training(project: Project, owner: User, model_folder: str) -> dict[str, lis
         "trainer:push-cancel": [{"pk": push.pk}],
         "trainer:generation": [{"pk": each.generation_id} for each in rounds],
     }
-
-
-def _search(
-    project: Project, base: ModelVersion, snapshot: Snapshot, owner: User, *, name: str, trials: int
-) -> Run:
-    """A search that has tried so often; the seventh of its trials failed, and every fourth was pruned."""
-    ranges = {
-        "learning_rate": {"low": 1e-6, "high": 1e-4, "log": True},
-        "beta": {"low": 0.05, "high": 0.5},
-        "batch_size": {"choices": [4, 8, 16]},
-        "gradient_accumulation": {"low": 1, "high": 8},
-    }
-    search = {"ranges": ranges, "trials": 24}
-    run = start_run(
-        project=project,
-        method="dpo",
-        base=base,
-        snapshot=snapshot,
-        by=owner,
-        name=name,
-        search=search,
-        seed=trials,
-    )
-    rng = random.Random(5)
-    for number in range(trials):
-        rate, beta = 10 ** rng.uniform(-6, -4), rng.uniform(0.05, 0.5)
-        tried = {"learning_rate": rate, "beta": beta, "batch_size": rng.choice((4, 8, 16))}
-        tried["gradient_accumulation"] = rng.randint(1, 8)
-        state = "failed" if number == 6 else "pruned" if number % 4 == 3 else "complete"
-        value = None if state == "failed" else 0.4 + abs(beta - 0.2) + 1e-6 / rate
-        told = {"number": number, "parameters": tried, "values": {}}
-        for place, (known, said) in enumerate((("running", None), (state, value))):
-            RunEvent.objects.create(
-                run=run,
-                seq=2 * number + place + 1,
-                kind="trial",
-                data=told | {"state": known, "value": said},
-                at=run.created_at + timedelta(minutes=2 * number + place),
-            )
-    return run
 
 
 def _preflight(project: Project, snapshot: Snapshot, owner: User) -> Preflight:

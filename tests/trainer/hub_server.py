@@ -5,10 +5,11 @@ Repositories are made, files announced, large ones put up, and a commit joins th
 
 import base64
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from .serving import serving
 
 
 class Hub(ThreadingHTTPServer):
@@ -113,11 +114,5 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running_hub() -> Iterator[Hub]:
-    hub = Hub()
-    thread = threading.Thread(target=hub.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with serving(Hub()) as hub:
         yield hub
-    finally:
-        hub.shutdown()
-        hub.server_close()

@@ -7,7 +7,6 @@ What stands behind them is not there: no cluster, no card. test_ray_head.py has 
 import json
 import stat
 import subprocess
-import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -25,6 +24,8 @@ from trainer.launchers.launcher import LauncherAway, NoFreeSlot
 from trainer.launchers.ray import RayLauncher
 from trainer.launchers.settings import LauncherSettings, read_settings
 from trainer.launchers.slurm import SlurmLauncher
+
+from .serving import serving
 
 
 @pytest.fixture
@@ -93,12 +94,8 @@ class _Answers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def head() -> Iterator[FakeRay]:
-    with FakeRay() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(FakeRay()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -12,6 +11,8 @@ import pytest
 
 from deploy.remote import run_remote
 from deploy.remote.run_remote import Server, follow
+
+from .serving import serving
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -52,12 +53,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def proxy() -> Iterator[Proxy]:
-    with Proxy() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(Proxy()) as server:
         yield server
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -88,14 +85,10 @@ def test_a_file_is_sent_again_from_its_beginning(server, proxy, tmp_path):
 
 @pytest.mark.parametrize("code", [301, 302, 307, 308])
 def test_the_token_is_not_carried_to_where_a_redirect_leads(server, proxy, code):
-    with Proxy() as other:
-        thread = threading.Thread(target=other.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
+    with serving(Proxy()) as other:
         proxy.answers = [(code, {"Location": f"{other.url}/elsewhere"}, b"")]
         with pytest.raises(SystemExit, match=f"it sends us to {other.url}"):
             server.get(server.run)
-        other.shutdown()
-        thread.join()
 
     assert other.asked == []
 
