@@ -14,6 +14,7 @@ from typing import BinaryIO
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from alignment.actions.format_rubrics import bring_rubric
 from alignment.formats.mapping import Mapped
 from alignment.formats.registry import AUTO, open_records
 from alignment.formats.source import FormatError
@@ -60,6 +61,7 @@ def import_file(
         try:
             name, records = open_records(path, format, mapping)
             with transaction.atomic() if strict else nullcontext():
+                bring_rubric(project=project, format=name, by=by)
                 stored = store_records(
                     project=project, records=records, by=by, reject=rejects.add, progress=progress
                 )

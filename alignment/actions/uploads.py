@@ -23,6 +23,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from alignment.actions.format_rubrics import bring_rubric
 from alignment.formats.mapping import Mapped, parse_mapping
 from alignment.formats.registry import AUTO, Records, stream_records
 from alignment.formats.rows import count_rows
@@ -162,7 +163,8 @@ def _store(
             progress(line)
 
         try:
-            _name, records = _open(path, found, mapped)
+            name, records = _open(path, found, mapped)
+            bring_rubric(project=found.project, format=name, by=by)
             summary = store_records(
                 project=found.project,
                 records=_after(records, found.line, alive),

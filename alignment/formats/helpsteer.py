@@ -14,10 +14,25 @@ from alignment.formats.fields import Fields
 from alignment.formats.reading import Read, each_row, messages, ranks_of
 from alignment.formats.rows import Row, read_rows
 from feedback.records import BadRecord, ComparisonRecord, JudgmentRecord, Message, Rejection, ResponseRecord
+from judges.core.rubric import CriterionText, RubricText
 
 TWO, THREE = "helpsteer2", "helpsteer3"
-CRITERIA = ("helpfulness", "correctness", "coherence", "complexity", "verbosity")
 SCALE = (0, 4)
+RUBRIC = RubricText(
+    TWO,
+    "The five attributes on which HelpSteer2's responses are rated.",
+    tuple(
+        CriterionText(name, description, *SCALE)
+        for name, description in (
+            ("helpfulness", "How helpful the response is, all in all."),
+            ("correctness", "Holds all facts that matter, and none that is wrong."),
+            ("coherence", "Is consistent and clearly put."),
+            ("complexity", "How much expertise it takes to write the response, from none to a specialist's."),
+            ("verbosity", "How much is said for what was asked, from terse to wordy."),
+        )
+    ),
+)
+CRITERIA = tuple(criterion.name for criterion in RUBRIC.criteria)
 _STRONGEST = 3
 _TURN = "<extra_id_1>"
 _ROLES = {"User": "user", "Assistant": "assistant"}

@@ -38,6 +38,7 @@ from alignment.formats.mapping import Mapped
 from alignment.formats.rows import Row, read_rows
 from alignment.formats.source import FormatError, check_source
 from feedback.records import ComparisonRecord, Rejection
+from judges.core.rubric import RubricText
 
 AUTO = "auto"
 PAIRS = "pairs"
@@ -52,8 +53,11 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Reader:
+    """How a file is read. ``rubric`` has the criteria of the scores that the format holds, if it holds any."""
+
     recognise: Callable[[Values], bool]
     read: Callable[[Path], Records]
+    rubric: RubricText | None = None
 
 
 @dataclass(frozen=True)
@@ -79,8 +83,8 @@ def _unchanged(rows: Iterable[dict[str, Any]], _: Counter[str]) -> Iterator[dict
 READERS: dict[str, Reader] = {
     CONCORD: Reader(concord.recognise, concord.read),
     hh_rlhf.NAME: Reader(hh_rlhf.recognise, hh_rlhf.read),
-    ultrafeedback.NAME: Reader(ultrafeedback.recognise, ultrafeedback.read),
-    helpsteer.TWO: Reader(helpsteer.recognise_two, helpsteer.read_two),
+    ultrafeedback.NAME: Reader(ultrafeedback.recognise, ultrafeedback.read, ultrafeedback.RUBRIC),
+    helpsteer.TWO: Reader(helpsteer.recognise_two, helpsteer.read_two, helpsteer.RUBRIC),
     helpsteer.THREE: Reader(helpsteer.recognise_three, helpsteer.read_three),
     arena.NAME: Reader(arena.recognise, arena.read),
     open_assistant.NAME: Reader(open_assistant.recognise, open_assistant.read),

@@ -13,10 +13,27 @@ from typing import Any
 from alignment.formats.fields import Fields
 from alignment.formats.reading import Read, each_row, ranks_of
 from feedback.records import BadRecord, ComparisonRecord, JudgmentRecord, ResponseRecord
+from judges.core.rubric import CriterionText, RubricText
 
 NAME = "ultrafeedback"
-ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 SCALE = (1, 5)
+RUBRIC = RubricText(
+    NAME,
+    "The four aspects on which UltraFeedback's completions are rated.",
+    tuple(
+        CriterionText(name, description, *SCALE)
+        for name, description in (
+            ("instruction_following", "Does what the instruction asks for, in the way it asks for it."),
+            ("honesty", "Says how sure it is, and is no surer than its knowledge allows."),
+            ("truthfulness", "Makes nothing up, and contradicts neither the instruction nor what is known."),
+            (
+                "helpfulness",
+                "Is informative: correct, complete and useful for the purpose of the instruction.",
+            ),
+        )
+    ),
+)
+ASPECTS = tuple(criterion.name for criterion in RUBRIC.criteria)
 _NOT_RATED = ("N/A", "")
 
 

@@ -12,7 +12,8 @@ from django.db import connection
 from alignment.actions.imports import import_file
 from alignment.formats.mapping import parse_mapping
 from feedback.errors import Refused
-from feedback.models import AuditEntry, Comparison, Judgment, Project, Prompt, Rater
+from feedback.models import AuditEntry, Comparison, Criterion, Judgment, Project, Prompt, Rater, Score
+from judges.actions.rubrics import create_rubric
 
 DATA = Path(__file__).parents[1] / "data"
 PANDALM = DATA / "pandalm.mapping.json"
@@ -177,6 +178,43 @@ def test_wrong_options_are_refused(project, file, command, options, sentence):
     with pytest.raises(CommandError) as caught:
         command(file(row()), *options)
     assert sentence in str(caught.value)
+
+
+RATED = {
+    "prompt": "Why is the sky blue?",
+    "correctness": 4,
+    "coherence": 4,
+    "complexity": 1,
+    "verbosity": 0,
+}
+
+
+def test_a_format_with_scores_brings_its_rubric_to_a_project_that_has_none(project, file):
+    path = file(
+        RATED | {"response": "Scattering.", "helpfulness": 4}, RATED | {"response": "Eh.", "helpfulness": 0}
+    )
+
+    report = import_file(project=project, path=path, by=None)
+
+    assert (report.format, report.stored.judgments_new, report.rejected) == ("helpsteer2", 1, 0)
+    assert Score.objects.get(criterion__name="helpfulness", position=0).value in (0, 4)
+    assert set(Criterion.objects.values_list("rubric__name", "scale_min", "scale_max")) == {
+        ("helpsteer2", 0, 4)
+    }
+    assert not import_file(project=project, path=path, by=None).stored.changed
+
+
+def test_a_rubric_that_is_there_is_left_alone(project, file):
+    create_rubric(project=project, name="Ours", instructions="Be kind.", by=None)
+    path = file(
+        RATED | {"response": "Scattering.", "helpfulness": 4}, RATED | {"response": "Eh.", "helpfulness": 0}
+    )
+
+    report = import_file(project=project, path=path, by=None)
+
+    assert (report.stored.comparisons_new, report.stored.judgments_new) == (1, 0)
+    assert "no criterion 'helpfulness'; add it first" in report.examples[0].reason
+    assert not Criterion.objects.exists()
 
 
 def test_pandalm_comes_in_by_its_mapping_within_seconds_and_only_once(db, shared_data, command):
