@@ -205,6 +205,8 @@ def test_the_run_page_shows_rows_warnings_checkpoints_and_the_log(client, engine
     assert ">28<" in page
     assert "the &lt;last&gt; line" in page
     assert page.count("x" * 100) < 200
+    assert ">false<" in page, "parameters are shown as the spec has them"
+    assert ">False<" not in page
 
 
 def test_the_series_are_numbers_and_only_what_is_new_is_sent_again(client, engineer, run):

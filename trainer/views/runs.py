@@ -1,5 +1,6 @@
 """Runs: the list, one run with its live charts, several over each other, and stopping and resuming."""
 
+import json
 import shlex
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -271,7 +272,12 @@ def _loss(run: Run) -> str:
 
 
 def _shown(value: Any) -> str:
-    return (", ".join(map(str, value)) or "none") if isinstance(value, list) else str(value)
+    """A parameter as its spec has it, without the quotes and brackets that say nothing."""
+    if isinstance(value, list) and value:
+        return ", ".join(map(_shown, value))
+    if value is None or value == []:
+        return "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _points(run: Run) -> Iterator[Iterable[object]]:
