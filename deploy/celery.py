@@ -5,12 +5,8 @@ import os
 from celery import Celery
 from django.conf import settings
 from kombu import Queue
-from kombu.transport.sqlalchemy import Transport as DatabaseTransport
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "deploy.settings")
-
-# The file-based broker polls once a second, and takes no option for it; a person waits for what it carries.
-DatabaseTransport.polling_interval = 0.1
 
 app = Celery("concord")
 app.conf.update(
@@ -33,7 +29,12 @@ app.conf.update(
     },
     beat_schedule_filename=str(settings.VAR / "beat"),
 )
-if settings.CELERY_BROKER_URL.startswith("redis"):
+if settings.CELERY_BROKER_URL.startswith("sqla"):
+    from kombu.transport.sqlalchemy import Transport  # a fifth of a second to import, for this broker only
+
+    # The file-based broker polls once a second, and takes no option for it; a person waits for what it carries.
+    Transport.polling_interval = 0.1
+elif settings.CELERY_BROKER_URL.startswith("redis"):
     app.conf.broker_transport_options = {
         "visibility_timeout": 3600,
         "unacked_restore_interval": 10,

@@ -1,6 +1,7 @@
 """Fixtures for every room: projects, people and raters in a real database."""
 
 import gc
+import itertools
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,9 +24,15 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A machine whose cores are busy is slow, which says nothing of what is tested.
 hypothesis.settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "unhurried",
+    deadline=None,
+    max_examples=int(os.environ.get("HYPOTHESIS_EXAMPLES", "100")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("unhurried")
+
+
+_FOLDERS = itertools.count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,7 +66,9 @@ def _uses_the_database(item: pytest.Item) -> bool:
 @pytest.fixture(autouse=True)
 def var_folder(settings, tmp_path_factory):
     """Files that tests write go to a folder of their own."""
-    root = tmp_path_factory.mktemp("var")
+    # No `mktemp`, which looks through all folders that are there for the next number.
+    root = tmp_path_factory.getbasetemp() / f"var{next(_FOLDERS)}"
+    root.mkdir()
     settings.VAR = root
     settings.SNAPSHOTS_ROOT = root / "snapshots"
     settings.RUNS_ROOT = root / "runs"

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy import special
 
 from alignment.statistics.intervals import numbered
 from alignment.statistics.results import Statistic
@@ -54,11 +54,11 @@ def not_worse(
     error = float(np.sqrt((sums**2).sum() * found / (found - 1)) / len(won))
     if error == 0:
         return _without_variation(mean, found, len(won), margin, alpha, excluded)
-    student = stats.t(df=found - 1)
-    reach = float(student.ppf(1 - alpha)) * error
+    freedom = found - 1
+    reach = float(special.stdtrit(freedom, 1 - alpha)) * error
     low, high = max(0.0, mean - reach), min(1.0, mean + reach)
-    p_worse = float(student.cdf((mean - EVEN) / error))
-    p_not_worse = float(student.sf((mean - EVEN + margin) / error))
+    p_worse = float(special.stdtr(freedom, (mean - EVEN) / error))
+    p_not_worse = float(special.stdtr(freedom, (EVEN - margin - mean) / error))
     verdict = WORSE if p_worse < alpha else NOT_WORSE if p_not_worse < alpha else UNDECIDED
     return NotWorse(
         verdict, Statistic(mean, low, high, len(won), None, excluded), p_worse, p_not_worse, margin

@@ -37,6 +37,8 @@ METHODS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "ppo": ("ppo", "preferences", {**SAMPLING, "rollouts": 4, "kl_target": 1.0, "value_learning_rate": 1e-3}),
     "ppo, lora": ("ppo", "preferences", {**SAMPLING, "rollouts": 4, "lora_r": 2}),
 }
+# These go the way of another above: they tell of themselves in `make test`, not in every submission.
+SLOW = ("sft, unfreezing", "dpo, lora", "dpo, precomputed", "rloo")
 
 
 def figures(run: Any) -> dict[int, dict[str, float]]:
@@ -48,7 +50,9 @@ def figures(run: Any) -> dict[int, dict[str, float]]:
     }
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in METHODS]
+)
 def test_after_sigterm_a_run_goes_on_to_the_very_same_end(
     new_run: NewRun, tiny_model: Path, request: pytest.FixtureRequest, name: str
 ) -> None:
