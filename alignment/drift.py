@@ -2,7 +2,8 @@
 
 It is looked at where its provider began to serve another model under the same name, and in its latest judgments beside
 all before. Each comparison counts that people judged, one a prompt, but for those about which they were asked because
-they were doubtful: on these any judge agrees less, and they come late.
+they were doubtful: on these any judge agrees less, and they come late. Agreement is held against agreement on the same
+slices, as a judge that is good at some has not changed where people come to others.
 """
 
 from collections.abc import Iterator
@@ -33,9 +34,10 @@ def drifts(project: Project, judgments: Judgments, fair: Mask) -> dict[int, Drif
         return {}
     majority = majority_vote(comparison[rows], verdict[rows], judgments.count)
     served = _changes_of_model(project)
+    judges = np.flatnonzero(~judgments.people).tolist()
     found = {}
-    for judge in np.flatnonzero(~judgments.people).tolist():
-        drift = _drift(judgments, judge, majority, served.get(judgments.raters[judge].pk))
+    for judge in judges:
+        drift = _drift(judgments, judge, majority, served.get(judgments.raters[judge].pk), len(judges))
         if drift:
             found[judge] = drift
     return found
@@ -54,7 +56,7 @@ def _changes_of_model(project: Project) -> dict[int, tuple[datetime, str]]:
 
 
 def _drift(
-    judgments: Judgments, judge: int, majority: Codes, served: tuple[datetime, str] | None
+    judgments: Judgments, judge: int, majority: Codes, served: tuple[datetime, str] | None, judges: int
 ) -> Drift | None:
     comparison, verdict = judgments.of(judge)
     ids = judgments.judgment_ids[judgments.rater == judge]
@@ -65,18 +67,29 @@ def _drift(
     ids = ids[rows]
     at = _times(ids)
     right = verdict[rows] == majority[comparison[rows]]
+    stratum = _strata(judgments)[comparison[rows]]
     looked_at = list(_splits(at, served, judgments.prompts[comparison[rows]]))
-    found = [(_change(right[kept], after[kept]), since) for after, kept, since in looked_at]
-    # Each change that is looked for may be met by chance: Bonferroni.
-    changes = [_said(met, since, min(1.0, met.p * len(looked_at))) for met, since in found if met]
+    found = [(_change(right[kept], after[kept], stratum[kept]), since) for after, kept, since in looked_at]
+    # Each change that is looked for may be met by chance, of any judge and in each latest hundred so far: Bonferroni.
+    looks = judges * (len(looked_at) - 1 + max(1, len(at) // RECENT))
+    changes = [_said(met, since, min(1.0, met.p * looks)) for met, since in found if met]
     return min(changes, key=lambda drift: drift.p, default=None)
+
+
+def _strata(judgments: Judgments) -> Codes:
+    """By comparison a number for the slices that it is in."""
+    if not judgments.slices:
+        return np.zeros(judgments.count, dtype=np.int64)
+    masks = np.packbits(np.stack(list(judgments.slices.values()), axis=1), axis=1)
+    _, stratum = np.unique(masks, axis=0, return_inverse=True)
+    return stratum.astype(np.int64)
 
 
 def _said(met: Change, since: str, p: float) -> Drift:
     return Drift(
         p,
-        f"its agreement with people was {met.before:.2f} of {met.n_before} and is {met.after:.2f} of "
-        f"{met.n_after} {since} (p {p:.2g}). A new version of it is measured anew.",
+        f"its agreement with people on the same slices was {met.before:.2f} of {met.n_before} and is {met.after:.2f} "
+        f"of {met.n_after} {since} (p {p:.2g}). A new version of it is measured anew.",
     )
 
 
@@ -104,7 +117,6 @@ def _splits(
         yield latest, one, f"in the latest {RECENT}"
 
 
-def _change(right: Mask, after: Mask) -> Change | None:
-    if after.sum() < FEWEST or (~after).sum() < FEWEST:
-        return None
-    return change(int(right[~after].sum()), int((~after).sum()), int(right[after].sum()), int(after.sum()))
+def _change(right: Mask, after: Mask, stratum: Codes) -> Change | None:
+    found = change(right, after, stratum)
+    return found if found and min(found.n_before, found.n_after) >= FEWEST else None

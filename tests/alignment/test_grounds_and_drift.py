@@ -146,7 +146,7 @@ def test_on_doubtful_comparisons_alone_no_judge_is_found_to_have_changed(project
     majority = judgments.given_by(judgments.names.index("steady"))
     # Another model answers from long before the change: of both looks the one with the smaller p is told.
     served = (Judgment.objects.earliest("at").at + timedelta(days=60), "another")
-    drift = _drift(judgments, judgments.names.index("drifting"), majority, served)
+    drift = _drift(judgments, judgments.names.index("drifting"), majority, served, 2)
     assert "in the latest 100" in drift.sentence
     turned = np.array([int(name[1:]) >= 140 for name in judgments.external_ids])
     Asking.objects.bulk_create(
@@ -165,6 +165,28 @@ def test_a_judge_that_stays_as_it_is_keeps_it(project, label):
     labelling = label(create_policy(project=project, name="p", document={}, by=None))
     assert {one["reason"] for one in labelling.certificates} == {"trusted"}
     assert not Notice.objects.exists()
+
+
+def test_a_judge_has_not_changed_because_people_come_to_what_it_is_bad_at(project, label):
+    """Right about deliveries and half of all others; first most of what people judge are deliveries, then few."""
+    records = []
+    for index in range(240):
+        other = index % 5 == 0 if index < 140 else index % 5 != 0
+        wrong = other and index % 2 == 0
+        verdicts = [
+            *(said(name, "first") for name in "abc"),
+            said("half", FLIPPED["first"] if wrong else "first", "judge"),
+        ]
+        records.append(pair(f"d{index:03d}", verdicts, ("other",) if other else ("delivery",)))
+    store_records(project=project, records=records, by=None)
+    spread_out(project)
+    for tagged, changed in ((True, False), (False, True)):
+        if not tagged:
+            project.tags.all().delete()
+        judgments = load_judgments(project)
+        facts = facts_of(project, judgments, np.full(judgments.count, Ground.OTHER))
+        (drift,) = [each.drift for each in facts if each.drift]
+        assert (drift.p < 0.05) is changed
 
 
 def spread_out(project):
