@@ -192,7 +192,7 @@ _PPO = (
         "value_model",
         "text",
         "",
-        _("Folder the value model starts from, best a reward model; empty is the base."),
+        _("What the value model starts from, best a reward model, by name or folder; empty is the base."),
     ),
     Parameter("value_learning_rate", "float", 1e-5, _("Peak learning rate of the value model."), 1e-10, 1.0),
     Parameter("value_weight", "float", 0.5, _("Weight of the value loss."), 0, 100),

@@ -102,6 +102,45 @@ def test_what_a_run_made_is_used_by_name_and_never_by_its_folder(
         assert "belongs to a run" in words
 
 
+def test_rewards_name_reward_models_of_the_project(project, snapshot, policy_model, reward_model):
+    fields = {"project": project, "method": "ppo", "base": policy_model, "snapshot": snapshot, "by": None}
+    grader = {
+        "grader": {"type": "string_check", "name": "g", "input": "a", "reference": "a", "operation": "eq"}
+    }
+    parameters = {"rewards": [grader, {"model": reward_model.name}], "value_model": reward_model.name}
+
+    made = start_run(**fields, parameters=parameters).spec["parameters"]
+
+    folder = str(model_folder(reward_model))
+    assert [source.get("model") for source in made["rewards"]] == [None, folder]
+    assert made["value_model"] == folder
+    again = start_run(**fields, parameters=made, seed=1)  # a clone has the folders
+    assert again.spec["parameters"] == made
+
+
+@pytest.mark.parametrize("name", ["rewards", "win_rate_by", "value_model"])
+def test_models_in_parameters_are_refused_like_a_base(
+    project, snapshot, policy_model, tiny_model, settings, name
+):
+    theirs = Path(shutil.copytree(tiny_model, Path(settings.RUNS_ROOT) / "7" / "model"))
+    other = create_project(name="Another", by=None)
+    ModelVersion.objects.create(
+        project=other, name="rm", kind=ModelKind.REWARD, path="7/model", sha256="0" * 64
+    )
+    fields = {"project": project, "method": "ppo", "base": policy_model, "snapshot": snapshot}
+    told = {}
+    for named in (str(theirs), "rm", policy_model.name):
+        source = named if name == "value_model" else [{"model": named}]
+        parameters = {"rewards": [{"model": str(tiny_model)}], "eval_steps": 1, name: source}
+        if name == "value_model" and named == policy_model.name:
+            continue  # a value model may start from any model
+        field, told[named] = refusal(**fields, parameters=parameters)
+        assert field == ("parameters.value_model" if name == "value_model" else f"parameters.{name}[0].model")
+    assert "belongs to a run" in told[str(theirs)]
+    assert "does not exist" in told["rm"]
+    assert name == "value_model" or "is no reward model" in told[policy_model.name]
+
+
 def test_a_reward_model_is_no_start_for_dpo(project, snapshot, tiny_model):
     reward = ModelVersion.objects.create(
         project=project, name="rm", kind=ModelKind.REWARD, path=str(tiny_model), sha256="0" * 64

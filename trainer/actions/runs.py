@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -23,10 +22,11 @@ from feedback.people import Person
 from trainer.actions.checks import refuse_over_budget
 from trainer.actions.events import store_events, tell_of_alarm
 from trainer.actions.following import Progress, carry_out_spec, write_spec
-from trainer.actions.model_versions import check_model_folder, check_weights, register_base, register_result
+from trainer.actions.model_folders import base_folder, with_model_folders
+from trainer.actions.model_versions import check_weights, register_base, register_result
 from trainer.actions.storing import numbered, store_run
 from trainer.budget import cap_seconds
-from trainer.folders import model_folder, run_folder
+from trainer.folders import run_folder
 from trainer.launchers.far import ask_to_stop
 from trainer.launchers.registry import launcher_named, settings_of
 from trainer.methods import TRAINING_METHODS
@@ -116,11 +116,11 @@ def training_spec(
         _check_search(rows, launcher)
     return checked_spec(
         method=method,
-        model=str(_base_folder(project, base)),
+        model=str(base_folder(project, base)),
         dataset=str(rows),
         dataset_sha256=digest_dataset(rows) if read else None,
         seed=seed,
-        parameters=parameters or {},
+        parameters=with_model_folders(project, parameters or {}),
         stop_on=stop_on,
         budget={**(budget or {}), "hour_price": settings_of(launcher).hour_price},
         search=search,
@@ -254,41 +254,6 @@ def _check_search(rows: Path, launcher: str) -> None:
             _("A search runs on one machine, and %(launcher)s has several; choose another launcher.")
             % {"launcher": launcher},
             field="launcher",
-        )
-
-
-def _base_folder(project: Project, base: ModelVersion | Path) -> Path:
-    if isinstance(base, ModelVersion):
-        if base.project_id != project.pk:
-            raise Refused(
-                _("The model %(base)s belongs to another project.") % {"base": base.name}, field="base"
-            )
-        folder = model_folder(base)
-        check_model_folder(folder)
-        return folder
-    try:
-        folder = base.expanduser().resolve()
-        _refuse_a_runs_folder(folder)
-        check_model_folder(folder)
-    except (OSError, RuntimeError) as error:
-        raise Refused(
-            _("The model folder %(folder)s can not be read (%(error)s).")
-            % {"folder": str(base)[:200], "error": error},
-            field="base",
-        ) from error
-    return folder
-
-
-def _refuse_a_runs_folder(folder: Path) -> None:
-    """What runs have made belongs to their projects, and is used there by the name of its model version."""
-    if folder.is_relative_to(Path(settings.RUNS_ROOT).resolve()):
-        raise Refused(
-            _(
-                "The folder %(folder)s belongs to a run; give the name of a model version of this "
-                "project instead."
-            )
-            % {"folder": folder},
-            field="base",
         )
 
 
