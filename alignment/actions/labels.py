@@ -24,7 +24,7 @@ from alignment.actions.notices import tell_of_drift
 from alignment.actions.people import measure_people, standing_of
 from alignment.actions.reports import report_on
 from alignment.facts import study_of
-from alignment.models import Label, Labelling, LabelSource, Policy
+from alignment.models import Label, Labelling, Policy
 from alignment.policy.basis import learn
 from alignment.policy.decisions import decide
 from alignment.policy.document import PolicyDocument
@@ -146,7 +146,7 @@ def _label(labelling: Labelling, lease: Lease) -> None:
     Labelling.objects.filter(pk=labelling.pk).update(
         judgments_until=until, labels_sha256=labels_sha256(labels, judgments)
     )
-    refresh_statistics(Label, LabelSource)
+    refresh_statistics(Label)
     lease.report(message=f"{len(labels):,} comparisons labelled, {changed:,} of them otherwise than before.")
 
 
