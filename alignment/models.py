@@ -71,9 +71,9 @@ class Labelling(models.Model):
     """One application of a policy, with the certificates it gave, as a job. Its labels are the project's newest.
 
     ``basis`` is all that it learnt, as JSON, and decides by. With a ``base`` it is an update: it learnt nothing, and
-    decided again, by what its base had learnt, on the comparisons judged since. ``judgments_until`` is the newest
-    judgment that it saw, ``labels_sha256`` covers all labels, without a primary key: the same data gives the same
-    everywhere.
+    decided again, by what its base had learnt, on the comparisons judged since. ``judgments_until`` and ``audit_until``
+    are the newest judgment and audit entry that it saw, ``labels_sha256`` covers all labels, without a primary key: the
+    same data gives the same everywhere.
     """
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="labellings")
@@ -85,6 +85,7 @@ class Labelling(models.Model):
     certificates = models.JSONField(default=list)
     basis = models.JSONField(default=dict)
     judgments_until = models.BigIntegerField(default=0)
+    audit_until = models.BigIntegerField(default=0)
     labels_sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('certificates', models.JSONField(default=list)),
                 ('basis', models.JSONField(default=dict)),
                 ('judgments_until', models.BigIntegerField(default=0)),
+                ('audit_until', models.BigIntegerField(default=0)),
                 ('labels_sha256', models.CharField(blank=True, max_length=64)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('base', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='updates', to='alignment.labelling')),
