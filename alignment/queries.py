@@ -199,7 +199,7 @@ def touched_since(project: Project, labelling: Labelling) -> Codes:
     audited = AuditEntry.objects.filter(
         pk__gt=labelling.audit_until - LOOKED_BACK, project=project, target="comparison", verb__in=IN_AND_OUT
     )
-    return _codes(sorted(ids | set(audited.order_by().values_list("target_id", flat=True))))
+    return _codes(sorted(ids | {pk for pk in audited.values_list("target_id", flat=True) if pk}))
 
 
 def _taken_back(project: Project) -> QuerySet[Judgment]:

@@ -183,8 +183,8 @@ def labels_sha256(labels: Labels, judgments: Judgments) -> str:
 
 def _newest() -> dict[str, int]:
     """What a labelling that looks now has seen."""
-    models = {"judgments_until": Judgment, "audit_until": AuditEntry}
-    return {name: model.objects.aggregate(newest=Max("pk"))["newest"] or 0 for name, model in models.items()}
+    newest = {"judgments_until": Judgment.objects, "audit_until": AuditEntry.objects}
+    return {name: rows.aggregate(newest=Max("pk"))["newest"] or 0 for name, rows in newest.items()}
 
 
 def _progress(lease: Lease) -> Any:
