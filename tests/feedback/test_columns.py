@@ -25,4 +25,8 @@ def test_every_row_stands_under_its_key(responses):
 
 def test_no_rows_are_empty_columns(responses):
     found = columns(responses.filter(text="nobody wrote this"), keys=("source",), numbers=("pk", "prompt_id"))
-    assert (found.keys, found.key.tolist(), [column.tolist() for column in found.numbers]) == ([], [], [[], []])
+    assert (found.keys, found.key.tolist(), [column.tolist() for column in found.numbers]) == (
+        [],
+        [],
+        [[], []],
+    )
