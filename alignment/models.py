@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from feedback.models import Comparison, Job, Judgment, Project, Rater
+from feedback.models import Comparison, Job, Project, Rater
 from feedback.models.fields import FrozenRow, IntTupleField
 
 
@@ -71,9 +71,9 @@ class Labelling(models.Model):
     """One application of a policy, with the certificates it gave, as a job. Its labels are the project's newest.
 
     ``basis`` is all that it learnt, as JSON, and decides by. With a ``base`` it is an update: it learnt nothing, and
-    decided again, by what its base had learnt, on the comparisons judged since. ``judgments_until`` is the newest
-    judgment that it saw, ``labels_sha256`` covers all labels, without a primary key: the same data gives the same
-    everywhere.
+    decided again, by what its base had learnt, on the comparisons judged since. ``judgments_until`` and ``audit_until``
+    are the newest judgment and audit entry that it saw, ``labels_sha256`` covers all labels, without a primary key: the
+    same data gives the same everywhere.
     """
 
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="labellings")
@@ -85,6 +85,7 @@ class Labelling(models.Model):
     certificates = models.JSONField(default=list)
     basis = models.JSONField(default=dict)
     judgments_until = models.BigIntegerField(default=0)
+    audit_until = models.BigIntegerField(default=0)
     labels_sha256 = models.CharField(max_length=64, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -132,15 +133,18 @@ class Label(models.Model):
 
     A label is a function of policy, report and judgments: applying a policy again replaces its labels, and on the
     same judgments writes the same ones. What trained a model is kept, frozen, in the snapshot. ``margin`` is the log
-    odds of the ranking by the verdicts; ``digest`` covers all that the label says, to tell which ones change.
+    odds of the ranking by the verdicts, ``sources`` the numbers of the judgments that counted, for and against;
+    ``digest`` covers all that the label says, to tell which ones change.
     """
 
-    # A million of them are written at once: what only this room writes and never deletes alone is not checked row by
-    # row by the database, and has no index beside those that begin with it.
+    # A million of them are written at once, so they are one row each, their sources in it, and the database does not
+    # look up, and lock, what each names: of all that is named nothing is ever deleted but with its project.
     policy = models.ForeignKey(
         Policy, on_delete=models.CASCADE, related_name="labels", db_constraint=False, db_index=False
     )
-    comparison = models.ForeignKey(Comparison, on_delete=models.CASCADE, related_name="labels")
+    comparison = models.ForeignKey(
+        Comparison, on_delete=models.CASCADE, related_name="labels", db_constraint=False
+    )
     labelling = models.ForeignKey(
         Labelling, on_delete=models.PROTECT, related_name="labels", db_constraint=False, db_index=False
     )
@@ -151,6 +155,7 @@ class Label(models.Model):
     margin = models.FloatField(null=True, blank=True)
     reason = models.CharField(max_length=40)
     sentence = models.CharField(max_length=300)
+    sources = IntTupleField(max_length=None)
     digest = models.BigIntegerField(default=0)
 
     class Meta:
@@ -161,6 +166,9 @@ class Label(models.Model):
                 condition=~Q(decision="used") | ~Q(ranking=""), name="label_used_has_a_ranking"
             ),
             models.CheckConstraint(
+                condition=~Q(decision="used") | ~Q(sources=""), name="label_used_rests_on_judgments"
+            ),
+            models.CheckConstraint(
                 condition=Q(confidence=None) | Q(confidence__gte=0, confidence__lte=1),
                 name="label_confidence_is_a_probability",
             ),
@@ -169,22 +177,6 @@ class Label(models.Model):
 
     def __str__(self) -> str:
         return f"{self.comparison_id}: {self.decision}"
-
-
-class LabelSource(models.Model):
-    """A judgment that a label rests on."""
-
-    # Without an index of its own: label_source_once begins with it.
-    label = models.ForeignKey(
-        Label, on_delete=models.CASCADE, related_name="sources", db_constraint=False, db_index=False
-    )
-    judgment = models.ForeignKey(Judgment, on_delete=models.PROTECT, related_name="label_sources")
-
-    class Meta:
-        constraints = (models.UniqueConstraint(fields=("label", "judgment"), name="label_source_once"),)
-
-    def __str__(self) -> str:
-        return f"{self.label_id} from {self.judgment_id}"
 
 
 class Snapshot(FrozenRow):

@@ -15,14 +15,26 @@ from alignment.policy.verdicts import ALL, Mask, Verdicts, slice_of
 from alignment.statistics.verdicts import MISSING, Codes, encode
 from feedback.errors import Refused
 from feedback.hashing import canonical_json
-from feedback.models import Comparison, Job, JobState, Judgment, Outcome, Project, Purpose, Rater, RaterKind
+from feedback.models import (
+    AuditEntry,
+    Comparison,
+    Job,
+    JobState,
+    Judgment,
+    Outcome,
+    Project,
+    Purpose,
+    Rater,
+    RaterKind,
+)
 from feedback.queries.comparisons import tags_by_comparison
 from feedback.queries.judgments import adjudications, current_judgments, judgment_columns
 
 OUTCOMES: tuple[str, ...] = tuple(Outcome.values)
 REPORT_TASK = "alignment.tasks.perform_report"
 PEOPLE_TASK = "alignment.tasks.perform_people"
-LOOKED_BACK = 1000  # judgments
+LOOKED_BACK = 1000  # judgments, and audit entries
+IN_AND_OUT = ("retire", "bring back", "make gold", "remove gold")  # as the audit trail has it
 
 
 @dataclass(frozen=True)
@@ -174,19 +186,20 @@ def unjudged_by_people(project: Project) -> Codes:
 
 def touched_since(project: Project, labelling: Labelling) -> Codes:
     """The comparisons that anything happened to since the labelling: judged, decided, answers taken back, retired and
-    brought back.
+    brought back, made gold and no gold any more.
 
     A judgment whose transaction was under way then may have a smaller number than the newest that was seen: so the last
-    LOOKED_BACK before it are looked at again. When an answer was taken back is not kept, so that all such comparisons
-    are. Another change of a comparison's tags needs a whole labelling.
+    LOOKED_BACK before it are looked at again, and so with the audit trail. When an answer was taken back is not kept,
+    so that all such comparisons are. Another change of a comparison's tags needs a whole labelling.
     """
     newer = Judgment.objects.filter(pk__gt=labelling.judgments_until - LOOKED_BACK)
     about = Comparison.objects.filter(project=project, purpose=Purpose.TRAIN)
     ids = set(newer.filter(comparison__in=about).values_list("comparison_id", flat=True))
     ids |= set(_taken_back(project).filter(comparison__in=about).values_list("comparison_id", flat=True))
-    retired = about.filter(retired_at__gte=labelling.created_at)
-    ids |= set(retired.values_list("pk", flat=True))
-    return _codes(sorted(ids | set(_unlabelled(labelling.policy).values_list("pk", flat=True))))
+    audited = AuditEntry.objects.filter(
+        pk__gt=labelling.audit_until - LOOKED_BACK, project=project, target="comparison", verb__in=IN_AND_OUT
+    )
+    return _codes(sorted(ids | {pk for pk in audited.values_list("target_id", flat=True) if pk}))
 
 
 def _taken_back(project: Project) -> QuerySet[Judgment]:
@@ -196,14 +209,6 @@ def _taken_back(project: Project) -> QuerySet[Judgment]:
     )
     raters = Rater.objects.filter(project=project)
     return Judgment.objects.filter(~Exists(standing), rater__in=raters, current=False).order_by()
-
-
-def _unlabelled(policy: Policy) -> QuerySet[Comparison]:
-    """Comparisons without a label by the policy although somebody judged them: those that were brought back."""
-    labels = Label.objects.filter(policy=policy, comparison=OuterRef("pk"))
-    judged = Judgment.objects.filter(comparison=OuterRef("pk"), current=True)
-    found = Comparison.objects.filter(project=policy.project_id, purpose=Purpose.TRAIN, retired_at=None)
-    return found.filter(~Exists(labels), Exists(judged)).order_by()
 
 
 def load_adjudications(project: Project, comparison_ids: Codes | None = None) -> list[Adjudication]:

@@ -5,16 +5,15 @@ the same surroundings on every database.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from django.db import connection
 from django.db.models import TextField
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Length
 
 from alignment.facts import grounds_of
 from alignment.judge_answers import Orders, Served, orders_of, served_by
@@ -24,29 +23,13 @@ from alignment.statistics.families import family_of
 from alignment.statistics.verdicts import MISSING, Codes, Floats
 from alignment.weeks import Week
 from feedback.hashing import canonical_json
-from feedback.models import Outcome, Project, RaterKind, Score
+from feedback.models import Outcome, Project, Purpose, RaterKind, Response, Score, Slot
+from feedback.queries.columns import columns
 from feedback.queries.judgments import current_judgments
 from judges.models import Judge
 
-_PAIR_ROW = np.dtype([(name, np.int64) for name in ("comparison", "one", "length", "other", "other_length")])
 _SCORE = np.dtype([(name, np.int64) for name in ("judgment", "criterion", "position", "value")])
-_GIVEN = np.dtype([(name, np.int64) for name in ("judgment", "week", "shown")])
-
-# The texts' lengths come first, on their own: joined as they are, PostgreSQL carries all texts through the join.
-_PAIRS = """
-WITH r AS MATERIALIZED (
-  SELECT r.id, r.source, LENGTH(r.text) AS length
-  FROM feedback_response r JOIN feedback_prompt p ON p.id = r.prompt_id WHERE p.project_id = %s
-)
-SELECT c.id, x.source, x.length, y.source, y.length
-FROM feedback_comparison c
-JOIN feedback_slot a ON a.comparison_id = c.id AND a.position = 0
-JOIN feedback_slot b ON b.comparison_id = c.id AND b.position = 1
-JOIN r x ON x.id = a.response_id
-JOIN r y ON y.id = b.response_id
-WHERE c.project_id = %s AND c.purpose = 'train'
-  AND NOT EXISTS (SELECT 1 FROM feedback_slot t WHERE t.comparison_id = c.id AND t.position = 2)
-"""
+_SEEN_FIRST = {"0,1": 0, "1,0": 1}
 
 
 class Scores(NamedTuple):
@@ -191,43 +174,42 @@ def _place(keys: Codes, known: Codes, order: Codes) -> Codes:
 
 def _given(project: Project, place: _Places) -> tuple[Codes, Codes]:
     """Week and position shown first of every machine's judgment."""
-    said = current_judgments(project).exclude(rater__kind=RaterKind.HUMAN).order_by()
-    rows = said.annotate(week=Week("at"), text=Cast("shown", TextField())).values_list("pk", "week", "text")
-    first: dict[str, int] = {"0,1": 0, "1,0": 1}
-
-    def numbered() -> Iterator[tuple[int, int, int]]:
-        for pk, week, text in rows.iterator(chunk_size=20_000):
-            yield pk, week, first.get(text, MISSING)
-
-    given = np.fromiter(numbered(), dtype=_GIVEN)
-    at = place.judgment(given["judgment"])
+    said = current_judgments(project).exclude(rater__kind=RaterKind.HUMAN)
+    given = columns(
+        said.annotate(week=Week("at"), order=Cast("shown", TextField())),
+        keys=("week", "order"),
+        numbers=("pk",),
+    )
+    codes = [(int(week), _SEEN_FIRST.get(order, MISSING)) for week, order in given.keys]
     week, shown = (np.full(len(place.judgments.judgment_ids), MISSING, dtype=np.int64) for _ in range(2))
-    week[at[at != MISSING]] = given["week"][at != MISSING]
-    shown[at[at != MISSING]] = given["shown"][at != MISSING]
+    at = place.judgment(given.numbers[0])
+    known = at != MISSING
+    week[at[known]], shown[at[known]] = np.array(codes, dtype=np.int64).reshape(-1, 2)[given.key[known]].T
     return week, shown
 
 
 def _responses(project: Project, place: _Places) -> tuple[list[str], Codes, Floats]:
-    """The names of sources, ascending; source and characters of both responses, where there are just two."""
-    met: dict[str, int] = {}
+    """The names of sources, ascending; source and characters of both responses, where there are just two.
 
-    def numbered(cursor: Any) -> Iterator[tuple[int, int, int, int, int]]:
-        while rows := cursor.fetchmany(20_000):
-            for comparison, one, length, other, other_length in rows:
-                first, second = (met.setdefault(source, len(met)) for source in (one, other))
-                yield comparison, first, length, second, other_length
-
-    with connection.cursor() as cursor:
-        cursor.execute(_PAIRS, [project.pk, project.pk])
-        pairs = np.fromiter(numbered(cursor), dtype=_PAIR_ROW)
-    names, renamed = _sorted_names(met)
-    at = place.comparison(pairs["comparison"])
-    pairs, at = pairs[at != MISSING], at[at != MISSING]
-    count = place.judgments.count
-    source, lengths = np.full((count, 2), MISSING, dtype=np.int64), np.full((count, 2), np.nan)
-    source[at] = np.column_stack([renamed[pairs["one"]], renamed[pairs["other"]]])
-    lengths[at] = np.column_stack([pairs["length"], pairs["other_length"]])
-    return names, source, lengths
+    Texts are measured on their own: in a join PostgreSQL would carry them along.
+    """
+    written = Response.objects.filter(prompt__project=project).annotate(length=Length("text"))
+    texts = columns(written, keys=("source",), numbers=("pk", "length"))
+    within = Slot.objects.filter(comparison__project=project, comparison__purpose=Purpose.TRAIN)
+    slots = columns(within, keys=("position",), numbers=("comparison_id", "response_id"))
+    position = np.array([int(name) for (name,) in slots.keys], dtype=np.int64)[slots.key]
+    at = place.comparison(slots.numbers[0])
+    responses = np.bincount(at[at != MISSING], minlength=place.judgments.count)
+    pairs = (at != MISSING) & (responses[at] == 2)
+    at, position = at[pairs], position[pairs]
+    text = _place(slots.numbers[1][pairs], texts.numbers[0], np.argsort(texts.numbers[0]))
+    source = np.full((place.judgments.count, 2), MISSING, dtype=np.int64)
+    lengths = np.full((place.judgments.count, 2), np.nan)
+    source[at, position], lengths[at, position] = texts.key[text], texts.numbers[1][text]
+    names = sorted(texts.keys[key][0] for key in np.unique(source[source != MISSING]).tolist())
+    number = {name: index for index, name in enumerate(names)}
+    numbers = [number.get(name, MISSING) for (name,) in texts.keys]
+    return names, np.array([*numbers, MISSING], dtype=np.int64)[source], lengths
 
 
 def _scores(project: Project, place: _Places) -> Scores:

@@ -7,11 +7,13 @@ comes. Reads the store.
 import time
 from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
+from decimal import Decimal
 from threading import Lock
 from typing import Any
 
 import numpy as np
 from django.db.models import Avg, Max, Sum
+from django.utils.translation import gettext as _
 
 from alignment.actions.basis_rows import guarantee_json
 from alignment.facts import study_of
@@ -42,7 +44,7 @@ class Loaded:
     study: Study
     adjudications: list[Adjudication]
     seconds: float | None
-    dollars: float
+    judges_cost: Decimal | None
     people: float
     labels: dict[int, tuple[Codes, Codes, list[tuple[int, ...]]]] = field(default_factory=dict)
 
@@ -60,8 +62,19 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Saved:
+    """By labels on judges' word alone: ``minutes`` of people's work, and the ``dollars`` that it would have cost, less
+    ``judges``, what all of the judges' calls cost until now; None with a ``reason``."""
+
+    minutes: float | None
+    judges: float | None
+    dollars: float | None
+    reason: str
+
+
+@dataclass(frozen=True)
 class WhatIf:
-    """``minutes`` of people's work that judges' labels stand for, ``dollars`` paid for the judges until now."""
+    """Everything that the page shows."""
 
     outlook: Outlook
     learnt: Learnt
@@ -69,8 +82,7 @@ class WhatIf:
     curve: list[CurvePoint]
     changed: int
     examples: list[Change]
-    minutes: float | None
-    dollars: float
+    saved: Saved
     guarantees: list[dict[str, Any]]
     certificates: list[dict[str, Any]]
 
@@ -86,9 +98,6 @@ def what_if(project: Project, document: PolicyDocument, current: Labelling | Non
     labels = decide(document, learnt.basis, loaded.judgments, loaded.adjudications)
     differs = _changed(loaded, labels, current)
     found = outlook(labels, learnt)
-    minutes = None
-    if loaded.seconds is not None:
-        minutes = found.by_judges * loaded.people * loaded.seconds / 60
     return WhatIf(
         outlook=found,
         learnt=learnt,
@@ -96,8 +105,7 @@ def what_if(project: Project, document: PolicyDocument, current: Labelling | Non
         curve=curve(labels, learnt),
         changed=int(differs.sum()),
         examples=_examples(loaded, labels, np.flatnonzero(differs)[:SHOWN], current),
-        minutes=minutes,
-        dollars=loaded.dollars,
+        saved=saved(loaded, found.by_judges, project.pay_per_hour),
         guarantees=[guarantee_json(one) for one in learnt.guarantees.values()],
         certificates=[
             {
@@ -109,6 +117,20 @@ def what_if(project: Project, document: PolicyDocument, current: Labelling | Non
             for one in learnt.basis.certificates
         ],
     )
+
+
+def saved(loaded: Loaded, by_judges: int, pay_per_hour: float | None) -> Saved:
+    """What it saves that so many labels rest on judges' word alone, each in the place of as many people's verdicts as a
+    comparison has that people judged."""
+    judges = None if loaded.judges_cost is None else float(loaded.judges_cost)
+    if loaded.seconds is None:
+        return Saved(None, judges, None, _("No answer of a person here was timed."))
+    minutes = by_judges * loaded.people * loaded.seconds / 60
+    if pay_per_hour is None:
+        return Saved(minutes, judges, None, _("What an hour of a person costs is not set."))
+    if judges is None:
+        return Saved(minutes, None, None, _("What some of the judges' calls cost is not known."))
+    return Saved(minutes, judges, minutes / 60 * pay_per_hour - judges, "")
 
 
 def load(project: Project) -> Loaded:
@@ -148,7 +170,6 @@ def _read(project: Project, stamp: tuple[Any, ...]) -> Loaded:
     asked = len(np.unique(judgments.comparison[people]))
     by_people = Judgment.objects.filter(rater__project=project, rater__kind=RaterKind.HUMAN, current=True)
     seconds = by_people.aggregate(mean=Avg("seconds"))["mean"]
-    spent = JudgeCall.objects.filter(judge__project=project).aggregate(sum=Sum("cost"))["sum"]
     return Loaded(
         stamp=stamp,
         at=time.monotonic(),
@@ -156,9 +177,17 @@ def _read(project: Project, stamp: tuple[Any, ...]) -> Loaded:
         study=study_of(project, judgments),
         adjudications=load_adjudications(project),
         seconds=seconds,
-        dollars=float(spent or 0),
+        judges_cost=_judges_cost(project),
         people=float(people.sum() / asked) if asked else float(max(1, project.overlap)),
     )
+
+
+def _judges_cost(project: Project) -> Decimal | None:
+    """Dollars, None where a reply's price is not known."""
+    calls = JudgeCall.objects.filter(judge__project=project, answered_at__isnull=False)
+    if calls.filter(cost=None).exists():
+        return None
+    return calls.aggregate(sum=Sum("cost"))["sum"] or Decimal(0)
 
 
 def _stored(loaded: Loaded, current: Labelling) -> tuple[Codes, Codes, list[tuple[int, ...]]]:

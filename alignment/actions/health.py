@@ -20,7 +20,7 @@ from alignment.health.examination import examine
 from alignment.health.finding import Pair
 from alignment.health.plan import Plan
 from alignment.health.repeats import text_key
-from alignment.models import Decision, HealthCheck, Label, LabelSource, Policy
+from alignment.models import Decision, HealthCheck, Label, Policy
 from feedback.actions.audit import record
 from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
@@ -62,7 +62,7 @@ def carry_out_health(lease: Lease) -> None:
         if done % _EVERY == 0:
             lease.report(done, total, gettext_noop("Reading the labels, prompt by prompt."))
 
-    refresh_statistics(Label, LabelSource)
+    refresh_statistics(Label)
     plan = plan_for(policy, check.test_share, check.seed, AS_IT_IS, alive)
     findings = examine(
         _pairs(policy, plan, alive), people=_people(policy), evaluated=_evaluated(policy.project)

@@ -5,26 +5,25 @@ takes the rows by COPY; SQLite in small batches, so that people at work are not 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 from django.db import connection, transaction
 
-from alignment.models import Label, Labelling, LabelSource
+from alignment.models import Label, Labelling
 from alignment.policy.labels import DECISIONS, REASONS, Labels
 from alignment.statistics.verdicts import Codes
 from feedback.hashing import canonical_json
 
 BATCH = 500  # labels a transaction, where people's answers wait for it
 BATCH_COPIED = 20_000  # where they do not
+LINES_SENT = 500
 
 Progress = Callable[[int, int], None]
-Columns = tuple[int, str, str, float | None, float, float | None, str, str, int]
-_LABEL = (
-    "id",
-    "policy_id",
+Columns = tuple[int, str, str, float | None, float, float | None, str, str, str, int]
+_COLUMNS = (
     "comparison_id",
-    "labelling_id",
     "decision",
     "ranking",
     "confidence",
@@ -32,6 +31,7 @@ _LABEL = (
     "margin",
     "reason",
     "sentence",
+    "sources",
     "digest",
 )
 
@@ -54,7 +54,7 @@ def write_labels(
     gone = ids[~np.isin(ids, labels.comparison_ids)]
     touched = np.flatnonzero(~same)
     _remove(labelling, gone, lambda: progress(0, len(touched)))
-    rows = _Rows(labelling, labels, digests)
+    rows = _Rows(labels, digests)
     size = BATCH_COPIED if connection.vendor == "postgresql" else BATCH
     for start in range(0, len(touched), size):
         batch = touched[start : start + size]
@@ -94,73 +94,63 @@ def _remove(labelling: Labelling, comparison_ids: Codes, alive: Callable[[], obj
     for part in _parts(comparison_ids):
         with transaction.atomic():
             alive()
-            labels = Label.objects.filter(policy=labelling.policy, comparison_id__in=part)
-            LabelSource.objects.filter(label__in=labels).delete()
-            labels.delete()
+            Label.objects.filter(policy=labelling.policy, comparison_id__in=part).delete()
 
 
 def _write_batch(labelling: Labelling, rows: "_Rows", batch: Codes, known: Codes) -> None:
     _remove(labelling, known, lambda: None)  # within a transaction that has looked
     if connection.vendor == "postgresql":
-        numbers = _numbers(len(batch))
-        _copy(Label, _LABEL, rows.label_lines(batch, numbers))
-        _copy(LabelSource, ("label_id", "judgment_id"), rows.source_lines(batch, numbers))
+        _copy(labelling, rows.columns(batch))
         return
-    made = Label.objects.bulk_create(rows.objects(batch))
-    LabelSource.objects.bulk_create(
-        LabelSource(label=label, judgment_id=judgment)
-        for label, judgments in zip(made, rows.sources(batch), strict=True)
-        for judgment in judgments
+    Label.objects.bulk_create(
+        Label(policy=labelling.policy, labelling=labelling, **dict(zip(_COLUMNS, said, strict=True)))
+        for said in rows.columns(batch)
     )
 
 
-def _numbers(count: int) -> list[int]:
-    """Primary keys for as many labels."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence('alignment_label', 'id')) FROM generate_series(1, %s)",
-            [count],
-        )
-        return [number for (number,) in cursor.fetchall()]
+def _copy(labelling: Labelling, rows: Iterator[Columns]) -> None:
+    """Rows as lines of COPY's text format. None of our values holds a tab, a line's end or a backslash.
+
+    Sent in pieces, so that PostgreSQL stores some while the next are made.
+    """
+    table, names = Label._meta.db_table, ", ".join(("policy_id", "labelling_id", *_COLUMNS))
+    begin = f"{labelling.policy_id}\t{labelling.pk}\t"
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy:
+        while piece := list(islice(rows, LINES_SENT)):
+            copy.write("".join([f"{begin}{_line(columns)}\n" for columns in piece]))
 
 
-def _copy(model: type[Label] | type[LabelSource], columns: Iterable[str], lines: Iterable[str]) -> None:
-    """Rows as lines of COPY's text format. None of our values holds a tab, a line's end or a backslash."""
-    names = ", ".join(columns)
-    with (
-        connection.cursor() as cursor,
-        cursor.copy(f"COPY {model._meta.db_table} ({names}) FROM STDIN") as copy,
-    ):
-        copy.write("".join(lines))
+def _line(columns: Columns) -> str:
+    return "\t".join(["\\N" if value is None else str(value) for value in columns])
 
 
 class _Rows:
     """The labels' columns as the store has them."""
 
-    def __init__(self, labelling: Labelling, labels: Labels, digests: Codes) -> None:
-        self._labelling, self._labels, self._digests = labelling, labels, digests
+    def __init__(self, labels: Labels, digests: Codes) -> None:
+        self._labels, self._digests = labels, digests
         self._sentences = labels.sentences()
         rankings = [",".join(map(str, ranking)) for ranking in labels.rankings]
         self._rankings = [*rankings, ""]  # where nothing is decided, -1 takes the last
         self._weight, self._ranking = labels.weight, labels.used_ranking()
 
-    def _columns(self, batch: Codes) -> Iterator[Columns]:
+    def columns(self, batch: Codes) -> Iterator[Columns]:
+        """By label, what stands in ``_COLUMNS``."""
         labels = self._labels
-        for comparison, decision, ranking, confidence, weight, margin, reason, index, digest in zip(
-            *(
-                column[batch].tolist()
-                for column in (
-                    labels.comparison_ids,
-                    labels.decision,
-                    self._ranking,
-                    labels.confidence,
-                    self._weight,
-                    labels.margin,
-                    labels.reason,
-                )
-            ),
+        numbers = (
+            labels.comparison_ids,
+            labels.decision,
+            self._ranking,
+            labels.confidence,
+            self._weight,
+            labels.margin,
+            labels.reason,
+            self._digests,
+        )
+        for at, sources, (comparison, decision, ranking, confidence, weight, margin, reason, digest) in zip(
             batch.tolist(),
-            self._digests[batch].tolist(),
+            self.sources(batch),
+            zip(*(column[batch].tolist() for column in numbers), strict=True),
             strict=True,
         ):
             yield (
@@ -171,53 +161,15 @@ class _Rows:
                 weight,
                 margin if margin == margin else None,
                 REASONS[reason],
-                self._sentences[index],
+                self._sentences[at],
+                sources,
                 digest,
             )
 
-    def label_lines(self, batch: Codes, numbers: list[int]) -> Iterator[str]:
-        policy, labelling = self._labelling.policy_id, self._labelling.pk
-        for number, (comparison, decision, ranking, confidence, weight, margin, *said) in zip(
-            numbers, self._columns(batch), strict=True
-        ):
-            sure = "\\N" if confidence is None else repr(confidence)
-            odds = "\\N" if margin is None else repr(margin)
-            reason, sentence, digest = said
-            yield (
-                f"{number}\t{policy}\t{comparison}\t{labelling}\t{decision}\t{ranking}\t{sure}\t{weight!r}\t{odds}\t"
-                f"{reason}\t{sentence}\t{digest}\n"
-            )
-
-    def source_lines(self, batch: Codes, numbers: list[int]) -> Iterator[str]:
-        for number, judgments in zip(numbers, self.sources(batch), strict=True):
-            for judgment in judgments:
-                yield f"{number}\t{judgment}\n"
-
-    def sources(self, batch: Codes) -> Iterator[list[int]]:
-        sources = self._labels.sources
+    def sources(self, batch: Codes) -> Iterator[str]:
         starts, ends = self._labels.starts[batch].tolist(), self._labels.starts[batch + 1].tolist()
-        return (sources[start:end].tolist() for start, end in zip(starts, ends, strict=True))
-
-    def objects(self, batch: Codes) -> list[Label]:
-        names = (
-            "comparison_id",
-            "decision",
-            "ranking",
-            "confidence",
-            "weight",
-            "margin",
-            "reason",
-            "sentence",
-        )
-        return [
-            Label(
-                policy=self._labelling.policy,
-                labelling=self._labelling,
-                digest=digest,
-                **dict(zip(names, said, strict=True)),
-            )
-            for *said, digest in self._columns(batch)
-        ]
+        for start, end in zip(starts, ends, strict=True):
+            yield ",".join(map(str, self._labels.sources[start:end].tolist()))
 
 
 def content_sha256_of(labels: Labels, order: Codes, raters: list[str], external_ids: list[str]) -> str:

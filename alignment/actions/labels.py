@@ -24,7 +24,7 @@ from alignment.actions.notices import tell_of_drift
 from alignment.actions.people import measure_people, standing_of
 from alignment.actions.reports import report_on
 from alignment.facts import study_of
-from alignment.models import Label, Labelling, LabelSource, Policy
+from alignment.models import Label, Labelling, Policy
 from alignment.policy.basis import learn
 from alignment.policy.decisions import decide
 from alignment.policy.document import PolicyDocument
@@ -42,7 +42,7 @@ from alignment.statistics.verdicts import Codes
 from feedback.actions.audit import record
 from feedback.actions.jobs import JobLost, JobWaits, Lease, queue_job
 from feedback.errors import Refused
-from feedback.models import UNFINISHED, Comparison, JobState, Judgment
+from feedback.models import UNFINISHED, AuditEntry, Comparison, JobState, Judgment
 from feedback.people import Person
 from feedback.statements import refresh_statistics
 
@@ -125,7 +125,7 @@ def _label(labelling: Labelling, lease: Lease) -> None:
     project = labelling.policy.project
     document = PolicyDocument.from_dict(labelling.policy.document)
     lease.report(message=gettext_noop("Reading the judgments."))
-    until = _newest_judgment()
+    seen = _newest()
     judgments = load_judgments(project)
     lease.report(message=gettext_noop("Measuring the agreement between raters."))
     report = report_on(judgments, project=project, by=labelling.job.created_by, alive=lease.report)
@@ -143,10 +143,8 @@ def _label(labelling: Labelling, lease: Lease) -> None:
     lease.report(message=gettext_noop("Deciding."))
     labels = decide(document, learnt.basis, judgments, load_adjudications(project))
     changed = write_labels(labelling, labels, _progress(lease))
-    Labelling.objects.filter(pk=labelling.pk).update(
-        judgments_until=until, labels_sha256=labels_sha256(labels, judgments)
-    )
-    refresh_statistics(Label, LabelSource)
+    Labelling.objects.filter(pk=labelling.pk).update(**seen, labels_sha256=labels_sha256(labels, judgments))
+    refresh_statistics(Label)
     lease.report(message=f"{len(labels):,} comparisons labelled, {changed:,} of them otherwise than before.")
 
 
@@ -157,7 +155,7 @@ def _update(labelling: Labelling, lease: Lease) -> None:
     document = PolicyDocument.from_dict(policy.document)
     lease.report(message=gettext_noop("Reading what was judged since."))
     last = settled_labelling(policy.project, policy)
-    until = _newest_judgment()
+    seen = _newest()
     touched = touched_since(policy.project, last or base)
     judgments = load_part(policy.project, touched)
     basis = stored_basis(base, judgments)
@@ -166,7 +164,7 @@ def _update(labelling: Labelling, lease: Lease) -> None:
         base=base, report=base.report, certificates=base.certificates, basis=base.basis
     )
     changed = write_labels(labelling, labels, _progress(lease), touched)
-    Labelling.objects.filter(pk=labelling.pk).update(judgments_until=until)
+    Labelling.objects.filter(pk=labelling.pk).update(**seen)
     lease.report(
         message=f"{len(touched):,} comparisons looked at again, {changed:,} of their labels changed."
     )
@@ -183,8 +181,10 @@ def labels_sha256(labels: Labels, judgments: Judgments) -> str:
     return content_sha256_of(labels, order, judgments.names, [named[place] for place in order.tolist()])
 
 
-def _newest_judgment() -> int:
-    return Judgment.objects.aggregate(newest=Max("pk"))["newest"] or 0
+def _newest() -> dict[str, int]:
+    """What a labelling that looks now has seen."""
+    newest = {"judgments_until": Judgment.objects, "audit_until": AuditEntry.objects}
+    return {name: rows.aggregate(newest=Max("pk"))["newest"] or 0 for name, rows in newest.items()}
 
 
 def _progress(lease: Lease) -> Any:

@@ -18,8 +18,8 @@ from alignment.health.balance import balanced
 from alignment.health.near_duplicates import NearDuplicates
 from alignment.health.plan import Plan
 from alignment.health.splits import held_out
-from alignment.models import Decision, Label, LabelSource, Policy
-from feedback.models import Comparison, Prompt, Purpose, Score, Slot
+from alignment.models import Decision, Label, Policy
+from feedback.models import Comparison, Judgment, Prompt, Purpose, Score, Slot
 
 TIES = "comparisons that are ties throughout"
 EQUAL = "pairs of equal texts"
@@ -166,21 +166,25 @@ def _labelled(policy: Policy, prompts: list[int]) -> dict[int, list[Labelled]]:
     """The labelled comparisons of these prompts, by prompt."""
     rows = used_labels(policy).filter(comparison__prompt__in=prompts)
     found: dict[int, list[Labelled]] = {}
-    by_label: dict[int, Labelled] = {}
-    columns = ("ranking", "confidence", "weight", "margin")
-    of_comparison = (
-        "comparison__prompt_id",
+    by_comparison: dict[int, Labelled] = {}
+    by_judgment: dict[int, Labelled] = {}
+    columns = (
         "comparison_id",
         "comparison__external_id",
         "comparison__metadata",
+        "ranking",
+        "confidence",
+        "weight",
+        "margin",
     )
-    for pk, prompt, *values in rows.values_list("pk", *of_comparison, *columns):
-        by_label[pk] = Labelled(*values)
-        found.setdefault(prompt, []).append(by_label[pk])
-    by_comparison = {each.comparison: each for each in by_label.values()}
+    for prompt, sources, *values in rows.values_list("comparison__prompt_id", "sources", *columns):
+        each = Labelled(*values)
+        found.setdefault(prompt, []).append(each)
+        by_comparison[each.comparison] = each
+        by_judgment.update(dict.fromkeys(sources, each))
     _add_texts(by_comparison)
     _add_tags(by_comparison)
-    _add_sources(by_label)
+    _add_sources(by_judgment)
     return found
 
 
@@ -197,14 +201,13 @@ def _add_tags(by_comparison: Mapping[int, Labelled]) -> None:
         by_comparison[comparison].tags.append(name)
 
 
-def _add_sources(by_label: Mapping[int, Labelled]) -> None:
-    sources = LabelSource.objects.filter(label__in=list(by_label))
-    columns = ("judgment__rater__kind", "judgment__rater__name", "judgment__submission_id")
-    for label, kind, rater, submission in sources.values_list("label_id", *columns):
-        by_label[label].sources.append(Source(kind, rater, str(submission)))
-    scores = Score.objects.filter(judgment__label_sources__label__in=list(by_label))
-    given = ("position", "value", "criterion__scale_min", "criterion__scale_max", "criterion__weight")
-    for label, position, value, low, high, weight in scores.values_list(
-        "judgment__label_sources__label_id", *given
+def _add_sources(by_judgment: Mapping[int, Labelled]) -> None:
+    sources = Judgment.objects.filter(pk__in=list(by_judgment))
+    for judgment, kind, rater, submission in sources.values_list(
+        "pk", "rater__kind", "rater__name", "submission_id"
     ):
-        by_label[label].scores.append((position, (value - low) / (high - low), weight))
+        by_judgment[judgment].sources.append(Source(kind, rater, str(submission)))
+    scores = Score.objects.filter(judgment__in=list(by_judgment))
+    given = ("position", "value", "criterion__scale_min", "criterion__scale_max", "criterion__weight")
+    for judgment, position, value, low, high, weight in scores.values_list("judgment_id", *given):
+        by_judgment[judgment].scores.append((position, (value - low) / (high - low), weight))

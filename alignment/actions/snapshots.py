@@ -45,7 +45,7 @@ from alignment.formats.dataset_folder import (
 from alignment.formats.preference import PreferenceRow
 from alignment.health.balance import AS_IT_IS, BALANCES
 from alignment.health.plan import Plan
-from alignment.models import AgreementReport, Label, Labelling, LabelSource, Policy, Snapshot
+from alignment.models import AgreementReport, Label, Labelling, Policy, Snapshot
 from alignment.queries import ended_labellings
 from feedback.actions.audit import record
 from feedback.errors import Refused
@@ -77,7 +77,7 @@ def freeze_snapshot(
     many prompts have been read.
     """
     labelling = check_freezing(project, policy, test_share, balance)
-    refresh_statistics(Label, LabelSource)
+    refresh_statistics(Label)
     alive = _telling(project, report)
     try:
         with _scratch_folder() as folder:

@@ -48,7 +48,9 @@ class LabelSerializer(serializers.ModelSerializer[Label]):
     ranking = serializers.SerializerMethodField(
         help_text="Ranks by response id; empty where nothing is decided."
     )
-    sources = serializers.SerializerMethodField(help_text="The numbers of the judgments that it rests on.")
+    sources = serializers.ListField(
+        child=serializers.IntegerField(), help_text="The numbers of the judgments that it rests on."
+    )
 
     class Meta:
         model = Label
@@ -67,9 +69,6 @@ class LabelSerializer(serializers.ModelSerializer[Label]):
     def get_ranking(self, label: Label) -> dict[str, int]:
         keys = (slot.key for slot in label.comparison.slots.all())
         return dict(zip(keys, label.ranking, strict=False))
-
-    def get_sources(self, label: Label) -> list[int]:
-        return sorted(source.judgment_id for source in label.sources.all())
 
 
 class LabelQuery(PageQuery):
@@ -132,7 +131,7 @@ class Labels(Endpoint):
         query = checked(LabelQuery, request.query_params)
         policy = policy_meant(project, query.get("policy"))
         filters = {name: query[name] for name in ("decision", "reason", "tag") if name in query}
-        labels = labels_where(policy, **filters).prefetch_related("comparison__slots", "sources")
+        labels = labels_where(policy, **filters).prefetch_related("comparison__slots")
         page = keyset_page(labels, query, LabelSerializer, key="comparison_id")
         page.data = {"policy": PolicySerializer(policy).data, **page.data}
         return page

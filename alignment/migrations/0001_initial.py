@@ -84,6 +84,7 @@ class Migration(migrations.Migration):
                 ('certificates', models.JSONField(default=list)),
                 ('basis', models.JSONField(default=dict)),
                 ('judgments_until', models.BigIntegerField(default=0)),
+                ('audit_until', models.BigIntegerField(default=0)),
                 ('labels_sha256', models.CharField(blank=True, max_length=64)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
                 ('base', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='updates', to='alignment.labelling')),
@@ -105,17 +106,10 @@ class Migration(migrations.Migration):
                 ('margin', models.FloatField(blank=True, null=True)),
                 ('reason', models.CharField(max_length=40)),
                 ('sentence', models.CharField(max_length=300)),
+                ('sources', feedback.models.fields.IntTupleField(blank=True, default=(), max_length=None)),
                 ('digest', models.BigIntegerField(default=0)),
-                ('comparison', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='labels', to='feedback.comparison')),
+                ('comparison', models.ForeignKey(db_constraint=False, on_delete=django.db.models.deletion.CASCADE, related_name='labels', to='feedback.comparison')),
                 ('labelling', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='labels', to='alignment.labelling')),
-            ],
-        ),
-        migrations.CreateModel(
-            name='LabelSource',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('judgment', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='label_sources', to='feedback.judgment')),
-                ('label', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='sources', to='alignment.label')),
             ],
         ),
         migrations.CreateModel(
@@ -197,10 +191,6 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('project', 'sha256'), name='report_once'),
         ),
         migrations.AddConstraint(
-            model_name='labelsource',
-            constraint=models.UniqueConstraint(fields=('label', 'judgment'), name='label_source_once'),
-        ),
-        migrations.AddConstraint(
             model_name='policy',
             constraint=models.UniqueConstraint(fields=('project', 'name', 'version'), name='policy_version_once'),
         ),
@@ -219,6 +209,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='label',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('decision', 'used'), _negated=True), models.Q(('ranking', ''), _negated=True), _connector='OR'), name='label_used_has_a_ranking'),
+        ),
+        migrations.AddConstraint(
+            model_name='label',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decision', 'used'), _negated=True), models.Q(('sources', ''), _negated=True), _connector='OR'), name='label_used_rests_on_judgments'),
         ),
         migrations.AddConstraint(
             model_name='label',

@@ -50,7 +50,7 @@ def label(request: HttpRequest, slug: str, policy_pk: int, comparison_pk: int) -
         policy=policy,
         comparison_id=comparison_pk,
     )
-    sources = set(found.sources.values_list("judgment_id", flat=True))
+    sources = set(found.sources)
     judgments = list(judgments_of(found.comparison))
     context = {
         "project": project,

@@ -1,4 +1,4 @@
-"""How a project's queue works: whom it asks how often, what it mixes in, and when it stops somebody."""
+"""How a project's queue works: whom it asks how often, what it pays and mixes in, and when it stops somebody."""
 
 from dataclasses import asdict, dataclass
 
@@ -15,6 +15,7 @@ MOST_MIXED_IN = 0.5  # of a person's items, gold, attention checks and repeats t
 MOST_HELD = 50
 LONGEST_LEASE = 86_400  # seconds
 WIDEST_WINDOW = 1_000
+MOST_PAY = 10_000  # dollars an hour
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class QueueSettings:
     repeat_rate: float
     gold_minimum: float | None
     gold_window: int
+    pay_per_hour: float | None
 
 
 def set_queue(*, project: Project, settings: QueueSettings, by: Person) -> None:
@@ -63,6 +65,11 @@ def _check_ranges(settings: QueueSettings) -> None:
     for name in ("cap_per_day", "cap_per_person"):
         if getattr(settings, name) is not None and getattr(settings, name) < 1:
             raise Refused(_("A cap is at least 1; leave it empty for none."), field=name)
+    if settings.pay_per_hour is not None and not 0 < settings.pay_per_hour <= MOST_PAY:
+        said = _(
+            "The pay is a number of dollars over 0 and up to %(most)s; leave it empty where it is not known."
+        )
+        raise Refused(said % {"most": MOST_PAY}, field="pay_per_hour")
 
 
 def _check_rates(settings: QueueSettings) -> None:

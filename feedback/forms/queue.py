@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from feedback.actions.queue_settings import QueueSettings
+from feedback.actions.queue_settings import MOST_PAY, QueueSettings
 from feedback.actions.slots import MOST_PEOPLE
 from feedback.models import Project, Tag
 
@@ -83,10 +83,18 @@ class QueueForm(forms.Form):
         help_text=_("Nobody is stopped before they have given half so many."),
     )
 
+    pay_per_hour = forms.FloatField(
+        required=False,
+        min_value=0.01,
+        max_value=MOST_PAY,
+        label=_("What an hour of a person costs, in dollars"),
+        help_text=_("A policy's preview sets it against what judges cost. Empty: not known."),
+    )
+
     @staticmethod
     def initial_of(project: Project) -> dict[str, Any]:
         """The settings as the form shows them."""
-        names = ("overlap", "batch_size", "cap_per_day", "cap_per_person", "gold_window")
+        names = ("overlap", "batch_size", "cap_per_day", "cap_per_person", "gold_window", "pay_per_hour")
         shares = ("gold_rate", "attention_rate", "repeat_rate", "gold_minimum")
         return {
             **{name: getattr(project, name) for name in names},

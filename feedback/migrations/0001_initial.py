@@ -104,6 +104,7 @@ class Migration(migrations.Migration):
                 ('repeat_rate', models.FloatField(default=0.0)),
                 ('gold_minimum', models.FloatField(blank=True, null=True)),
                 ('gold_window', models.PositiveSmallIntegerField(default=20)),
+                ('pay_per_hour', models.FloatField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
@@ -486,6 +487,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='project',
             constraint=models.CheckConstraint(condition=models.Q(('gold_minimum', None), models.Q(('gold_minimum__gt', 0), ('gold_minimum__lte', 1)), _connector='OR'), name='project_gold_minimum_is_a_share'),
+        ),
+        migrations.AddConstraint(
+            model_name='project',
+            constraint=models.CheckConstraint(condition=models.Q(('pay_per_hour', None), ('pay_per_hour__gt', 0), _connector='OR'), name='project_pay_is_positive'),
         ),
         migrations.AddField(
             model_name='pool',

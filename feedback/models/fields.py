@@ -33,6 +33,10 @@ class IntTupleField(_CharField):
     def check(self, **kwargs: Any) -> list[checks.CheckMessage]:
         return [] if self.max_length else super().check(**kwargs)
 
+    def deconstruct(self) -> Any:
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, kwargs | {"max_length": self.max_length}
+
     def to_python(self, value: Any) -> tuple[int, ...]:
         if isinstance(value, str):
             return tuple(int(part) for part in value.split(",")) if value else ()

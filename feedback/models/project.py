@@ -16,6 +16,7 @@ class Project(models.Model):
     ``batch_size`` is how many leases a person holds at once: the item at hand and those loaded ahead. The rates are
     the shares of a person's items that are gold, attention checks and repeats of their own. Below ``gold_minimum``,
     the share right among the last ``gold_window`` gold items, a person is stopped and the lead told.
+    ``pay_per_hour`` is what a person costs, in dollars as judges' calls do.
     """
 
     name = models.CharField(max_length=200, unique=True)
@@ -35,6 +36,7 @@ class Project(models.Model):
     repeat_rate = models.FloatField(default=0.0)
     gold_minimum = models.FloatField(null=True, blank=True)
     gold_window = models.PositiveSmallIntegerField(default=20)
+    pay_per_hour = models.FloatField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -52,6 +54,9 @@ class Project(models.Model):
             models.CheckConstraint(
                 condition=Q(gold_minimum=None) | Q(gold_minimum__gt=0, gold_minimum__lte=1),
                 name="project_gold_minimum_is_a_share",
+            ),
+            models.CheckConstraint(
+                condition=Q(pay_per_hour=None) | Q(pay_per_hour__gt=0), name="project_pay_is_positive"
             ),
         )
 

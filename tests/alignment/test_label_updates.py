@@ -13,6 +13,8 @@ from alignment.models import Label, Labelling
 from alignment.policy.decisions import decide
 from alignment.policy.document import PolicyDocument
 from alignment.queries import load_adjudications, load_judgments, settled_labelling
+from feedback.actions.bulk import change_comparisons
+from feedback.actions.gold import make_gold, remove_gold
 from feedback.actions.imports import store_records
 from feedback.actions.jobs import claim_job, perform_job
 from feedback.actions.judgment_records import GivenJudgment, store_judgments
@@ -46,6 +48,12 @@ def give(project, *rows):
     assert not store_judgments(project=project, judgments=given, by=None).rejections
 
 
+def change(project, verb, key):
+    comparison = Comparison.objects.get(project=project, external_id=key)
+    assert change_comparisons(project=project, verb=verb, value="", ids=[comparison.pk], by=None) == 1
+    return comparison
+
+
 def everything(policy):
     labels = Label.objects.filter(policy=policy).order_by("comparison_id")
     return {
@@ -56,9 +64,9 @@ def everything(policy):
             label.margin,
             label.reason,
             label.sentence,
-            sorted(label.sources.values_list("judgment_id", flat=True)),
+            label.sources,
         )
-        for label in labels.prefetch_related("sources")
+        for label in labels
     }
 
 
@@ -98,34 +106,46 @@ def test_an_update_decides_as_its_base_would_on_everything(free):
             one.margin,
             one.reason,
             one.sentence,
-            sorted(one.sources),
+            one.sources,
         )
 
 
 def test_an_answer_taken_back_and_a_comparison_retired_change_their_labels(free):
     give(free.project, ("q100", "dora", "tie", "human"))
     update(free)
-    Judgment.objects.filter(comparison__external_id="q100", rater__name="dora").update(current=False)
-    gone = Comparison.objects.get(external_id="q110")
-    Comparison.objects.filter(pk=gone.pk).update(retired_at=gone.created_at)
-    base = Labelling.objects.first()
-    Comparison.objects.filter(pk=gone.pk).update(retired_at=base.job.ended_at)
+    taken_back = Judgment.objects.get(comparison__external_id="q100", rater__name="dora")
+    assert taken_back.pk in Label.objects.get(comparison__external_id="q100").sources
+    Judgment.objects.filter(pk=taken_back.pk).update(current=False)
+    gone = change(free.project, "retire", "q110")
     update(free)
-    assert not Label.objects.get(comparison__external_id="q100").sources.filter(judgment__rater__name="dora")
+    assert taken_back.pk not in Label.objects.get(comparison__external_id="q100").sources
     assert not Label.objects.filter(comparison=gone).exists()
 
 
 def test_an_answer_taken_back_long_ago_is_noticed_and_so_is_a_comparison_brought_back(free, monkeypatch):
     monkeypatch.setattr(queries, "LOOKED_BACK", 1)
     give(free.project, ("q100", "dora", "tie", "human"), ("q101", "dora", "first", "human"))
-    Comparison.objects.filter(external_id="q110").update(retired_at=timezone.now())
+    change(free.project, "retire", "q110")
     update(free)
     assert not Label.objects.filter(comparison__external_id="q110").exists()
-    Judgment.objects.filter(rater__name="dora").update(current=False)
-    Comparison.objects.filter(external_id="q110").update(retired_at=None)
+    doras = Judgment.objects.filter(rater__name="dora")
+    doras.update(current=False)
+    change(free.project, "bring_back", "q110")
     update(free)
-    assert not Label.objects.filter(sources__judgment__rater__name="dora").exists()
+    resting_on = {judgment for label in Label.objects.all() for judgment in label.sources}
+    assert not resting_on & set(doras.values_list("pk", flat=True))
     assert Label.objects.filter(comparison__external_id="q110").exists()
+
+
+def test_what_becomes_gold_has_no_label_until_it_is_none_any_more(free, monkeypatch):
+    monkeypatch.setattr(queries, "LOOKED_BACK", 1)
+    comparison = Comparison.objects.get(external_id="q110")
+    make_gold(comparison=comparison, use="gold", ranking=(1, 2), by=None)
+    update(free)
+    assert not Label.objects.filter(comparison=comparison).exists()
+    remove_gold(comparison=comparison, by=None)
+    update(free)
+    assert Label.objects.filter(comparison=comparison).exists()
 
 
 def test_of_two_labellings_one_waits_and_an_update_goes_by_the_last_whole_one(free):

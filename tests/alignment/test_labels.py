@@ -1,12 +1,12 @@
 """Labels: certificates, decisions, their sources, and that only what changed is written."""
 
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, IntegrityError
 
 from alignment.actions import label_rows
 from alignment.actions.labels import apply_policy, carry_out_labelling, update_labels
 from alignment.actions.policies import create_policy
-from alignment.models import Label, Labelling, LabelSource, Policy
+from alignment.models import Label, Labelling, Policy
 from alignment.queries import decision_counts, settled_labelling
 from alignment.tasks import perform_labelling
 from feedback.actions.imports import store_records
@@ -21,9 +21,13 @@ from tests.alignment.conftest import pair, said
 
 def rows(policy):
     """Everything that the policy's labels say, in the order of their comparisons."""
-    labels = Label.objects.filter(policy=policy).order_by("comparison_id")
-    sources = LabelSource.objects.filter(label__policy=policy).order_by("label__comparison_id", "judgment_id")
-    return list(labels.values()), list(sources.values())
+    return list(Label.objects.filter(policy=policy).order_by("comparison_id").values())
+
+
+def sources(labels):
+    """The judgments that these labels rest on."""
+    numbers = [judgment for label in labels for judgment in label.sources]
+    return Judgment.objects.filter(pk__in=numbers)
 
 
 def test_a_policy_is_checked_and_versioned(project):
@@ -70,14 +74,23 @@ def test_every_judged_comparison_has_one_label_with_a_reason(policy, label):
 
 def test_a_label_rests_on_people_and_trusted_judges_only(policy, label):
     label(policy)
-    odd = LabelSource.objects.filter(label__policy=policy, label__comparison__tags__name="odd")
-    assert not odd.filter(judgment__rater__name="partly").exists()
-    even = LabelSource.objects.filter(label__policy=policy, label__comparison__tags__name="even")
-    assert even.filter(judgment__rater__name="partly").exists()
-    assert not LabelSource.objects.exclude(judgment__outcome="ranked").exists()
-    used = Label.objects.filter(policy=policy, decision="used")
-    assert not used.filter(sources=None).exists()
-    assert used.filter(sources__judgment__rater__kind=RaterKind.HUMAN).exists()
+    labels = Label.objects.filter(policy=policy)
+    odd, even = (sources(labels.filter(comparison__tags__name=tag)) for tag in ("odd", "even"))
+    assert not odd.filter(rater__name="partly").exists()
+    assert even.filter(rater__name="partly").exists()
+    assert not sources(labels).exclude(outcome="ranked").exists()
+    for each in labels:
+        assert {judgment.comparison_id for judgment in sources([each])} <= {each.comparison_id}
+    used = labels.filter(decision="used")
+    assert not used.filter(sources="").exists()
+    assert sources(used).filter(rater__kind=RaterKind.HUMAN).exists()
+
+
+@pytest.mark.parametrize("missing", ["ranking", "sources"])
+def test_a_label_that_is_used_names_its_ranking_and_the_judgments_it_rests_on(policy, label, missing):
+    label(policy)
+    with pytest.raises(IntegrityError):
+        Label.objects.filter(policy=policy, decision="used").update(**{missing: ()})
 
 
 def test_applying_again_on_the_same_judgments_writes_nothing(policy, label):
@@ -117,7 +130,7 @@ def test_small_batches_give_the_same_labels(policy, label, monkeypatch):
     label(other)
 
     def says(policy):
-        return [{**row, "id": 0, "policy_id": 0, "labelling_id": 0} for row in rows(policy)[0]]
+        return [{**row, "id": 0, "policy_id": 0, "labelling_id": 0} for row in rows(policy)]
 
     assert says(other) == says(policy)
 
@@ -141,7 +154,6 @@ def test_a_labelling_cancelled_in_the_middle_leaves_none_of_its_labels_and_is_re
     labelling.job.refresh_from_db()
     assert labelling.job.state == JobState.CANCELLED
     assert not Label.objects.exists()
-    assert not LabelSource.objects.exists()
     assert settled_labelling(policy.project) is None
     with pytest.raises(Refused, match="cancelled; apply it again"):
         update_labels(policy=policy, by=None)
@@ -210,7 +222,7 @@ def test_a_reviewers_decision_becomes_the_label_and_nothing_else_is_written(poli
     second = label(policy)
     now = Label.objects.get(policy=policy, comparison__external_id="q010")
     assert (now.decision, now.ranking, now.reason, now.weight) == ("used", against, "adjudicated", 1.0)
-    assert list(now.sources.values_list("judgment", flat=True)) == [decision.pk]
+    assert now.sources == (decision.pk,)
     assert Label.objects.filter(labelling=second).count() == 1
     assert second.report == first.report  # agreement between people does not see the decision
     assert second.certificates == first.certificates

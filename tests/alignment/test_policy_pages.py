@@ -4,13 +4,18 @@ import csv
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
+from alignment import whatif
 from alignment.actions.labels import apply_policy
 from alignment.models import Label, Labelling, Policy
 from alignment.policy_form import PolicyForm
 from alignment.tasks import perform_labelling
 from feedback.actions.judgment_records import GivenJudgment, store_judgments
-from feedback.models import Job, Judgment
+from feedback.models import Job, Judgment, Project
+from judges.actions.judges import create_judge
+from judges.actions.rubrics import create_rubric
+from judges.models import JudgeCall
 from tests.alignment.conftest import said
 
 HTMX = {"HX-Request": "true"}
@@ -68,6 +73,43 @@ def test_a_look_saves_nothing_and_says_what_it_would_do(engineer, judged):
     errors = {way.name: way.error.value for way in what.ways}
     assert errors["good"] < errors["partly"]
     assert what.ways[2].error.low < what.ways[2].error.value < what.ways[2].error.high
+
+
+@pytest.fixture
+def paid_calls(judged):
+    """What a judge's two answered calls cost: a dollar, and half of one."""
+    rubric = create_rubric(project=judged, name="Helpful", instructions="Prefer the helpful answer.", by=None)
+    judge = create_judge(
+        project=judged, name="paid", provider="rules", model="offline", rubric=rubric,
+        settings={"rules": [{"pattern": "A", "weight": 1.0}]}, by=None,
+    )  # fmt: skip
+    for number, cost in enumerate((1, 0.5)):
+        JudgeCall.objects.create(
+            judge=judge, request_sha256=f"{number:064}", cost=cost, answered_at=timezone.now()
+        )
+    return JudgeCall.objects.filter(judge=judge)
+
+
+def test_a_look_says_what_is_saved_once_an_hour_of_a_person_has_a_price(engineer, judged, paid_calls):
+    def look():
+        whatif._loaded.clear()  # what was loaded is kept until a judgment comes
+        return engineer.post(editor(judged), sent(judged, max_error=""), headers=HTMX)
+
+    assert look().context["what"].saved == whatif.Saved(
+        None, 1.5, None, "No answer of a person here was timed."
+    )
+    Judgment.objects.filter(rater__kind="human").update(seconds=30)
+    page = look()
+    assert page.context["what"].saved.dollars is None
+    assert "What an hour of a person costs is not set." in page.content.decode()
+    Project.objects.filter(pk=judged.pk).update(pay_per_hour=24)
+    what = look().context["what"]
+    # Three people judge a comparison, half a minute each.
+    assert what.saved.minutes == pytest.approx(what.outlook.by_judges * 3 / 2)
+    assert what.saved.dollars == pytest.approx(what.saved.minutes * 0.4 - 1.5)
+    assert f"$ {what.saved.dollars:.2f}" in look().content.decode()
+    paid_calls.filter(cost=1).update(cost=None)
+    assert look().context["what"].saved.reason == "What some of the judges' calls cost is not known."
 
 
 def test_a_look_shows_the_curve_and_its_chosen_point(engineer, judged):

@@ -19,7 +19,7 @@ from alignment.actions.labels import apply_policy
 from alignment.actions.policies import create_policy
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder, verify_snapshot
 from alignment.formats.dataset_folder import read_split
-from alignment.models import Freezing, Label, Labelling, LabelSource, Snapshot
+from alignment.models import Freezing, Label, Labelling, Snapshot
 from feedback.actions.bulk import change_comparisons
 from feedback.actions.imports import store_records
 from feedback.actions.jobs import JobCancelled, cancel_job, claim_job, perform_job
@@ -173,6 +173,13 @@ def test_prompts_that_are_nearly_the_same_are_never_in_both_splits(project, labe
         assert 17 <= snapshot.test_rows <= 19  # of 40
 
 
+def use_all(**said):
+    """Every label is used, by all judgments of its comparison, and says so."""
+    for each in Label.objects.all():
+        judgments = Judgment.objects.filter(comparison=each.comparison).values_list("pk", flat=True)
+        Label.objects.filter(pk=each.pk).update(decision="used", sources=tuple(judgments), **said)
+
+
 @pytest.fixture
 def ranked(project, label):
     """A policy whose labels are whatever the test writes."""
@@ -191,7 +198,7 @@ def ranked(project, label):
         store_records(project=project, records=records, by=None)
         policy = create_policy(project=project, name="p", document={}, by=None)
         label(policy)
-        Label.objects.update(decision="used", ranking=ranking, confidence=0.9)
+        use_all(ranking=ranking, confidence=0.9)
         return policy
 
     return make
@@ -489,13 +496,7 @@ def test_the_same_rows_have_the_same_hash_on_every_database(project, label):
     assert not store_records(project=project, records=records, by=None).rejections
     policy = create_policy(project=project, name="p", document={}, by=None)
     label(policy)
-    Label.objects.update(decision="used", ranking=(1, 2), confidence=0.875, weight=1.25, margin=0.5)
-    LabelSource.objects.all().delete()
-    LabelSource.objects.bulk_create(
-        LabelSource(label=each, judgment=judgment)
-        for each in Label.objects.all()
-        for judgment in Judgment.objects.filter(comparison=each.comparison)
-    )
+    use_all(ranking=(1, 2), confidence=0.875, weight=1.25, margin=0.5)
     manifest = freeze_snapshot(project=project, policy=policy, by=None, test_share=0.3).manifest
     assert {name: manifest["splits"][name]["sha256"] for name in ("train", "test")} == {
         "train": "25e0b3139c3dc4011a3144dfddb835741f3a19ba7797940b8bf860dd1091d546",

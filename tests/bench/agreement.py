@@ -42,6 +42,7 @@ GOALS = {  # seconds that the issue asks for
 }
 TIMES = {"Dawid–Skene": 10, "alt-test": 100}  # as fast as the peer that the issue asks for
 EXACT = 1e-9
+REAL = Path(os.environ.get("CONCORD_SHARED_DATA", ROOT.parent / "shared" / "data"))
 ROUNDED = {"irrcac": 5.1e-6}  # it prints five digits
 SOLVER = {"fastchat": 1e-3}  # its optimiser stops before
 Json = dict[str, Any]
@@ -114,6 +115,8 @@ def difference(task: str, ours: Json, peer: str, other: Json) -> Row:
 
 
 def main() -> None:
+    if not (REAL / "pandalm").is_dir():
+        sys.exit(f"{REAL} holds no real data; CONCORD_SHARED_DATA names the folder that does.")
     print(f"{LABELS:,} labels", flush=True)
     agreement_data.make(FOLDER, LABELS)
     ours = run_ours()
@@ -123,7 +126,7 @@ def main() -> None:
     rows.append(Row("peak memory of all of ours", "MB", ours["megabytes"], goal=300))
     rows += agreement_store.measure(LABELS)
     rows += policy_store.measure(LABELS)
-    rows += policy.measure(Path(os.environ.get("CONCORD_SHARED_DATA", ROOT.parent / "shared" / "data")))
+    rows += policy.measure(REAL)
     rows += data.measure()
     publish("agreement", rows)
 

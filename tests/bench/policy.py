@@ -25,22 +25,44 @@ from tests.bench.policy_data import Labelled, llmbar, pandalm
 from tests.bench.report import Row
 
 SPLITS = int(os.environ.get("BENCH_SPLITS", "500"))
-TABLE_SPLITS = 20
 SHARE = 0.5  # of the prompts that people judge
 QUICK = Resampling(50)
 PROMISES = {
     "PandaLM": PolicyDocument(max_error=0.4, confidence=0.9, epsilon=0.3),
     "LLMBar": PolicyDocument(max_error=0.2, confidence=0.9),
 }
+POLICIES = [
+    PolicyDocument(max_error=error, epsilon=epsilon)
+    for error, epsilon in ((0.1, 0.2), (0.2, 0.2), (0.4, 0.3))
+]
 
 
-class Exceeded(NamedTuple):
-    """Of ``used`` splits in which labels on judges' word were used, ``beyond`` had more wrong than is tolerated."""
+class Outcome(NamedTuple):
+    """What one way makes of one split: the share of the rest that it labels, the share of those that are wrong (NaN
+    where there are none), and the human labels that it needs for it."""
+
+    coverage: float
+    error: float
+    labels: float
+
+
+class Over(NamedTuple):
+    """Over splits: in ``used`` of them there were labels, in ``beyond`` more of them wrong than is tolerated; the rest
+    are means, of the error over those ``used``."""
 
     used: int
     beyond: int
-    error: float
     coverage: float
+    error: float
+    labels: float
+
+
+def over(outcomes: list[Outcome], max_error: float | None = None) -> Over:
+    coverage, error, labels = np.array(outcomes).T
+    used = ~np.isnan(error)
+    beyond = 0 if max_error is None else int((error[used] > max_error).sum())
+    wrong = float(error[used].mean()) if used.any() else float("nan")
+    return Over(int(used.sum()), beyond, float(coverage.mean()), wrong, float(labels.mean()))
 
 
 def labelled(data: Labelled, document: PolicyDocument, asked: np.ndarray) -> Labels:
@@ -49,32 +71,29 @@ def labelled(data: Labelled, document: PolicyDocument, asked: np.ndarray) -> Lab
     return decide(document, learn(document, study, intervals=False).basis, verdicts)
 
 
-def exceeded(data: Labelled, document: PolicyDocument, splits: int) -> Exceeded:
-    errors, covered = [], []
-    for split in range(splits):
-        asked = data.part(np.random.default_rng(split), SHARE)
-        labels = labelled(data, document, asked)
-        alone = (labels.decision == USED) & ~asked
-        if alone.any():
-            errors.append(float((labels.ranking[alone] != data.truth[alone]).mean()))
-            covered.append(alone.sum() / (~asked).sum())
-    return _exceeded(errors, covered, document.max_error or 0.0)
+def given(labels: Labels) -> np.ndarray:
+    """The ranking of each label that is used, MISSING elsewhere."""
+    return np.where(labels.decision == USED, labels.ranking, MISSING)
 
 
-def simulated(world: World, max_error: float, splits: int) -> Exceeded:
+def exceeded(data: Labelled, document: PolicyDocument, splits: int) -> Over:
+    asked = [data.part(np.random.default_rng(split), SHARE) for split in range(splits)]
+    outcomes = [_by_policy(data, document, each) for each in asked]
+    return over(outcomes, document.max_error)
+
+
+def simulated(world: World, max_error: float, splits: int) -> Over:
     """The same in a made-up world, of which people judge 200 prompts in each split."""
     document = PolicyDocument(max_error=max_error, confidence=0.9, epsilon=0.3)
-    errors, covered = [], []
+    outcomes = []
     for split in range(splits):
         drawn = np.random.default_rng(split).choice(world.n // 2, 200, replace=False)
         verdicts = world.verdicts(np.isin(world.prompts, drawn), slices=False)
         basis = learn(document, Study(verdicts, resampling=QUICK), intervals=False).basis
         labels = decide(document, basis, verdicts)
-        alone = (labels.decision == USED) & (labels.people == 0)
-        if alone.any():
-            errors.append(float((labels.ranking[alone] != world.reference[alone]).mean()))
-            covered.append(float(alone.sum() / (labels.people == 0).sum()))
-    return _exceeded(errors, covered, max_error)
+        people = float(verdicts.people[verdicts.rater].sum())
+        outcomes.append(_outcome(world.reference, given(labels), labels.people == 0, people))
+    return over(outcomes, max_error)
 
 
 def allowed(splits: int, promised: float) -> float:
@@ -82,30 +101,36 @@ def allowed(splits: int, promised: float) -> float:
     return splits * promised + 3 * float(np.sqrt(splits * promised * (1 - promised)))
 
 
-def _exceeded(errors: list[float], covered: list[float], max_error: float) -> Exceeded:
-    beyond = sum(error > max_error for error in errors)
-    mean = (float(np.mean(errors)), float(np.mean(covered))) if errors else (float("nan"), 0.0)
-    return Exceeded(len(errors), beyond, *mean)
-
-
-def ways(data: Labelled, documents: dict[str, PolicyDocument]) -> Iterator[tuple[str, float, float]]:
-    """(way, share labelled, share of those wrong) on what people did not judge, the mean over splits."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    for split in range(TABLE_SPLITS):
+def ways(data: Labelled) -> dict[str, Over]:
+    """What policies and simpler ways make of what people did not judge."""
+    found: dict[str, list[Outcome]] = {}
+    for split in range(SPLITS):
         asked = data.part(np.random.default_rng(split), SHARE)
-        rest = ~asked
-        for name, document in documents.items():
-            labels = labelled(data, document, asked)
-            given = np.where(labels.decision == USED, labels.ranking, MISSING)
-            found.setdefault(name, []).append(_error(data, given, rest))
-        for name, verdict in zip(data.names, data.judges, strict=True):
-            found.setdefault(f"{name} alone", []).append(_error(data, verdict, rest))
-        found.setdefault("all judges pooled, by majority", []).append(_error(data, _pooled(data), rest))
-        person = data.people[split % len(data.people)]
-        found.setdefault("one person", []).append(_error(data, person, rest))
-    for name, each in found.items():
-        covered, wrong = np.nanmean(np.array(each), axis=0)
-        yield name, float(covered), float(wrong)
+        for document in POLICIES:
+            found.setdefault(_name(document), []).append(_by_policy(data, document, asked))
+        for name, verdicts, labels in _simpler(data, asked, split):
+            found.setdefault(name, []).append(_outcome(data.truth, verdicts, ~asked, labels))
+    tolerated = {_name(document): document.max_error for document in POLICIES}
+    return {name: over(outcomes, tolerated.get(name)) for name, outcomes in found.items()}
+
+
+def _name(document: PolicyDocument) -> str:
+    return f"our policy, max_error {document.max_error:.2f}"
+
+
+def _simpler(data: Labelled, asked: np.ndarray, split: int) -> Iterator[tuple[str, np.ndarray, float]]:
+    """(way, verdicts, human labels that it needs)."""
+    for name, verdicts in zip(data.names, data.judges, strict=True):
+        yield f"{name} alone", verdicts, 0
+    yield "all judges pooled, by majority", _pooled(data), 0
+    said_the_same = [(verdicts == data.people)[:, asked].sum() for verdicts in data.judges]
+    yield "the judge that people agree with most", data.judges[np.argmax(said_the_same)], _spent(data, asked)
+    yield "one person", data.people[split % len(data.people)], float((~asked).sum())
+
+
+def _spent(data: Labelled, asked: np.ndarray) -> float:
+    """Human labels: everybody judges what is asked."""
+    return float(len(data.people) * asked.sum())
 
 
 def _pooled(data: Labelled) -> np.ndarray:
@@ -113,10 +138,14 @@ def _pooled(data: Labelled) -> np.ndarray:
     return majority_vote(comparison, data.judges[rater, comparison], data.judges.shape[1])
 
 
-def _error(data: Labelled, given: np.ndarray, rest: np.ndarray) -> tuple[float, float]:
-    labelled_ = rest & (given != MISSING)
-    wrong = (given[labelled_] != data.truth[labelled_]).mean() if labelled_.any() else float("nan")
-    return labelled_.sum() / rest.sum(), float(wrong)
+def _by_policy(data: Labelled, document: PolicyDocument, asked: np.ndarray) -> Outcome:
+    return _outcome(data.truth, given(labelled(data, document, asked)), ~asked, _spent(data, asked))
+
+
+def _outcome(truth: np.ndarray, verdicts: np.ndarray, rest: np.ndarray, labels: float) -> Outcome:
+    there = rest & (verdicts != MISSING)
+    wrong = float((verdicts[there] != truth[there]).mean()) if there.any() else float("nan")
+    return Outcome(float(there.sum() / rest.sum()), wrong, labels)
 
 
 class Spent(NamedTuple):
@@ -135,15 +164,14 @@ def people_alone(data: Labelled) -> Spent:
 def with_policy(data: Labelled, document: PolicyDocument, share: float) -> Spent:
     """Three people judge a random share, the policy decides, and one person judges all that is routed."""
     spent, errors = [], []
-    for split in range(TABLE_SPLITS):
+    for split in range(SPLITS):
         rng = np.random.default_rng(1000 + split)
         asked = data.part(rng, share)
-        labels = labelled(data, document, asked)
-        given = np.where(labels.decision == USED, labels.ranking, MISSING)
-        left = given == MISSING
+        verdicts = given(labelled(data, document, asked))
+        left = verdicts == MISSING
         person = data.people[rng.integers(len(data.people), size=len(data.truth)), np.arange(len(data.truth))]
-        final = np.where(left, person, given)
-        spent.append(len(data.people) * asked.sum() + (left & ~asked).sum())
+        final = np.where(left, person, verdicts)
+        spent.append(_spent(data, asked) + (left & ~asked).sum())
         errors.append((final != data.truth).mean())
     return Spent(float(np.mean(spent)), float(np.mean(errors)))
 
@@ -159,43 +187,42 @@ def cheapest(data: Labelled, error: float) -> tuple[Spent, float, float] | None:
     return min(good, key=lambda each: each[0].labels) if good else None
 
 
-def tables(folder: Path) -> None:
-    for data in (pandalm(folder), llmbar(folder)):
-        documents = {
-            f"our policy, max_error {error:.2f}": PolicyDocument(max_error=error, epsilon=epsilon)
-            for error, epsilon in ((0.1, 0.2), (0.2, 0.2), (0.4, 0.3))
-        }
-        print(f"| {data.name} | labelled | wrong |\n| --- | --- | --- |")
-        for name, covered, wrong in ways(data, documents):
-            print(f"| {name} | {covered:.0%} | {'–' if np.isnan(wrong) else f'{wrong:.1%}'} |")
-        alone = people_alone(data)
-        best = cheapest(data, alone.error)
-        print(f"\nOne person on everything: {alone.labels:.0f} human labels, {alone.error:.1%} wrong.")
-        if best is None or best[0].labels >= alone.labels:
-            fewest = "" if best is None else f" (the fewest: {best[0].labels:.0f})"
-            print(f"No policy tried is as right with fewer human labels{fewest}.\n")
-        else:
-            print(
-                f"With the policy: {best[0].labels:.0f} human labels, {best[0].error:.1%} wrong "
-                f"(three people on {best[1]:.0%} of the prompts, max_error {best[2]:.2f}).\n"
-            )
+def table(data: Labelled) -> None:
+    """As it stands in docs/benchmarks.md."""
+    print(f"| {data.name} | human labels | labelled | wrong | splits with more wrong than max_error |")
+    print("| --- | --- | --- | --- | --- |")
+    for name, found in ways(data).items():
+        wrong = "–" if np.isnan(found.error) else f"{found.error:.1%}"
+        beyond = f"{found.beyond / SPLITS:.1%}" if name.startswith("our policy") else ""
+        print(f"| {name} | {found.labels:,.0f} | {found.coverage:.0%} | {wrong} | {beyond} |")
+    alone = people_alone(data)
+    print(f"\nOne person on everything: {alone.labels:.0f} human labels, {alone.error:.1%} wrong.")
+    best = cheapest(data, alone.error)
+    if best is None:
+        print("No policy tried errs as little.\n")
+    else:
+        print(
+            f"With the policy, the fewest: {best[0].labels:.0f} human labels, {best[0].error:.1%} wrong "
+            f"(three people on {best[1]:.0%} of the prompts, max_error {best[2]:.2f}).\n"
+        )
 
 
 def measure(folder: Path) -> list[Row]:
-    """The promise over many splits, as rows of the benchmark: the share of splits with more wrong than tolerated."""
+    """The promise over many splits as rows of the benchmark, and what simpler ways and people alone come to."""
     world = World(1200, seed=4, skill=(0.93, 0.9))
     rows = [
         row
         for error in (0.155, 0.22)
-        for row in _rows("a made-up world", error, simulated(world, error, SPLITS))
+        for row in _promise("a made-up world", error, simulated(world, error, SPLITS))
     ]
     for data in (pandalm(folder), llmbar(folder)):
         document = PROMISES[data.name]
-        rows += _rows(data.name, document.max_error or 0.0, exceeded(data, document, SPLITS))
+        rows += _promise(data.name, document.max_error or 0.0, exceeded(data, document, SPLITS))
+        rows += _beside(data)
     return rows
 
 
-def _rows(name: str, max_error: float, found: Exceeded) -> list[Row]:
+def _promise(name: str, max_error: float, found: Over) -> list[Row]:
     what = f"{name}, {SPLITS} splits, judges' labels used in {found.used}"
     return [
         Row(
@@ -204,12 +231,26 @@ def _rows(name: str, max_error: float, found: Exceeded) -> list[Row]:
             found.beyond / SPLITS,
             goal=allowed(SPLITS, 0.1) / SPLITS,
         ),
-        Row(f"{what}: wrong, on the mean", "", found.error),
+        *([Row(f"{what}: wrong, on the mean", "", found.error)] if found.used else []),
         Row(f"{what}: share of the rest that they cover", "", found.coverage),
     ]
 
 
+def _beside(data: Labelled) -> list[Row]:
+    rows = []
+    for name, found in ways(data).items():
+        name = f"{data.name}, {found.labels:,.0f} human labels, {name}"
+        rows.append(Row(f"{name}: share of the rest that it labels", "", found.coverage))
+        if found.used:
+            rows.append(Row(f"{name}: wrong of those", "", found.error))
+    alone = people_alone(data)
+    if (best := cheapest(data, alone.error)) is not None:
+        name = f"{data.name}, human labels for no more than {alone.error:.1%} wrong"
+        rows.append(Row(name, "", best[0].labels, "one person", alone.labels))
+    return rows
+
+
 if __name__ == "__main__":
-    tables(Path(sys.argv[1]))
-    for row in measure(Path(sys.argv[1])):
-        print(f"{row.name}: {row.ours:.3f}" + ("" if row.goal is None else f" (at most {row.goal:.3f})"))
+    folder = Path(sys.argv[1])
+    for data in (pandalm(folder), llmbar(folder)):
+        table(data)

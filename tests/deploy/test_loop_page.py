@@ -45,6 +45,7 @@ def label(project):
                 comparison=comparison,
                 decision=decision,
                 ranking=ranking,
+                sources=ranking,
                 reason="r",
                 sentence="s",
             )

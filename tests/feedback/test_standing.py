@@ -230,6 +230,7 @@ SETTINGS = {
     "repeat_rate": 0.05,
     "gold_minimum": 0.7,
     "gold_window": 10,
+    "pay_per_hour": 18.5,
 }
 
 
@@ -256,6 +257,8 @@ def test_the_queues_settings_are_stored_with_what_changed(project):
         ({"repeat_rate": 0.4}, "gold_rate"),
         ({"gold_minimum": 0.0}, "gold_minimum"),
         ({"gold_window": 0}, "gold_window"),
+        ({"pay_per_hour": 0.0}, "pay_per_hour"),
+        ({"pay_per_hour": 10_001.0}, "pay_per_hour"),
     ],
 )
 def test_a_setting_out_of_its_range_is_refused_and_changes_nothing(changes, field, project):
