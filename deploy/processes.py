@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -100,6 +101,7 @@ class Processes:
                 self.restart_at[name] = time.monotonic() + 1
             elif time.monotonic() >= self.restart_at[name]:
                 del self.restart_at[name]
+                _end_what_is_left_of(process)
                 self._start(name)
 
     def stop(self) -> None:
@@ -127,6 +129,15 @@ class Processes:
                 # Ctrl-C reaches this process only, which then stops its children in order.
                 start_new_session=True,
             )
+
+
+def _end_what_is_left_of(process: subprocess.Popen[bytes]) -> None:
+    """A killed web server leaves its own processes, which for half a minute hold the port and answer nobody.
+
+    They have had a second for what they were in. Runners have sessions of their own, and save and stop by themselves.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def log_file(name: str) -> Path:

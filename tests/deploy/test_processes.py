@@ -5,6 +5,8 @@ import signal
 import sys
 import time
 
+import psutil
+
 from deploy.processes import Processes
 
 
@@ -27,16 +29,27 @@ def revive_until(processes: Processes, name: str, old: int, said: list[str]) -> 
     return processes.running[name].pid
 
 
-def test_a_process_that_is_killed_is_started_again_and_said_so():
+def test_a_process_that_is_killed_is_started_again_and_said_so(tmp_path):
+    """Without what it had started itself, which would keep its port."""
     said: list[str] = []
-    with Processes({"worker": sleeper()}) as processes:
+    left = tmp_path / "left"
+    starts = (
+        "import pathlib, subprocess, time\n"
+        f"pathlib.Path({str(left)!r}).write_text(str(subprocess.Popen({sleeper()}).pid))\n"
+        "time.sleep(60)"
+    )
+    with Processes({"worker": [sys.executable, "-c", starts]}) as processes:
         first = processes.running["worker"].pid
+        while not (left.exists() and left.read_text()):
+            time.sleep(0.01)
+        child = psutil.Process(int(left.read_text()))
         os.kill(first, signal.SIGKILL)
         processes.running["worker"].wait()
         second = revive_until(processes, "worker", first, said)
         assert second != first
         assert alive(second)
         assert any("starting it again" in line for line in said)
+        assert psutil.wait_procs([child], timeout=10)[0]
 
 
 def test_all_are_gone_at_the_end():
