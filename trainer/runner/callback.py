@@ -87,6 +87,20 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
             return {}
         return self._win_rate.of(model, sharded=is_sharded(model))
 
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        _control: TrainerControl,
+        metrics: dict[str, float],
+        **_: Any,
+    ) -> None:
+        """Put our win rate beside the trainer's own figures, where the run may stop on it. Unknown is no gain."""
+        if args.metric_for_best_model == "eval_win_rate":
+            found = self.evaluations.get(state.global_step, {}).get("win_rate")
+            found = from_first_rank(found, args.device)
+            metrics["eval_win_rate"] = math.nan if found is None else found
+
     def on_save(
         self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
     ) -> None:
@@ -162,3 +176,12 @@ def any_rank(stop: bool, device: torch.device) -> bool:
     flag = torch.tensor(int(stop), device=device)
     torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
     return bool(flag.item())
+
+
+def from_first_rank(value: float | None, device: torch.device) -> float | None:
+    """On every process of a distributed run what its first one knows."""
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return value
+    told = torch.tensor(math.nan if value is None else value, device=device)
+    torch.distributed.broadcast(told, src=0)
+    return None if told.isnan() else float(told)

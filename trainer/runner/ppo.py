@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl.trainer.utils import disable_dropout_in_model
 
-from trainer.runner.callback import any_rank, diverged
+from trainer.runner.callback import any_rank, diverged, from_first_rank
 from trainer.runner.checkpoints import last_complete, mark_complete, remove_half_written, remove_older
 from trainer.runner.execution import Run, is_first_rank
 from trainer.runner.failures import RunnerError
@@ -595,17 +595,21 @@ class PPO:
         values = {"length": length / count, "ended_share": ended / count}
         if graded_count:
             values["reward"] = reward / graded_count
-            self._note_gain(values["reward"], step)
         if self.win_rate:
             policy = self.accelerator.unwrap_model(self.model).policy
             values |= self.win_rate.of(policy, sharded=is_sharded(self.model))
+        self._note_gain(values, step)
         self.run.report_evaluation(step, dict(values))
         return values
 
-    def _note_gain(self, reward: float, step: int) -> None:
+    def _note_gain(self, values: Mapping[str, float], step: int) -> None:
+        """Whether the figure that early stopping looks at is the best so far; where it is missing, nothing is said."""
+        found = from_first_rank(values.get(self.parameters["early_stopping_metric"]), self.accelerator.device)
         progress = self.progress
-        if progress.best is None or reward > progress.best:
-            progress.best, progress.best_step, progress.without_gain = reward, step, 0
+        if found is None:
+            return
+        if progress.best is None or found > progress.best:
+            progress.best, progress.best_step, progress.without_gain = found, step, 0
         elif step > progress.best_step:
             progress.without_gain += 1
 
