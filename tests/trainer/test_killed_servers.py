@@ -26,7 +26,12 @@ from trainer.models import Run
 
 from .conftest import database_url
 
-pytestmark = [pytest.mark.training, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [
+    pytest.mark.training,
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.skipif(not shutil.which("redis-server"), reason="there is no redis-server to kill"),
+]
 STEPS = 600
 PARAMETERS = {"max_steps": STEPS, "save_steps": 200, "logging_steps": 1, "max_length": 128, "batch_size": 4}
 
@@ -122,6 +127,7 @@ def site(project, make_user, tmp_path, monkeypatch) -> Iterator[Site]:
             site = Site(processes, broker, port, person, project)
             site.wait(lambda: reachable(port))
             yield site
+            site.http.close()  # or the web server waits for it
     finally:
         signal.signal(signal.SIGTERM, before)
         broker.kill()
