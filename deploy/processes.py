@@ -36,11 +36,12 @@ def worker_commands() -> dict[str, list[str]]:
 def web_command(address: str, port: int) -> list[str]:
     """The command line of the web server: two processes of eight threads, the best of what was measured.
 
-    A connection is kept for longer than people think about an item, so that no answer waits for a new one.
+    A connection is kept for longer than people think about an item, so that no answer waits for a new one; at the end
+    it is waited for no longer than an answer takes.
     """
     options = (
         *("-k", "gthread", "-w", "2", "--threads", "8"),
-        *("--keep-alive", "75", "--timeout", "120", "--log-level", "warning"),
+        *("--keep-alive", "75", "--graceful-timeout", "5", "--timeout", "120", "--log-level", "warning"),
     )
     return [sys.executable, "-m", "gunicorn", "deploy.wsgi:application", "-b", f"{address}:{port}", *options]
 
@@ -101,7 +102,7 @@ class Processes:
                 self.restart_at[name] = time.monotonic() + 1
             elif time.monotonic() >= self.restart_at[name]:
                 del self.restart_at[name]
-                _end_what_is_left_of(process)
+                _end_all_of(process)
                 self._start(name)
 
     def stop(self) -> None:
@@ -114,7 +115,7 @@ class Processes:
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                process.kill()
+                _end_all_of(process)
                 process.wait()
 
     def _start(self, name: str) -> None:
@@ -131,10 +132,10 @@ class Processes:
             )
 
 
-def _end_what_is_left_of(process: subprocess.Popen[bytes]) -> None:
-    """A killed web server leaves its own processes, which for half a minute hold the port and answer nobody.
+def _end_all_of(process: subprocess.Popen[bytes]) -> None:
+    """End what it started too: a killed web server's own processes hold the port for a while and answer nobody.
 
-    They have had a second for what they were in. Runners have sessions of their own, and save and stop by themselves.
+    Runners have sessions of their own, and save and stop by themselves.
     """
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -188,4 +188,4 @@ def from_first_rank(value: float | None, device: torch.device) -> float | None:
 
 
 def _is_distributed() -> bool:
-    return torch.distributed.is_available() and torch.distributed.is_initialized()
+    return bool(torch.distributed.is_available() and torch.distributed.is_initialized())
