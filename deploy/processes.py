@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -35,11 +36,12 @@ def worker_commands() -> dict[str, list[str]]:
 def web_command(address: str, port: int) -> list[str]:
     """The command line of the web server: two processes of eight threads, the best of what was measured.
 
-    A connection is kept for longer than people think about an item, so that no answer waits for a new one.
+    A connection is kept for longer than people think about an item, so that no answer waits for a new one; at the end
+    it is waited for no longer than an answer takes.
     """
     options = (
         *("-k", "gthread", "-w", "2", "--threads", "8"),
-        *("--keep-alive", "75", "--timeout", "120", "--log-level", "warning"),
+        *("--keep-alive", "75", "--graceful-timeout", "5", "--timeout", "120", "--log-level", "warning"),
     )
     return [sys.executable, "-m", "gunicorn", "deploy.wsgi:application", "-b", f"{address}:{port}", *options]
 
@@ -100,6 +102,7 @@ class Processes:
                 self.restart_at[name] = time.monotonic() + 1
             elif time.monotonic() >= self.restart_at[name]:
                 del self.restart_at[name]
+                _end_all_of(process)
                 self._start(name)
 
     def stop(self) -> None:
@@ -112,7 +115,7 @@ class Processes:
             try:
                 process.wait(max(0.1, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
-                process.kill()
+                _end_all_of(process)
                 process.wait()
 
     def _start(self, name: str) -> None:
@@ -127,6 +130,15 @@ class Processes:
                 # Ctrl-C reaches this process only, which then stops its children in order.
                 start_new_session=True,
             )
+
+
+def _end_all_of(process: subprocess.Popen[bytes]) -> None:
+    """End what it started too: a killed web server's own processes hold the port for a while and answer nobody.
+
+    Runners have sessions of their own, and save and stop by themselves.
+    """
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def log_file(name: str) -> Path:

@@ -95,7 +95,7 @@ RISE = 0.05  # of the best held-out loss
 FAR, FAR_A_TOKEN = 25.0, 0.1  # nats: of a response, and for each of its tokens where it is long
 LEFT = 0.1  # of the entropy at the start
 LONGER = 1.6  # times the length at the start
-FEWER_WINS = 0.05
+EVEN, FEWER_WINS = 0.5, 0.05
 SILENT_SECONDS, SILENT_STEPS = 120.0, 20.0
 
 
@@ -226,8 +226,9 @@ class Watch:
         reward = next((self._lines[name] for name in REWARD if name in self._lines), None)
         if rate is None or reward is None:
             return "reward_hacking", ""
-        best = self._best.get("win_rate")
-        if best is None or rate >= best.value:
+        # Before its first step it is the base, and ties with it.
+        best = self._best.setdefault("win_rate", _Best(EVEN, 0, reward.start))
+        if rate >= best.value:
             self._best["win_rate"] = _Best(rate, step, reward.now)
             return "reward_hacking", ""
         best.worse = best.worse + 1 if rate < best.value - FEWER_WINS else 0

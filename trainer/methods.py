@@ -150,7 +150,7 @@ _PRECOMPUTE = Parameter(
 def _on_policy(learning_rate: float) -> tuple[Parameter, ...]:
     """What the methods share that learn from their own responses."""
     return (
-        *_training(learning_rate, ("reward",)),
+        *_training(learning_rate, ("reward", "win_rate")),
         Parameter(
             "rewards",
             "rewards",

@@ -314,6 +314,13 @@ def _check_rewarded(method: str, values: Mapping[str, Any]) -> None:
         "is 0, and win_rate_by looks at evaluations; give it",
     )
     _require(
+        not values["early_stopping"]
+        or values["early_stopping_metric"] != "win_rate"
+        or values["win_rate_by"],
+        "parameters.win_rate_by",
+        "is empty, and early_stopping_metric is win_rate; name who judges, or stop on reward",
+    )
+    _require(
         values["max_new_tokens"] < values["max_length"],
         "parameters.max_new_tokens",
         f"leaves no room for a prompt within max_length ({values['max_length']}); lower it",

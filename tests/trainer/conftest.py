@@ -118,7 +118,7 @@ def running_jobs(transactional_db: None) -> Iterator[Callable[[int], subprocess.
                 [sys.executable, "manage.py", "shell", "--no-imports", "-c", code],
                 cwd=ROOT,
                 env=os.environ
-                | {"DATABASE_URL": _database_url(), "CONCORD_VAR": str(settings.VAR)}
+                | {"DATABASE_URL": database_url(), "CONCORD_VAR": str(settings.VAR)}
                 | {"LAUNCHERS": json.dumps(settings.LAUNCHERS)},
                 start_new_session=True,
             )
@@ -131,7 +131,8 @@ def running_jobs(transactional_db: None) -> Iterator[Callable[[int], subprocess.
         worker.wait()
 
 
-def _database_url() -> str:
+def database_url() -> str:
+    """Of the test's database, for a process of its own."""
     database = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"sqlite:///{database['NAME']}"

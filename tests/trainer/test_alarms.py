@@ -135,6 +135,19 @@ def test_an_alarm_fires_once_with_its_evidence(name):
     assert step is None or alarm.step == step
 
 
+def test_a_model_that_is_never_better_than_its_base_games_its_reward():
+    """As measured of GRPO on a grader that pays for words: 0 at the first evaluation, and ever after."""
+    steps = range(1, 21)
+    gaming = [metric(step, reward=0.3 + 0.02 * step) for step in steps]
+    for step in steps[4::5][::-1]:
+        gaming.insert(step, evaluation(step, win_rate=0.0))
+
+    (alarm,) = raised(gaming)
+
+    assert (alarm.alarm, alarm.step) == ("reward_hacking", 10)
+    assert "fell from 0.50 at step 0 to 0.00, while the reward rose from 0.36 to 0.46." in alarm.evidence
+
+
 def written(events: WatchedEvents, event: Mapping[str, Any]) -> None:
     """As a runner writes it: every field of its kind, and numbers that are none as they come."""
     fields = dict.fromkeys(FIELDS[event["kind"]]) | {n: v for n, v in event.items() if n != "kind"}

@@ -13,6 +13,7 @@ from trainer.spec import RunSpec, SpecError, digest_dataset
 
 GRADER = {"type": "string_check", "name": "s", "input": "a", "reference": "a", "operation": "eq"}
 REWARDS = [{"grader": GRADER}]
+STOPS_ON_WINS = {"early_stopping": 1, "early_stopping_metric": "win_rate", "eval_steps": 5, "save_steps": 5}
 # What one parameter demands of another is tried by itself.
 BOUND = {
     "batch_size",
@@ -113,6 +114,10 @@ def test_parameters_cannot_be_changed_afterwards() -> None:
             "parameters.eval_steps: is 0, and win_rate_by",
         ),
         ({"parameters": {"early_stopping": 2}}, "parameters.eval_steps: is 0, and early_stopping"),
+        (
+            {"method": "rloo", "parameters": {"rewards": REWARDS, **STOPS_ON_WINS}},
+            "parameters.win_rate_by: is empty, and early_stopping_metric is win_rate",
+        ),
         (
             {"parameters": {"early_stopping": 2, "eval_steps": 50}},
             "parameters.save_steps: is not eval_steps (50)",

@@ -13,7 +13,7 @@ from trainer.models import Run
 from trainer.queries import alarms_of
 from trainer.stories import last_checkpoint, tell
 
-from .conftest import BAD, GOOD, PROMPTS, preference_row, write_rows
+from .conftest import BAD, GOOD, PROMPTS, preference_row, turn, write_rows
 from .test_kills import training
 
 pytestmark = [pytest.mark.training, pytest.mark.django_db(transaction=True)]
@@ -71,6 +71,62 @@ def test_a_run_stops_on_an_alarm_with_a_checkpoint_and_goes_on_when_a_person_say
     resume_run(run=run, by=None)
     run.job.refresh_from_db()
     assert run.job.state == JobState.QUEUED
+
+
+def words(**bounds: int) -> list[dict[str, object]]:
+    """A grader of a response's number of words, alone in a list."""
+    grader = {"type": "length", "name": "words", "input": "{{sample.output_text}}", "unit": "words", **bounds}
+    return [{"grader": grader}]
+
+
+@pytest.mark.slow
+def test_a_run_that_games_its_reward_is_stopped_while_its_win_rate_falls(
+    project, policy_model, tmp_path, client, make_user
+):
+    """The base pads a third of its answers; the reward pays for words, and who judges wants few."""
+    padded = f"{GOOD} Thank you for your message to our team. Have a very nice day."
+    rows = [
+        {"prompt": turn("user", prompt), "completion": turn("assistant", text)}
+        for prompt in PROMPTS[:16]
+        for text in (GOOD, GOOD, padded)
+    ]
+    write_rows(tmp_path / "archive" / "train.parquet", rows)
+    for split, prompts in (("train", PROMPTS[:16]), ("test", PROMPTS[16:])):
+        write_rows(
+            tmp_path / "asked" / f"{split}.parquet", [{"prompt": turn("user", each)} for each in prompts]
+        )
+    common = {"project": project, "by": None}
+    parameters = FAST | {"max_steps": 80, "batch_size": 16, "learning_rate": 5e-3}
+    base = performed(
+        start_run(
+            **common, method="sft", base=policy_model, dataset=tmp_path / "archive", parameters=parameters
+        )
+    )
+    gamed = {"rewards": words(least=20, slack=20), "win_rate_by": words(most=10), "eval_steps": 4}
+    parameters |= gamed | {"generations": 8, "max_new_tokens": 48, "learning_rate": 1e-3}
+    run = performed(
+        start_run(
+            **common,
+            method="grpo",
+            base=base.model_version,
+            dataset=tmp_path / "asked",
+            parameters=parameters,
+            stop_on=["reward_hacking"],
+        )
+    )
+
+    assert run.job.state == JobState.INTERRUPTED, run.job.message
+    alarm = next(each for each in alarms_of([run])[run.pk] if each.data["alarm"] == "reward_hacking")
+    assert alarm.step <= run.step < 80
+    assert last_checkpoint(run) == run.step
+    rates = list(run.events.filter(kind="evaluation", step__lte=alarm.step).order_by("seq"))
+    assert max(rates[-1].data["values"]["win_rate"], rates[-2].data["values"]["win_rate"]) < 0.45
+    first, last = (run.events.filter(kind="metric").order_by(order).first() for order in ("seq", "-seq"))
+    assert last.data["values"]["reward"] > first.data["values"]["reward"]
+    client.force_login(make_user("olga", project=project, role="owner"))
+    page = client.get(reverse("trainer:run", args=[project.slug, run.pk])).content.decode()
+    assert "the model games the reward" in page
+    assert alarm.data["evidence"] in page
 
 
 @pytest.mark.slow

@@ -57,9 +57,8 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
     def on_step_end(
         self, args: TrainingArguments, _state: TrainerState, control: TrainerControl, **_: Any
     ) -> TrainerControl:
-        reason = self._run.stop.reason()
-        if any_rank(reason is not None, args.device):
-            self.stop_reason = reason or "another process of the run had to stop"
+        self.stop_reason = reason_to_stop(self._run, args.device)
+        if self.stop_reason:
             control.should_save = True
             control.should_training_stop = True
         if control.should_save:
@@ -86,6 +85,20 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
         if self._win_rate is None or model is None:
             return {}
         return self._win_rate.of(model, sharded=is_sharded(model))
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        _control: TrainerControl,
+        metrics: dict[str, float],
+        **_: Any,
+    ) -> None:
+        """Put our win rate beside the trainer's own figures, where the run may stop on it. Unknown is no gain."""
+        if args.metric_for_best_model == "eval_win_rate":
+            found = self.evaluations.get(state.global_step, {}).get("win_rate")
+            found = from_first_rank(found, args.device)
+            metrics["eval_win_rate"] = math.nan if found is None else found
 
     def on_save(
         self, args: TrainingArguments, state: TrainerState, _control: TrainerControl, **_: Any
@@ -115,7 +128,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
         before, self._reported = self._reported, (now, step)
         parameters, world = self._run.spec.parameters, int(os.environ.get("WORLD_SIZE", "1"))
         a_step = parameters["batch_size"] * parameters["gradient_accumulation"] * world
-        memory = {"memory_gb": _memory_gb()}
+        memory = {"memory_gb": memory_gb()}
         if before is None or step <= before[1]:
             return memory
         return {**memory, "rows_per_second": (step - before[1]) * a_step / max(now - before[0], 1e-9)}
@@ -134,7 +147,7 @@ def diverged(run: Run, loss: float | None, step: int) -> RunnerError:
     )
 
 
-def _memory_gb() -> float:
+def memory_gb() -> float:
     """The most that this process has held: on its card, or without one in all."""
     if torch.cuda.is_available():
         return float(torch.cuda.max_memory_allocated()) / 1e9
@@ -155,10 +168,24 @@ def _name(name: str) -> str:
     return name.replace("/", "_")
 
 
-def any_rank(stop: bool, device: torch.device) -> bool:
-    """Whether any process of a distributed run has to stop: they must all leave at the same step."""
-    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
-        return stop
-    flag = torch.tensor(int(stop), device=device)
-    torch.distributed.all_reduce(flag, op=torch.distributed.ReduceOp.MAX)
-    return bool(flag.item())
+def reason_to_stop(run: Run, device: torch.device) -> str | None:
+    """Why the run has to stop now, if any of its processes has to: they must all leave at the same step."""
+    reason = run.stop.reason()
+    if not _is_distributed():
+        return reason
+    stops = torch.tensor(int(reason is not None), device=device)
+    torch.distributed.all_reduce(stops, op=torch.distributed.ReduceOp.MAX)
+    return (reason or "another process of the run had to stop") if stops.item() else None
+
+
+def from_first_rank(value: float | None, device: torch.device) -> float | None:
+    """On every process of a distributed run what its first one knows."""
+    if not _is_distributed():
+        return value
+    told = torch.tensor(math.nan if value is None else value, device=device)
+    torch.distributed.broadcast(told, src=0)
+    return None if told.isnan() else float(told)
+
+
+def _is_distributed() -> bool:
+    return bool(torch.distributed.is_available() and torch.distributed.is_initialized())

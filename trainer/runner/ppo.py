@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
 from trl.trainer.utils import disable_dropout_in_model
 
-from trainer.runner.callback import any_rank, diverged
+from trainer.runner.callback import diverged, from_first_rank, memory_gb, reason_to_stop
 from trainer.runner.checkpoints import last_complete, mark_complete, remove_half_written, remove_older
 from trainer.runner.execution import Run, is_first_rank
 from trainer.runner.failures import RunnerError
@@ -67,6 +67,7 @@ from trainer.runner.win_rates import load_win_rate
 Row = dict[str, Any]
 Rows = Sequence[Row]
 UNGRADED_STEPS = 5  # in a row, after which a run fails
+ORDER, ROLLOUTS, PASSES, HELD_OUT = range(4)  # what random numbers are for
 
 
 def execute(run: Run) -> dict[str, Any]:
@@ -271,8 +272,9 @@ class PPO:
         self.win_rate = load_win_rate(run, tokenizer, rows.test)
         self.progress = Progress(self.parameters["kl_coefficient"])
         self.accelerator.register_for_checkpointing(self.progress)
+        self.responses = self.parameters["rollouts"] * self.ranks  # of a step
         self.total = self.parameters["max_steps"] or math.ceil(
-            self.parameters["epochs"] * len(self.train_rows) / (self.parameters["rollouts"] * self.ranks)
+            self.parameters["epochs"] * len(self.train_rows) / self.responses
         )
 
     def train(self) -> tuple[int, dict[str, float] | None]:
@@ -290,9 +292,8 @@ class PPO:
         while step < self.total and not self._is_exhausted():
             unlogged.append(self._step(step))
             step += 1
-            reason = self.run.stop.reason()
-            stopping = any_rank(reason is not None, self.accelerator.device)
-            saving = stopping or step == self.total or self._is_due("save_steps", step)
+            reason = reason_to_stop(self.run, self.accelerator.device)
+            saving = reason or step == self.total or self._is_due("save_steps", step)
             if saving or self._is_due("logging_steps", step):
                 self._log(step, unlogged)
                 unlogged = []
@@ -300,8 +301,7 @@ class PPO:
             evaluation = self._evaluate(step) if evaluates else None
             if saving:
                 self._save(step)
-            if stopping:
-                reason = reason or "another process of the run had to stop"
+            if reason:
                 raise Cancelled(reason, *last_complete(self.run.folder))
         return self._finish(step, evaluation)
 
@@ -334,7 +334,7 @@ class PPO:
         rows = [self.train_rows[index] for index in self._prompt_indices(step)]
         batches, values = self._collect(rows, step)
         collected = time.perf_counter()
-        graded = int(values.pop("graded"))
+        graded, tokens = int(values.pop("graded")), values.pop("tokens")
         self._check_graded(graded, step)
         if graded:
             values |= self._improve(batches, step)
@@ -346,17 +346,14 @@ class PPO:
                 graded,
                 self.parameters["kl_horizon"],
             )
-        ended = time.perf_counter()
-        responses = self.parameters["rollouts"] * self.ranks
-        values |= {
+        seconds = time.perf_counter() - began
+        return values | {
             "learning_rate": self.parameters["learning_rate"] * factor,
-            "samples_per_second": responses / (ended - began),
-            "tokens_per_second": values.pop("tokens") / (ended - began),
+            "samples_per_second": self.responses / seconds,
+            "tokens_per_second": tokens / seconds,
             "rollout_seconds": collected - began,
+            "memory_gb": memory_gb(),
         }
-        if has_gpu():
-            values["memory_gb"] = torch.cuda.max_memory_allocated() / 1e9
-        return values
 
     def _check_graded(self, graded: int, step: int) -> None:
         """A step without any grade teaches nothing; the run fails where several come in a row."""
@@ -376,7 +373,7 @@ class PPO:
         first = (step * self.ranks + self.rank) * size
         passes = range(first // count, (first + size - 1) // count + 1)
         order = np.concatenate(
-            [np.random.default_rng([self.run.spec.seed, 0, each]).permutation(count) for each in passes]
+            [np.random.default_rng([self.run.spec.seed, ORDER, each]).permutation(count) for each in passes]
         )
         offset = first - passes[0] * count
         return [int(index) for index in order[offset : offset + size]]
@@ -384,7 +381,9 @@ class PPO:
     def _collect(self, rows: Rows, step: int) -> tuple[list[Batch], dict[str, float]]:
         """Sample, reward, and everything the losses need that stays fixed during the step."""
         prompts = self._tokens(rows)
-        responses = self.sampler.sample(prompts, self.parameters["temperature"], self._seed_of(1, step))
+        responses = self.sampler.sample(
+            prompts, self.parameters["temperature"], self._seed_of(ROLLOUTS, step)
+        )
         rewards_bs, score_b, ended_b = self._scores(rows, responses)
         usable = (~score_b.isnan()).tolist()
         size = self.parameters["batch_size"]
@@ -454,7 +453,7 @@ class PPO:
 
     def _improve(self, batches: list[Batch], step: int) -> dict[str, float]:
         """The passes over the batches, in an order of its own each; mean figures over all of them."""
-        order = np.random.default_rng([self.run.spec.seed, 2, step, self.rank])
+        order = np.random.default_rng([self.run.spec.seed, PASSES, step, self.rank])
         sums: dict[str, float] = defaultdict(float)
         norms = []
         per_minibatch = len(batches) // self.parameters["minibatches"]
@@ -574,38 +573,35 @@ class PPO:
         for number in range(math.ceil(math.ceil(len(held_out) / self.ranks) / size)):
             chunk = rows[number * size : (number + 1) * size] or rows[:1] or [held_out[0]]
             responses = self.sampler.sample(
-                self._tokens(chunk), self.parameters["temperature"], self._seed_of(3, number)
+                self._tokens(chunk), self.parameters["temperature"], self._seed_of(HELD_OUT, number)
             )
             rewards_bs, score_b, ended_b = self._scores(chunk, responses)
             if number == 0:
                 self._report_samples(step, chunk, responses, rewards_bs)
             if number * size < len(rows):
                 graded = ~score_b.isnan()
-                lengths = sum(map(len, responses)) / len(responses)
-                sums += torch.tensor(
-                    [
-                        float(score_b[graded].sum()),
-                        float(graded.sum()),
-                        lengths * len(chunk),
-                        float(ended_b.sum()),
-                    ]
-                )
+                found = (score_b[graded].sum(), graded.sum(), sum(map(len, responses)), ended_b.sum())
+                sums += torch.tensor([float(each) for each in found])
         reward, graded_count, length, ended = self._total(sums).tolist()
         count = len(held_out)
         values = {"length": length / count, "ended_share": ended / count}
         if graded_count:
             values["reward"] = reward / graded_count
-            self._note_gain(values["reward"], step)
         if self.win_rate:
             policy = self.accelerator.unwrap_model(self.model).policy
             values |= self.win_rate.of(policy, sharded=is_sharded(self.model))
+        self._note_gain(values, step)
         self.run.report_evaluation(step, dict(values))
         return values
 
-    def _note_gain(self, reward: float, step: int) -> None:
+    def _note_gain(self, values: Mapping[str, float], step: int) -> None:
+        """Whether the figure that early stopping looks at is the best so far; where it is missing, nothing is said."""
+        found = from_first_rank(values.get(self.parameters["early_stopping_metric"]), self.accelerator.device)
         progress = self.progress
-        if progress.best is None or reward > progress.best:
-            progress.best, progress.best_step, progress.without_gain = reward, step, 0
+        if found is None:
+            return
+        if progress.best is None or found > progress.best:
+            progress.best, progress.best_step, progress.without_gain = found, step, 0
         elif step > progress.best_step:
             progress.without_gain += 1
 
@@ -624,7 +620,7 @@ class PPO:
         values: dict[str, float | None] = {
             name: float(np.mean([each[name] for each in unlogged if name in each])) for name in names
         }
-        epoch = step * self.parameters["rollouts"] * self.ranks / len(self.train_rows)
+        epoch = step * self.responses / len(self.train_rows)
         self.run.report_metric(step, self.total, epoch, values)
         loss = values.get("loss", 0.0)
         if not math.isfinite(loss or 0.0):

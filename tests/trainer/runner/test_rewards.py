@@ -269,6 +269,26 @@ def test_early_stopping_keeps_the_best_model(new_run: NewRun, tiny_model: Path, 
     assert all(torch.equal(finals[0][layer], finals[1][layer]) for layer in finals[0])
 
 
+@pytest.mark.parametrize("method", ["ppo", "grpo"])
+def test_a_run_stops_on_a_win_rate_that_no_longer_rises(
+    new_run: NewRun, tiny_model: Path, preferences: Path, method: str
+) -> None:
+    """Nobody's answer has what the judge looks for, so that every evaluation is a tie, whatever the reward does."""
+    never = {**HAS_E, "reference": "no such text"}
+    stopping = {"early_stopping": 2, "early_stopping_metric": "win_rate", "eval_steps": 1, "save_steps": 1}
+    settings = SETTINGS | stopping | {"win_rate_by": [{"grader": never}], "max_steps": 9}
+    if method == "grpo":
+        settings = {n: v for n, v in settings.items() if n not in ("rollouts", "value_learning_rate")}
+        settings["generations"] = 2
+    run = new_run(method, tiny_model, preferences, **settings)
+
+    assert run.here() == 0
+
+    assert [event["step"] for event in run.events("metric")] == [1, 2, 3]
+    assert [event["values"]["win_rate"] for event in run.events("evaluation")][:3] == [0.5] * 3
+    assert read_result(run)["steps"] == 1
+
+
 @pytest.mark.parametrize("method", ["sft", "ppo"])
 def test_early_stopping_wants_held_out_rows(
     new_run: NewRun, tiny_model: Path, conversations: Path, method: str
