@@ -32,7 +32,6 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
             "guidelines",
             "overlap",
             "lease_seconds",
-            "pay_per_hour",
             "role",
             "created_at",
         )
