@@ -1,5 +1,7 @@
 """A label for every judged pair, without a policy's work: what the benchmark of data freezes."""
 
+from django.utils import timezone
+
 from alignment.actions.policies import create_policy
 from alignment.models import Label, Labelling, LabelSource, Policy
 from feedback.actions.jobs import queue_job
@@ -9,7 +11,8 @@ from feedback.models import Job, JobState, Judgment, Project
 def use_everything(project: Project) -> Policy:
     policy = create_policy(project=project, name="all", document={}, by=None)
     job = queue_job(project=project, task="none", queue="default", by=None)
-    Job.objects.filter(pk=job.pk).update(state=JobState.SUCCEEDED)
+    now = timezone.now()
+    Job.objects.filter(pk=job.pk).update(state=JobState.SUCCEEDED, started_at=now, ended_at=now)
     labelling = Labelling.objects.create(policy=policy, job=job)
     judged = Judgment.objects.filter(comparison__project=project).values_list(
         "pk", "comparison_id", "ranking"
