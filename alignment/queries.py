@@ -10,8 +10,7 @@ import numpy as np
 from django.db.models import Count, Exists, F, OuterRef, QuerySet
 
 from alignment.models import AgreementReport, Decision, Label, Labelling, Policy, Snapshot
-from alignment.policy.decisions import Adjudication
-from alignment.policy.verdicts import ALL, Mask, Verdicts, slice_of
+from alignment.policy.verdicts import ALL, Adjudication, Mask, Verdicts, slice_of
 from alignment.statistics.verdicts import MISSING, Codes, encode
 from feedback.errors import Refused
 from feedback.hashing import canonical_json

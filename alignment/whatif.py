@@ -19,11 +19,12 @@ from alignment.actions.basis_rows import guarantee_json
 from alignment.facts import study_of
 from alignment.models import Asking, Label, Labelling, PersonMeasure
 from alignment.policy.basis import Learnt, learn
-from alignment.policy.decisions import Adjudication, decide
+from alignment.policy.decisions import decide
 from alignment.policy.document import PolicyDocument
 from alignment.policy.labels import DECISIONS, Labels
 from alignment.policy.outlook import CurvePoint, Outlook, Way, changes, curve, outlook, ways
 from alignment.policy.study import Study
+from alignment.policy.verdicts import Adjudication
 from alignment.queries import Judgments, load_adjudications, load_judgments, settled_labelling
 from alignment.statistics.verdicts import MISSING, Codes
 from feedback.models import Judgment, Project, RaterKind

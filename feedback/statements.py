@@ -3,8 +3,9 @@
 Making such a statement anew from objects takes longer than running it; elsewhere the ORM is the way.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from django.db import connection
@@ -12,6 +13,7 @@ from django.db.models import Model
 
 Parameters = Sequence[Any] | dict[str, Any]
 M = TypeVar("M", bound=Model)
+_LITTLE = {"mmap_size": 0, "cache_size": -4000}  # bytes; a size below 0 is in kilobytes
 
 
 def rows(statement: str, parameters: Parameters) -> list[tuple[Any, ...]]:
@@ -65,3 +67,25 @@ def places(values: Iterable[Any]) -> str:
 def stored(moment: datetime) -> Any:
     """A time as this database keeps it."""
     return connection.ops.adapt_datetimefield_value(moment)
+
+
+def loaded(moment: datetime) -> datetime:
+    """A time that a statement returned, with its zone, which SQLite does not keep."""
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@contextmanager
+def reading_through() -> Iterator[None]:
+    """While all of a project is read once, SQLite neither maps its file into memory nor keeps many pages of it, which
+    together would come to two hundred megabytes."""
+    if connection.vendor != "sqlite":
+        yield
+        return
+    kept = {name: rows(f"PRAGMA {name}", [])[0][0] for name in _LITTLE}
+    for name, size in _LITTLE.items():
+        rows(f"PRAGMA {name} = {size}", [])
+    try:
+        yield
+    finally:
+        for name, size in kept.items():
+            rows(f"PRAGMA {name} = {size}", [])

@@ -1,69 +1,101 @@
-"""A project's comparisons as records of our own format, page by page: what a backup is written of.
+"""A project's comparisons as rows of our own format, page by page: what a backup is written of.
 
-Each page is a handful of plain queries; objects of the models, with all their relations, would take ten times as long.
+Each page is a handful of statements written out, and their rows become those of the file without records between:
+statements made anew from objects, and records, would each take as long as all the rest.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
-from django.db.models import Q, QuerySet
-
+from alignment.formats.concord import moment, row_of
 from alignment.models import Asking
-from feedback.models import Comparison, Flag, Judgment, Project, Purpose, Score, Slot, Span
-from feedback.records import ComparisonRecord, GoldRecord, JudgmentRecord, ResponseRecord, SpanRecord
+from feedback.models import Flag, Judgment, Project, Purpose
+from feedback.models.fields import whole_numbers
+from feedback.statements import loaded, rows
 
+Row = dict[str, Any]
+Found = dict[int, list[Any]]
 _PAGE = 500  # comparisons
-_COMPARISON = (
-    "pk", "external_id", "prompt__messages", "prompt__reference", "metadata", "purpose",
-    "gold_answer__ranking", "gold_answer__explanation",
-)  # fmt: skip
-_JUDGMENT = (
-    "pk", "comparison_id", "rater__name", "rater__kind", "rater__simulated", "outcome", "ranking", "strength", "shown",
-    "rationale", "all_bad", "seconds", "at", "adjudicates",
-)  # fmt: skip
+_COMPARISONS = """
+SELECT c.id, c.external_id, p.messages, p.reference, c.metadata, c.purpose, g.ranking, g.explanation
+FROM feedback_comparison c JOIN feedback_prompt p ON p.id = c.prompt_id
+LEFT JOIN feedback_goldanswer g ON g.comparison_id = c.id
+WHERE c.project_id = %(project)s AND c.id > %(after)s AND c.purpose <> %(repeat)s ORDER BY c.id LIMIT %(page)s
+"""
 
 
-class _Range(NamedTuple):
-    """The project's comparisons from ``after`` to ``last``. Repeats that lie between are read and passed over."""
-
-    project: int
-    after: int
-    last: int
-
-    def of(self, path: str) -> Q:
-        """What points at one of them by ``path``: two bounds cost nothing, where a list of ids costs more than rows."""
-        return Q((f"{path}__project", self.project), (f"{path}__gt", self.after), (f"{path}__lte", self.last))
+def _of_a_page(table: str, select: str, order: str) -> str:
+    """A statement of what points at the comparisons of a page: two bounds cost nothing, where a list of ids costs more
+    than the rows. Repeats that lie between are read and passed over."""
+    return f"""{select} JOIN feedback_comparison c ON c.id = {table}.comparison_id
+        WHERE c.project_id = %(project)s AND c.id > %(after)s AND c.id <= %(last)s {order}"""
 
 
-def project_records(project: Project) -> Iterator[ComparisonRecord]:
+_RESPONSES = _of_a_page(
+    "s",
+    "SELECT c.id, s.key, r.source, r.text FROM feedback_slot s JOIN feedback_response r ON r.id = s.response_id",
+    "ORDER BY c.id, s.position",
+)
+_TAGS = _of_a_page(
+    "x",
+    "SELECT c.id, t.name FROM feedback_comparison_tags x JOIN feedback_tag t ON t.id = x.tag_id",
+    "ORDER BY t.name",
+)
+_JUDGMENTS = _of_a_page(
+    "j",
+    """SELECT j.id, c.id, r.name, r.kind, r.simulated, j.outcome, j.ranking, j.strength, j.shown, j.rationale,
+        j.all_bad, j.seconds, j.at, j.adjudicates
+    FROM feedback_judgment j JOIN feedback_rater r ON r.id = j.rater_id""",
+    "AND j.current ORDER BY j.id",
+)
+_SCORES = _of_a_page(
+    "j",
+    """SELECT j.id, x.position, k.name, x.value FROM feedback_score x JOIN feedback_judgment j ON j.id = x.judgment_id
+    JOIN feedback_criterion k ON k.id = x.criterion_id""",
+    "AND j.current ORDER BY j.id, x.position, k.position",
+)
+_SPANS = _of_a_page(
+    "j",
+    """SELECT j.id, x.position, x.start, x."end", x.comment
+    FROM feedback_span x JOIN feedback_judgment j ON j.id = x.judgment_id""",
+    "AND j.current ORDER BY j.id, x.position, x.start, x.id",
+)
+_FLAGS = _of_a_page(
+    "j",
+    "SELECT j.id, x.kind FROM feedback_flag x JOIN feedback_judgment j ON j.id = x.judgment_id",
+    "AND j.current AND x.settled_at IS NULL ORDER BY x.id",
+)
+
+
+def project_rows(project: Project) -> Iterator[Row]:
     """Every comparison but the repeats, with its current judgments: no long query, constant memory."""
-    after = 0
-    wanted = Comparison.objects.filter(project=project).exclude(purpose=Purpose.REPEAT).order_by("pk")
-    while page := list(wanted.filter(pk__gt=after).values_list(*_COMPARISON)[:_PAGE]):
-        among = _Range(project.pk, after, after := page[-1][0])
-        responses = _responses(among)
-        tags = _grouped(
-            Comparison.tags.through.objects.filter(among.of("comparison")).order_by("tag__name"),
-            "comparison_id",
-            "tag__name",
-        )
-        judgments = _judgments(among, responses)
+    bounds: Row = {"project": project.pk, "after": 0, "repeat": Purpose.REPEAT.value, "page": _PAGE}
+    while page := rows(_COMPARISONS, bounds):
+        bounds["last"] = page[-1][0]
+        responses = _grouped(_RESPONSES, bounds)
+        keys = {pk: [key for key, _source, _text in found] for pk, found in responses.items()}
+        tags, judgments = _grouped(_TAGS, bounds), _judgments(bounds, keys)
         for pk, external_id, messages, reference, metadata, purpose, ranking, explanation in page:
             known = ranking is not None
-            keys = [response.key for response in responses[pk]]
-            yield ComparisonRecord(
-                key=external_id,
-                prompt=messages,
-                responses=responses[pk],
-                tags=[name for (name,) in tags.get(pk, ())],
-                reference=reference,
-                metadata=metadata,
-                purpose=Purpose.TRAIN if known else purpose,
-                gold=GoldRecord(dict(zip(keys, ranking, strict=True)), purpose, explanation)
-                if known
-                else None,
-                judgments=judgments.get(pk, ()),
+            yield row_of(
+                {
+                    "id": external_id,
+                    "prompt": [
+                        {"role": each["role"], "content": each["content"]} for each in json.loads(messages)
+                    ],
+                    "tags": [name for (name,) in tags.get(pk, ())],
+                    "reference": reference,
+                    "metadata": json.loads(metadata),
+                    "purpose": Purpose.TRAIN.value if known else purpose,
+                    "gold": _gold(purpose, _by_key(keys[pk], ranking), explanation) if known else None,
+                    "responses": [
+                        {"id": key, "source": source, "text": text} for key, source, text in responses[pk]
+                    ],
+                    "judgments": judgments.get(pk, []),
+                }
             )
+        bounds["after"] = bounds["last"]
 
 
 def not_in_a_backup(project: Project) -> Iterator[str]:
@@ -88,51 +120,45 @@ def not_in_a_backup(project: Project) -> Iterator[str]:
         yield "the rubric: scores need one with the same criteria where they are imported"
 
 
-def _responses(among: _Range) -> dict[int, list[ResponseRecord]]:
-    slots = Slot.objects.filter(among.of("comparison")).order_by("comparison", "position")
-    found = _grouped(slots, "comparison_id", "key", "response__source", "response__text")
-    return {pk: [ResponseRecord(*each) for each in rows] for pk, rows in found.items()}
+def _gold(use: str, ranking: Mapping[str, int], explanation: str) -> Row:
+    return row_of({"use": use, "ranking": ranking, "explanation": explanation})
 
 
-def _judgments(
-    among: _Range, responses: Mapping[int, Sequence[ResponseRecord]]
-) -> dict[int, list[JudgmentRecord]]:
-    current = among.of("judgment__comparison") & Q(judgment__current=True)
-    scores = _grouped(
-        Score.objects.filter(current).order_by("judgment", "position", "criterion__position"),
-        "judgment_id", "position", "criterion__name", "value",
-    )  # fmt: skip
-    spans = _grouped(
-        Span.objects.filter(current).order_by("judgment", "position", "start", "pk"),
-        "judgment_id", "position", "start", "end", "comment",
-    )  # fmt: skip
-    flags = _grouped(Flag.objects.filter(current, settled_at=None).order_by("pk"), "judgment_id", "kind")
-    rows = (
-        Judgment.objects.filter(among.of("comparison"), current=True).order_by("pk").values_list(*_JUDGMENT)
-    )
-    found: dict[int, list[JudgmentRecord]] = {}
-    for pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, rationale, *rest in rows:
-        all_bad, seconds, at, adjudicates = rest
-        keys = [response.key for response in responses[comparison]]
-        record = JudgmentRecord(
-            rater=rater,
-            kind=kind,
-            outcome=outcome,
-            ranking=dict(zip(keys, ranking, strict=False)),
-            strength=strength,
-            shown=[keys[position] for position in shown],
-            scores=_levels(scores.get(pk, ()), keys),
-            rationale=rationale,
-            all_bad=all_bad,
-            spans=[SpanRecord(keys[position], *span) for position, *span in spans.get(pk, ())],
-            flags=[flag for (flag,) in flags.get(pk, ())],
-            seconds=seconds,
-            at=at,
-            simulated=simulated,
-            adjudicates=adjudicates,
-        )
-        found.setdefault(comparison, []).append(record)
+def _judgments(bounds: Row, keys_of: Mapping[int, Sequence[str]]) -> Found:
+    scores, spans, flags = (_grouped(statement, bounds) for statement in (_SCORES, _SPANS, _FLAGS))
+    found: Found = {}
+    for pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, *rest in rows(
+        _JUDGMENTS, bounds
+    ):
+        rationale, all_bad, seconds, at, adjudicates = rest
+        keys = keys_of[comparison]
+        row = {
+            "rater": rater,
+            "kind": kind,
+            "outcome": outcome,
+            "ranking": _by_key(keys, ranking),
+            "strength": strength,
+            "shown": [keys[position] for position in whole_numbers(shown)],
+            "scores": _levels(scores.get(pk, ()), keys),
+            "rationale": rationale,
+            "all_bad": all_bad,
+            "spans": [
+                {"response": keys[position], "start": start, "end": end, "comment": comment}
+                for position, start, end, comment in spans.get(pk, ())
+            ],
+            "flags": [flag for (flag,) in flags.get(pk, ())],
+            "seconds": seconds,
+            "at": moment(loaded(at)),
+            "simulated": simulated,
+            "adjudicates": adjudicates,
+        }
+        found.setdefault(comparison, []).append(row_of(row))
     return found
+
+
+def _by_key(keys: Sequence[str], ranking: str) -> dict[str, int]:
+    """Each response's rank; without a ranking none."""
+    return dict(zip(keys, whole_numbers(ranking), strict=bool(ranking)))
 
 
 def _levels(scores: Sequence[tuple[Any, ...]], keys: Sequence[str]) -> dict[str, dict[str, int]]:
@@ -142,9 +168,9 @@ def _levels(scores: Sequence[tuple[Any, ...]], keys: Sequence[str]) -> dict[str,
     return levels
 
 
-def _grouped(rows: QuerySet[Any], by: str, *columns: str) -> dict[int, list[tuple[Any, ...]]]:
-    """The columns of the rows, by one of them, in their order."""
-    found: dict[int, list[tuple[Any, ...]]] = {}
-    for key, *values in rows.values_list(by, *columns):
-        found.setdefault(key, []).append(tuple(values))
+def _grouped(statement: str, bounds: Row) -> Found:
+    """What the statement returns, by its first column, in its order."""
+    found: Found = {}
+    for key, *values in rows(statement, bounds):
+        found.setdefault(key, []).append(values)
     return found

@@ -13,9 +13,8 @@ from typing import Any, BinaryIO
 from django.conf import settings
 from django.utils.translation import gettext as _
 
-from alignment.actions.backups import not_in_a_backup, project_records
-from alignment.actions.snapshots import frozen_rows, snapshot_folder, verify_snapshot
-from alignment.formats.concord import row_from
+from alignment.actions.backups import not_in_a_backup, project_rows
+from alignment.actions.snapshots import frozen_lines, frozen_rows, snapshot_folder, verify_snapshot
 from alignment.formats.dataset_folder import CARD, MANIFEST, SPLITS
 from alignment.formats.openai_reinforcement import NAME as REINFORCEMENT
 from alignment.formats.registry import FOLDER, PREFERENCE, WRITERS, Writer, with_grader
@@ -23,20 +22,23 @@ from alignment.formats.source import FormatError
 from alignment.formats.target import (
     PARQUET,
     ZIP,
+    Lines,
     add_file,
     add_json,
-    add_rows,
+    add_lines,
     check_target,
     copy_file,
+    lines_of,
     replacing_zip,
     write_beside,
-    write_rows,
+    write_lines,
 )
 from alignment.models import Snapshot
 from feedback.actions.audit import record
 from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
+from feedback.statements import reading_through
 from judges.core.graders.export import openai_grader
 from judges.core.graders.fields import BadGrader
 from judges.queries import grader_documents
@@ -155,7 +157,8 @@ def _export_folder(project: Project, path: Path, by: Person, snapshot: Snapshot)
 
 def _export_project(project: Project, writer: Writer, path: Path, by: Person) -> ExportSummary:
     not_held = tuple(not_in_a_backup(project))
-    summary = _write(writer, map(row_from, project_records(project)), path, not_held)
+    with reading_through():
+        summary = _convert(writer, project_rows(project), path, not_held)
     record(by=by, verb="export", target=project, project=project, rows=summary.rows)
     return summary
 
@@ -163,25 +166,34 @@ def _export_project(project: Project, writer: Writer, path: Path, by: Person) ->
 def _export_snapshot(
     project: Project, writer: Writer, path: Path, by: Person, snapshot: Snapshot, split: str
 ) -> ExportSummary:
-    rows = frozen_rows(snapshot=snapshot, split=split)
-    if writer is WRITERS[PREFERENCE] and path.name.endswith(PARQUET):
-        summary = ExportSummary(path, sum(1 for _row in rows), writer.not_held)
+    if writer is not WRITERS[PREFERENCE]:
+        summary = _convert(writer, frozen_rows(snapshot=snapshot, split=split), path, writer.not_held)
+    elif path.name.endswith(PARQUET):
+        count = sum(number for _lines, number in frozen_lines(snapshot=snapshot, split=split))
         copy_file(snapshot_folder(snapshot) / f"{split}{PARQUET}", path)  # is what would be written
+        summary = ExportSummary(path, count, writer.not_held)
     else:
-        summary = _write(writer, rows, path, writer.not_held)
+        summary = _write(
+            writer, frozen_lines(snapshot=snapshot, split=split), path, writer.not_held, Counter()
+        )
     record(by=by, verb="export", target=snapshot, project=project, rows=summary.rows, split=split)
     return summary
 
 
-def _write(writer: Writer, rows: Rows, path: Path, not_held: tuple[str, ...]) -> ExportSummary:
+def _convert(writer: Writer, rows: Rows, path: Path, not_held: tuple[str, ...]) -> ExportSummary:
     left_out: Counter[str] = Counter()
     converted = writer.convert(rows, left_out)
-    if path.name.endswith(ZIP):
-        return _write_zip(writer, converted, path, not_held, left_out)
     if path.name.endswith(PARQUET):
-        count = write_rows(path, map(writer.parquet_row, converted), writer.schema)
-    else:
-        count = write_rows(path, converted)
+        converted = map(writer.parquet_row, converted)
+    return _write(writer, lines_of(converted), path, not_held, left_out)
+
+
+def _write(
+    writer: Writer, lines: Lines, path: Path, not_held: tuple[str, ...], left_out: Counter[str]
+) -> ExportSummary:
+    if path.name.endswith(ZIP):
+        return _write_zip(writer, lines, path, not_held, left_out)
+    count = write_lines(path, lines, writer.schema)
     beside = writer.beside(path.name)
     for name, value in beside.items():
         write_beside(path.with_name(name), value)
@@ -189,12 +201,12 @@ def _write(writer: Writer, rows: Rows, path: Path, not_held: tuple[str, ...]) ->
 
 
 def _write_zip(
-    writer: Writer, rows: Rows, path: Path, not_held: tuple[str, ...], left_out: Counter[str]
+    writer: Writer, lines: Lines, path: Path, not_held: tuple[str, ...], left_out: Counter[str]
 ) -> ExportSummary:
     name = f"{path.name.removesuffix(ZIP)}.jsonl"
     beside = writer.beside(name)
     with replacing_zip(path) as archive:
-        count = add_rows(archive, name, rows)
+        count = add_lines(archive, name, lines)
         for other, value in beside.items():
             add_json(archive, other, value)
         said = (*not_held, *_counted(left_out))

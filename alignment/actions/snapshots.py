@@ -38,11 +38,12 @@ from alignment.formats.dataset_folder import (
     SplitTally,
     addressed,
     problem_with,
-    verified_rows,
+    verified_batches,
     write_splits,
     write_text,
 )
 from alignment.formats.preference import PreferenceRow
+from alignment.formats.target import Lines
 from alignment.health.balance import AS_IT_IS, BALANCES
 from alignment.health.plan import Plan
 from alignment.models import AgreementReport, Label, Labelling, Policy, Snapshot
@@ -132,23 +133,34 @@ def labels_changed(labelling: Labelling) -> bool:
 def verify_snapshot(*, snapshot: Snapshot) -> None:
     """Read the snapshot's files again. Refused where they do not hold what was frozen."""
     for split in SPLITS:
-        deque(frozen_rows(snapshot=snapshot, split=split), maxlen=0)
+        deque(_frozen(snapshot, split), maxlen=0)
 
 
 def frozen_rows(*, snapshot: Snapshot, split: str) -> Iterator[PreferenceRow]:
     """The rows of one split, in order; Refused, at their end at the latest, unless they are what was frozen."""
-    try:
-        yield from verified_rows(snapshot_folder(snapshot), snapshot.manifest, split)
-    except DamagedError as damaged:
-        raise Refused(
-            _("%(snapshot)s can not be used: %(problem)s. Freeze its labels again.")
-            % {"snapshot": str(snapshot).capitalize(), "problem": damaged}
-        ) from damaged
+    for rows, _lines in _frozen(snapshot, split):
+        yield from rows
+
+
+def frozen_lines(*, snapshot: Snapshot, split: str) -> Lines:
+    """The same as JSON lines, those that the split's hash in the manifest is of."""
+    for rows, lines in _frozen(snapshot, split):
+        yield lines, len(rows)
 
 
 def snapshot_folder(snapshot: Snapshot) -> Path:
     """Where a snapshot's files are."""
     return Path(settings.SNAPSHOTS_ROOT) / snapshot.sha256
+
+
+def _frozen(snapshot: Snapshot, split: str) -> Iterator[tuple[list[PreferenceRow], bytes]]:
+    try:
+        yield from verified_batches(snapshot_folder(snapshot), snapshot.manifest, split)
+    except DamagedError as damaged:
+        raise Refused(
+            _("%(snapshot)s can not be used: %(problem)s. Freeze its labels again.")
+            % {"snapshot": str(snapshot).capitalize(), "problem": damaged}
+        ) from damaged
 
 
 def _telling(project: Project, report: Report | None) -> Alive:

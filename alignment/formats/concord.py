@@ -8,7 +8,6 @@ lost silently.
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -83,6 +82,11 @@ SCHEMA = pa.schema(
     ]
 )
 _COLUMNS = tuple(SCHEMA.names)
+_NOTHING: tuple[Any, ...] = (None, [], {})
+_UNSAID = {
+    "purpose": "train", "outcome": "ranked", "rationale": "", "explanation": "",
+    "all_bad": False, "simulated": False, "adjudicates": False,
+}  # fmt: skip
 _JUDGMENT = tuple(field.name for field in SCHEMA.field("judgments").type.value_type)
 
 
@@ -117,22 +121,18 @@ def judgment_from(values: Mapping[str, Any]) -> JudgmentRecord:
     return _judgment(Fields(values))
 
 
-def row_from(record: ComparisonRecord) -> dict[str, Any]:
-    """The row of one record, ready for JSON; what has no value is left out."""
-    row = {
-        "id": record.key,
-        "prompt": [{"role": message["role"], "content": message["content"]} for message in record.prompt],
-        "tags": list(record.tags),
-        "reference": record.reference,
-        "metadata": dict(record.metadata),
-        "purpose": None if record.purpose == "train" else record.purpose,
-        "gold": _gold_row(record.gold) if record.gold else None,
-        "responses": [
-            {"id": each.key, "source": each.source, "text": each.text} for each in record.responses
-        ],
-        "judgments": [_judgment_row(judgment) for judgment in record.judgments],
+def row_of(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A row, a judgment or a known answer, ready for JSON: without what has no value, and what goes without saying."""
+    return {
+        name: value
+        for name, value in values.items()
+        if (value or value not in _NOTHING) and _UNSAID.get(name) != value
     }
-    return {name: value for name, value in row.items() if value not in (None, [], {})}
+
+
+def moment(at: datetime) -> str:
+    """A time, with its zone, as a row has it."""
+    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat().replace("+00:00", "Z")
 
 
 def parquet_row(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -142,7 +142,7 @@ def parquet_row(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **row,
         "metadata": metadata,
-        "gold": gold and {**gold, "ranking": list(gold["ranking"].items())},
+        "gold": gold and {**gold, "ranking": _map(gold["ranking"])},
         "judgments": [_parquet_judgment(each) for each in row.get("judgments", [])],
     }
 
@@ -183,11 +183,6 @@ def _gold(row: Fields, value: object) -> GoldRecord | None:
         ranking=_whole_numbers(fields.pairs("ranking"), fields.place("ranking")),
         explanation=fields.text("explanation", ""),
     )
-
-
-def _gold_row(gold: GoldRecord) -> dict[str, Any]:
-    row = {"use": gold.use, "ranking": dict(gold.ranking), "explanation": gold.explanation or None}
-    return {name: value for name, value in row.items() if value is not None}
 
 
 def _judgment(fields: Fields) -> JudgmentRecord:
@@ -233,31 +228,11 @@ def _scores(values: Mapping[str, Any], where: str) -> dict[str, dict[str, int]]:
     }
 
 
-def _judgment_row(judgment: JudgmentRecord) -> dict[str, Any]:
-    row = {
-        "rater": judgment.rater,
-        "kind": judgment.kind,
-        "outcome": None if judgment.outcome == "ranked" else judgment.outcome,
-        "ranking": dict(judgment.ranking),
-        "strength": judgment.strength,
-        "shown": list(judgment.shown),
-        "scores": {key: dict(levels) for key, levels in judgment.scores.items()},
-        "rationale": judgment.rationale or None,
-        "all_bad": judgment.all_bad or None,
-        "spans": [asdict(span) for span in judgment.spans],
-        "flags": list(judgment.flags),
-        "seconds": judgment.seconds,
-        "at": _moment(judgment.at),
-        "simulated": judgment.simulated or None,
-        "adjudicates": judgment.adjudicates or None,
-    }
-    return {name: value for name, value in row.items() if value not in (None, [], {})}
-
-
-def _moment(at: datetime | None) -> str | None:
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z") if at else None
-
-
 def _parquet_judgment(row: Mapping[str, Any]) -> dict[str, Any]:
-    scores = {key: list(levels.items()) for key, levels in row.get("scores", {}).items()}
-    return {**row, "ranking": list(row.get("ranking", {}).items()), "scores": list(scores.items())}
+    scores = {key: _map(levels) for key, levels in row.get("scores", {}).items()}
+    return {**row, "ranking": _map(row.get("ranking", {})), "scores": _map(scores)}
+
+
+def _map(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """A Parquet map as JSON has it."""
+    return [{"key": key, "value": value} for key, value in values.items()]

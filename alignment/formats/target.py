@@ -1,4 +1,4 @@
-"""Exports end here: rows become a file, whole or not at all, as JSON lines or Parquet.
+"""Exports end here: rows become JSON lines, and these a file, whole or not at all, as they are or as Parquet.
 
 A file is written beside its place under another name, flushed to the disk and then renamed, so that nobody
 ever reads half of one and an earlier file stays until the new one is complete.
@@ -12,7 +12,6 @@ import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import uuid4
@@ -22,13 +21,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
+from alignment.formats.arrow import table_of
 from alignment.formats.source import FormatError
 
 PARQUET = ".parquet"
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", PARQUET, ".zip")
 ZIP = ".zip"  # JSON lines with what belongs beside them
-_PARQUET_BATCH = 500
-_CHUNK = 1 << 20  # bytes of JSON lines that are compressed, or written, at once
+CHUNK = 1 << 20  # bytes of JSON lines that are compressed, or written, at once
+Lines = Iterable[tuple[bytes, int]]  # JSON lines by the megabyte, each with the number of its rows
 _ENCODE = msgspec.json.Encoder().encode
 
 
@@ -46,51 +46,54 @@ def check_target(path: Path, *, parquet: bool = True, endings: tuple[str, ...] =
         )
 
 
-def write_rows(path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema | None = None) -> int:
-    """Write the rows as the name's ending says, Parquet with ``schema``; returns how many. Raises OSError."""
+def lines_of(rows: Iterable[Mapping[str, Any]]) -> Lines:
+    """The rows as JSON lines by the megabyte: a row alone is little for a compressor."""
+    waiting: list[bytes] = []
+    size = 0
+    for row in rows:
+        waiting.append(json_line(row))
+        size += len(waiting[-1])
+        if size >= CHUNK:
+            yield b"".join(waiting), len(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield b"".join(waiting), len(waiting)
+
+
+def write_lines(path: Path, lines: Lines, schema: pa.Schema | None = None) -> int:
+    """Write JSON lines as the name's ending says, as Parquet with ``schema``; returns how many. Raises OSError."""
     with replacing(path) as file:
-        if path.name.endswith(PARQUET):
-            return write_parquet(file, rows, schema)
-        return write_json_lines(file, rows, compression=path.suffix)
+        if schema is not None and path.name.endswith(PARQUET):
+            with background_parquet(file, schema) as write:
+                return _write_each(write, lines)
+        return _write_json_lines(file, lines, compression=path.suffix)
 
 
 def copy_file(source: Path, path: Path) -> None:
     """Write the bytes of ``source`` to ``path``. Raises OSError."""
     with source.open("rb") as original, replacing(path) as file:
-        shutil.copyfileobj(original, file, _CHUNK)
-
-
-def write_parquet(file: BinaryIO, rows: Iterable[Mapping[str, Any]], schema: pa.Schema | None) -> int:
-    count, iterator = 0, iter(rows)
-    with background_parquet(file, schema) as write:
-        while batch := list(islice(iterator, _PARQUET_BATCH)):
-            write(pa.RecordBatch.from_pylist(batch, schema))
-            count += len(batch)
-    return count
+        shutil.copyfileobj(original, file, CHUNK)
 
 
 @contextmanager
-def background_parquet(
-    file: BinaryIO, schema: pa.Schema | None
-) -> Iterator[Callable[[pa.RecordBatch], None]]:
-    """What writes a row group to a new Parquet file. The one before is compressed on another core meanwhile."""
+def background_parquet(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[bytes], object]]:
+    """What makes a row group of JSON lines in a new Parquet file: on another core, while the next are made."""
     with ExitStack() as stack:
         writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
         thread = stack.enter_context(ThreadPoolExecutor(1))
         under_way: list[Future[None]] = []
 
-        def write(batch: pa.RecordBatch) -> None:
+        def write(lines: bytes) -> None:
             while under_way:
                 under_way.pop().result()
-            under_way.append(thread.submit(writer.write_batch, batch))
+            under_way.append(thread.submit(lambda: writer.write_table(table_of(lines, schema))))
 
         yield write
         while under_way:
             under_way.pop().result()
 
 
-def write_json_lines(file: BinaryIO, rows: Iterable[Mapping[str, Any]], compression: str = "") -> int:
-    count = 0
+def _write_json_lines(file: BinaryIO, lines: Lines, compression: str = "") -> int:
     with ExitStack() as stack:
         if compression == ".gz":
             # No time in the header: the same rows make the same file.
@@ -100,23 +103,15 @@ def write_json_lines(file: BinaryIO, rows: Iterable[Mapping[str, Any]], compress
                 BinaryIO,
                 stack.enter_context(_background_zstd().stream_writer(file, closefd=False)),
             )
-        for lines, number in _chunks(rows):
-            file.write(lines)
-            count += number
+        return _write_each(file.write, lines)
+
+
+def _write_each(write: Callable[[bytes], object], lines: Lines) -> int:
+    count = 0
+    for chunk, number in lines:
+        write(chunk)
+        count += number
     return count
-
-
-def _chunks(rows: Iterable[Mapping[str, Any]]) -> Iterator[tuple[bytes, int]]:
-    """JSON lines by the megabyte, each with the number of its rows: a row alone is little for a compressor."""
-    waiting: list[bytes] = []
-    size = 0
-    for row in rows:
-        waiting.append(json_line(row))
-        size += len(waiting[-1])
-        if size >= _CHUNK:
-            yield b"".join(waiting), len(waiting)
-            waiting, size = [], 0
-    yield b"".join(waiting), len(waiting)
 
 
 @contextmanager
@@ -126,10 +121,10 @@ def replacing_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         yield archive
 
 
-def add_rows(archive: zipfile.ZipFile, name: str, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write the rows as JSON lines into the archive; returns how many."""
+def add_lines(archive: zipfile.ZipFile, name: str, lines: Lines) -> int:
+    """Write JSON lines into the archive; returns how many."""
     with archive.open(_entry(name, zipfile.ZIP_DEFLATED), "w", force_zip64=True) as file:
-        return write_json_lines(cast(BinaryIO, file), rows)
+        return _write_json_lines(cast(BinaryIO, file), lines)
 
 
 def add_json(archive: zipfile.ZipFile, name: str, value: Mapping[str, Any]) -> None:
@@ -140,7 +135,7 @@ def add_file(archive: zipfile.ZipFile, name: str, path: Path) -> None:
     """Copy a file, which is compressed already, into the archive."""
     entry = _entry(name, zipfile.ZIP_STORED)
     with path.open("rb") as source, archive.open(entry, "w", force_zip64=True) as copy:
-        shutil.copyfileobj(source, copy, _CHUNK)
+        shutil.copyfileobj(source, copy, CHUNK)
 
 
 def write_beside(path: Path, value: Mapping[str, Any]) -> None:
@@ -176,7 +171,7 @@ def _background_zstd() -> zstandard.ZstdCompressor:
 
     At the first level, as Parquet is: a file one seventh larger than at the third, in a third of its time.
     """
-    parameters = zstandard.ZstdCompressionParameters.from_level(1, threads=1, job_size=_CHUNK)
+    parameters = zstandard.ZstdCompressionParameters.from_level(1, threads=1, job_size=CHUNK)
     return zstandard.ZstdCompressor(compression_params=parameters)
 
 

@@ -17,7 +17,7 @@ from alignment.policy.combining import Counted, combine, count
 from alignment.policy.document import PolicyDocument
 from alignment.policy.guarantee import rounded
 from alignment.policy.labels import DROPPED, REASONS, ROUTED, USED, Labels
-from alignment.policy.verdicts import ALL, Mask, Verdicts
+from alignment.policy.verdicts import ALL, Adjudication, Mask, Verdicts
 from alignment.statistics.aggregation import Consensus, majority_vote
 from alignment.statistics.verdicts import MISSING, Codes, Floats, Ranking
 
@@ -34,15 +34,6 @@ _COLUMNS = (
     "judges",
 )
 _REASON = {name: index for index, name in enumerate(REASONS)}
-
-
-@dataclass(frozen=True)
-class Adjudication:
-    """A reviewer's decision on one comparison: no vote among others, but final."""
-
-    comparison: int
-    judgment: int
-    ranking: Ranking
 
 
 def decide(

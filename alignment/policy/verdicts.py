@@ -119,3 +119,12 @@ class Ground:
     """
 
     OTHER, DRAWN, SLICE, GAIN = 0, 1, 2, 3
+
+
+@dataclass(frozen=True)
+class Adjudication:
+    """A reviewer's decision on one comparison: no vote among others, but final."""
+
+    comparison: int
+    judgment: int
+    ranking: Ranking

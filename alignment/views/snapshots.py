@@ -18,9 +18,9 @@ from alignment.actions.exports import export_to_send, hand_out_split
 from alignment.actions.freezing import request_freezing
 from alignment.actions.health import request_health
 from alignment.actions.snapshots import snapshot_folder
-from alignment.formats.dataset_folder import SPLITS, read_split
+from alignment.formats.dataset_folder import SPLITS, canonical_lines, read_batches, read_split
 from alignment.formats.registry import FOLDER, SNAPSHOT_FORMATS, WRITERS
-from alignment.formats.target import ENDINGS, json_line
+from alignment.formats.target import ENDINGS
 from alignment.health.balance import AS_IT_IS, RESAMPLE, WEIGHTS
 from alignment.models import Freezing, HealthCheck, Policy, Snapshot
 from alignment.views import difference, health
@@ -188,7 +188,7 @@ def snapshot_file(request: HttpRequest, slug: str, sha256: str, split: str, kind
     name = f"{project.slug}-{sha256[:12]}-{split}.{kind}"
     if kind == "parquet":
         return FileResponse(file.open("rb"), as_attachment=True, filename=name)
-    lines: Iterator[bytes] = map(json_line, read_split(file.parent, split))
+    lines: Iterator[bytes] = map(canonical_lines, read_batches(file.parent, split))
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return StreamingHttpResponse(lines, content_type="application/x-ndjson", headers=headers)
 

@@ -12,6 +12,11 @@ else:
     _CharField = models.CharField
 
 
+def whole_numbers(text: str) -> tuple[int, ...]:
+    """What an IntTupleField keeps, as the numbers."""
+    return tuple(map(int, text.split(","))) if text else ()
+
+
 class IntTupleField(_CharField):
     """A short tuple of non-negative whole numbers, kept as text: ``(1, 2)`` is ``"1,2"``, ``()`` is ``""``.
 
@@ -39,7 +44,7 @@ class IntTupleField(_CharField):
 
     def to_python(self, value: Any) -> tuple[int, ...]:
         if isinstance(value, str):
-            return tuple(int(part) for part in value.split(",")) if value else ()
+            return whole_numbers(value)
         return tuple(int(part) for part in value or ())
 
     def from_db_value(self, value: str | None, *_: Any) -> tuple[int, ...] | None:

@@ -2,15 +2,15 @@
 
 import json
 import resource
+from hashlib import sha256
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from alignment.actions.backups import project_records
+from alignment.actions.backups import project_rows
 from alignment.actions.exports import export
 from alignment.actions.imports import import_file
 from alignment.actions.snapshots import freeze_snapshot, snapshot_folder
-from alignment.formats.concord import row_from
 from alignment.formats.dataset_folder import read_split
 from alignment.models import Asking
 from alignment.queries import snapshot_named
@@ -35,7 +35,7 @@ def rubric_in(project):
 
 
 def rows_of(project):
-    return {row["id"]: row for row in map(row_from, project_records(project))}
+    return {row["id"]: row for row in project_rows(project)}
 
 
 @pytest.fixture
@@ -96,6 +96,38 @@ def test_a_backup_comes_back_as_the_same_content_and_home_as_nothing_new(rich, t
     assert (home.stored.changed, home.stored.judgments_unchanged, home.rejected) == (False, 4, 0)
 
 
+def test_a_backup_has_each_thing_by_its_name_and_leaves_out_what_goes_without_saying(rich):
+    row = rows_of(rich)["q1"]
+    *others, adjudication, _own = row.pop("judgments")
+    assert row == {
+        "id": "q1",
+        "prompt": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "לָמָּה? 👩🏽‍🚀"}],
+        "tags": ["x", "y"],
+        "reference": "42",
+        "metadata": {"n": [1, None, {"é": 0.1}]},
+        "responses": [{"id": key, "source": f"m-{key}", "text": f"{key}\r\n"} for key in "abc"],
+    }
+    times = [each.pop("at") for each in (*others, adjudication)]
+    assert all(time.endswith("Z") for time in times)
+    assert adjudication == {
+        "rater": "rob", "kind": "human", "ranking": {"a": 2, "b": 1, "c": 3}, "rationale": "Decided.",
+        "adjudicates": True,
+    }  # fmt: skip
+    assert others == [
+        {
+            "rater": "ana", "kind": "human", "ranking": {"a": 2, "b": 1, "c": 2}, "strength": 2,
+            "shown": ["c", "a", "b"], "scores": {"a": {"clarity": 1}, "b": {"clarity": 5}}, "rationale": "So.",
+            "all_bad": True,
+            "spans": [
+                {"response": "b", "start": 0, "end": 1, "comment": "Só."},
+                {"response": "c", "start": 1, "end": 3, "comment": "A line's end."},
+            ],
+            "flags": ["broken", "unsafe"], "seconds": 31.5, "simulated": True,
+        },
+        {"rater": "bot", "kind": "judge", "outcome": "refused"},
+    ]  # fmt: skip
+
+
 def test_a_backup_goes_on_after_a_page(project, make_comparisons, tmp_path):
     make_comparisons(project, 205, [JudgmentRecord("ana", ranking={"a": 1, "b": 2})])
     export(project=project, format="concord", path=tmp_path / "x.jsonl", by=None)
@@ -130,6 +162,7 @@ def test_preference_rows_are_the_snapshots(snapshot, tmp_path, name):
         assert [json.loads(line) for line in path.open()] == list(
             read_split(snapshot_folder(snapshot), "test")
         )
+        assert sha256(path.read_bytes()).hexdigest() == snapshot.manifest["splits"]["test"]["sha256"]
 
 
 @pytest.mark.parametrize(("format", "rows"), [("openai-preference", 1), ("trl-kto", 2), ("sft", 1)])

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 
 from alignment.policy.basis import learn
 from alignment.policy.certificates import Certificate, certify, gather
-from alignment.policy.decisions import Adjudication
 from alignment.policy.decisions import decide as decide_by
 from alignment.policy.document import PolicyDocument, PolicyError
 from alignment.policy.study import Study
-from alignment.policy.verdicts import ALL, Verdicts
+from alignment.policy.verdicts import ALL, Adjudication, Verdicts
 from alignment.statistics.intervals import Resampling
 from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import FIRST, MISSING, SECOND, encode

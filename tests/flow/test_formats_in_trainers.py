@@ -10,7 +10,7 @@ import pytest
 
 from alignment.formats.preference import answer
 from alignment.formats.registry import WRITERS
-from alignment.formats.target import write_rows
+from alignment.formats.target import lines_of, write_lines
 
 pytestmark = pytest.mark.training
 
@@ -104,9 +104,8 @@ def test_trl_and_datasets_take_every_format(tmp_path):
     for name, writer in WRITERS.items():
         if writer.source == "snapshot":
             for ending in ("jsonl", "parquet") if writer.schema else ("jsonl",):
-                write_rows(
-                    tmp_path / f"{name}.{ending}", writer.convert(iter(given), Counter()), writer.schema
-                )
+                lines = lines_of(writer.convert(iter(given), Counter()))
+                write_lines(tmp_path / f"{name}.{ending}", lines, writer.schema)
     texts = [
         message["content"]
         for each in given

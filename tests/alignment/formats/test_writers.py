@@ -3,6 +3,8 @@
 import errno
 import json
 import resource
+import subprocess
+import sys
 from collections import Counter
 
 import pyarrow.parquet as pq
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from alignment.formats.preference import SCHEMA, answer, strict_pairs
 from alignment.formats.registry import WRITERS
 from alignment.formats.source import FormatError
-from alignment.formats.target import check_target, write_rows
+from alignment.formats.target import check_target, lines_of, write_lines
 
 PROMPT = [{"role": "user", "content": "Why?"}]
 
@@ -85,16 +87,16 @@ def test_sft_has_the_best_answers_only():
 def test_every_format_is_written_as_json_lines_and_where_it_may_as_parquet(tmp_path, name):
     writer = WRITERS[name]
     rows, _ = written(name, THREE)
-    write_rows(tmp_path / "rows.jsonl", rows)
+    write_lines(tmp_path / "rows.jsonl", lines_of(rows))
     assert [json.loads(line) for line in (tmp_path / "rows.jsonl").open()] == rows
     if writer.schema is not None:
-        write_rows(tmp_path / "rows.parquet", rows, writer.schema)
+        write_lines(tmp_path / "rows.parquet", lines_of(rows), writer.schema)
         assert pq.read_table(tmp_path / "rows.parquet").to_pylist() == rows
 
 
 def test_compressed_files_of_the_same_rows_are_the_same(tmp_path):
     for name in ("a.jsonl.gz", "b.jsonl.gz"):
-        write_rows(tmp_path / name, THREE)
+        write_lines(tmp_path / name, lines_of(THREE))
     assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
 
 
@@ -107,7 +109,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        write_rows(path, failing())
+        write_lines(path, lines_of(failing()))
     assert [each.name for each in tmp_path.iterdir()] == ["rows.jsonl"]
     assert path.read_text() == "earlier\n"
 
@@ -117,8 +119,9 @@ def test_a_disk_that_takes_no_more_leaves_nothing_behind(tmp_path, name):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, hard))
     try:
+        rows = (row(f"{n:x}" * 50, f"{n * n:o}" * 50) for n in range(5000))
         with pytest.raises(OSError) as caught:
-            write_rows(tmp_path / name, (row(f"{n:x}" * 50, f"{n * n:o}" * 50) for n in range(5000)), SCHEMA)
+            write_lines(tmp_path / name, lines_of(rows), SCHEMA)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG
@@ -135,3 +138,20 @@ def test_a_target_that_can_not_be_is_told_before_anything_is_written(tmp_path):
     check_target(tmp_path / "x.parquet", parquet=True)
     with pytest.raises(FormatError, match=r"must end in one of \.jsonl, \.jsonl\.gz, \.jsonl\.zst,"):
         check_target(tmp_path / "x.parquet", parquet=False)
+
+
+LIGHT = """
+import sys
+from pathlib import Path
+import alignment.policy.verdicts
+from alignment.formats.preference import SCHEMA
+from alignment.formats.target import lines_of, write_lines
+write_lines(Path(sys.argv[1]), lines_of([{"comparison": "q1", "tags": ["x"]}]), SCHEMA)
+print([name for name in ("pandas", "scipy") if name in sys.modules])
+"""
+
+
+def test_an_export_takes_in_neither_pandas_nor_scipy(tmp_path):
+    command = [sys.executable, "-c", LIGHT, tmp_path / "rows.parquet"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert pq.read_table(tmp_path / "rows.parquet").column("tags").to_pylist() == [["x"]]
