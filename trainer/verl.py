@@ -40,6 +40,7 @@ _TAKEN = frozenset(
         *("logging_steps", "samples", "report_to"),
     }
 )
+NEVER = 10_000_000  # of a frequency; verl evaluates after its last step all the same
 _PLAIN = re.compile(r"[\w./@-]+")
 
 Values = Mapping[str, Any]
