@@ -5,10 +5,11 @@ to have it think otherwise; the sharding itself is torch's and DeepSpeed's own, 
 """
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 import torch
-from accelerate.state import PartialState
+from accelerate.state import AcceleratorState, PartialState
 from accelerate.utils import DistributedType
 
 from trainer.runner import ppo, training
@@ -21,11 +22,10 @@ training.training_arguments = lambda *given: _arguments(*given) | {"use_cpu": Fa
 _accelerator = ppo.Accelerator
 ppo.Accelerator = lambda **given: _accelerator(**given | {"cpu": False})
 if find_spec("deepspeed"):
-    import deepspeed.comm.torch
-
-    deepspeed.comm.torch.build_shm_op = lambda: (
-        None
-    )  # a faster all-reduce, which it would compile in each rank
+    # A faster all-reduce, which every rank would compile. (`deepspeed.comm.torch` is also a name for torch there.)
+    import_module("deepspeed.comm.torch").build_shm_op = lambda: None
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = main(sys.argv[1:])
+    sys.stdout.write(f"trained by {AcceleratorState().distributed_type.value}\n")
+    sys.exit(status)
