@@ -152,7 +152,7 @@ def _verl(method: str, base: str, p: Values, seed: int) -> Export | None:
         "trainer.val_before_train": False,
         "reward.custom_reward_function.path": "reward.py",
     }
-    note = _("On eight cards; its reward is a function of yours, compute_score in reward.py.")
+    note: str | Promise = _("On eight cards; its reward is a function of yours, compute_score in reward.py.")
     missing = ", ".join(sentence.split()[0] for sentence in verl.not_taken(method, p))
     if missing:
         note = f"{note} {gettext('Not carried over: %(names)s.') % {'names': missing}}"
@@ -231,8 +231,8 @@ _ENGINES: tuple[Callable[[str, str, Values, int], Export | None], ...] = (
 
 
 def _epochs(parameters: Values) -> int:
-    """Whole passes, all that most of them know; enough of them where the steps are limited."""
-    return max(1, round(parameters["epochs"]))
+    """Whole passes, which is all that most of them know."""
+    return max(1, round(float(parameters["epochs"])))
 
 
 def _steps(parameters: Values) -> int:

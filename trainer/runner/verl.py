@@ -174,7 +174,7 @@ class Following:
 
     def __init__(self, run: Run, folder: Path, steps: int, an_epoch: float) -> None:
         self.run, self.folder = run, folder
-        self.evaluation: dict[str, float] | None = None
+        self.evaluation: dict[str, float | None] | None = None
         self._steps, self._an_epoch, self._offset = steps, an_epoch, 0
         # verl begins its file anew at each start.
         (folder / "metrics.jsonl").unlink(missing_ok=True)
@@ -229,7 +229,7 @@ def metric_values(data: Mapping[str, Any], *, in_all: bool) -> dict[str, float |
     return values
 
 
-def held_out_reward(data: Mapping[str, Any]) -> dict[str, float] | None:
+def held_out_reward(data: Mapping[str, Any]) -> dict[str, float | None] | None:
     """The mean reward on held-out prompts, where the line has one."""
     found = [value for name, value in data.items() if name.startswith("val-core/") and "/mean@" in name]
     return {"reward": found[0]} if found else None
