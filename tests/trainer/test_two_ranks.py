@@ -52,13 +52,14 @@ MORE = {"ppo": {"rollouts": 2, "max_new_tokens": 8, "rewards": [{"grader": ONE}]
 
 @pytest.mark.training
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["sft", "ppo"])
 @pytest.mark.parametrize(
-    ("config", "options", "kind"),
+    ("method", "config", "options", "kind"),
     [
-        ("fsdp2", (), "FSDP"),
-        ("deepspeed", (), "DEEPSPEED"),
-        ("deepspeed", ("--zero_stage", "3"), "DEEPSPEED"),
+        ("sft", "fsdp2", (), "FSDP"),
+        ("ppo", "fsdp2", (), "FSDP"),
+        ("sft", "deepspeed", (), "DEEPSPEED"),
+        ("ppo", "deepspeed", (), "DEEPSPEED"),
+        ("sft", "deepspeed", ("--zero_stage", "3"), "DEEPSPEED"),
     ],
 )
 def test_our_files_shard_a_run_over_two_ranks(
