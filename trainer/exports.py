@@ -1,6 +1,7 @@
 """A run for other engines: its data's format and the command that trains there what our spec says.
 
-Written from those engines' documentation; they are not installed here, and what they do not have is said.
+Names of options and of columns are held against the packages themselves, in the versions of ``HELD_AGAINST``
+(``tests/trainer/engine_options.json``). None of them is installed here, and none of these commands was run.
 """
 
 import json
@@ -11,6 +12,18 @@ from typing import Any, NamedTuple
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+
+from alignment.formats import llama_factory
+from trainer import verl
+
+HELD_AGAINST = {
+    "Unsloth": "2026.10.9",
+    "LLaMA-Factory": "0.9.5",
+    "OpenRLHF": "0.11.2",
+    "verl": "0.9.1",
+    "LitGPT": "0.5.13",
+    "AutoTrain": "0.8.36",
+}
 
 
 class Export(NamedTuple):
@@ -80,7 +93,7 @@ def _llama_factory(method: str, base: str, p: Values, seed: int) -> Export | Non
     if stage is None:
         return None
     settings = {
-        "model_name_or_path": base, "stage": stage, "do_train": True, "dataset_dir": ".", "dataset": "concord",
+        "model_name_or_path": base, "stage": stage, "do_train": True, "dataset_dir": ".", "dataset": "train",
         "finetuning_type": "lora" if p["lora_r"] else "full", "output_dir": "out", "cutoff_len": p["max_length"],
         "per_device_train_batch_size": p["batch_size"], "gradient_accumulation_steps": p["gradient_accumulation"],
         "learning_rate": p["learning_rate"], "num_train_epochs": p["epochs"], "max_steps": _steps(p),
@@ -88,23 +101,14 @@ def _llama_factory(method: str, base: str, p: Values, seed: int) -> Export | Non
     }  # fmt: skip
     settings |= {"lora_rank": p["lora_r"]} if p["lora_r"] else {}
     settings |= {"pref_beta": p["beta"]} if "beta" in p else {}
-    columns = {"messages": "prompt", "chosen": "chosen", "rejected": "rejected"}
-    tags = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
-    described = {
-        "file_name": "train.jsonl",
-        "ranking": True,
-        "formatting": "sharegpt",
-        "columns": columns,
-        "tags": tags,
-    }
     files = {
         "run.yaml": "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items()),
-        "dataset_info.json": json.dumps({"concord": described}, indent=2) + "\n",
+        "dataset_info.json": json.dumps(llama_factory.dataset_info("train.jsonl"), indent=2) + "\n",
     }
     return Export(
         "LLaMA-Factory",
         _("Its PPO is broken by its pins."),
-        PAIRS,
+        (llama_factory.NAME, ".jsonl"),
         "llamafactory-cli train run.yaml",
         files,
         True,
@@ -116,84 +120,104 @@ def _openrlhf(method: str, base: str, p: Values, seed: int) -> Export | None:
     if module is None:
         return None
     words = [
-        *("deepspeed", "--module", f"openrlhf.cli.{module}", "--pretrain", base, "--dataset", "train.jsonl"),
-        *(
-            "--prompt_key",
-            "prompt",
-            "--chosen_key",
-            "chosen",
-            "--rejected_key",
-            "rejected",
-            "--apply_chat_template",
-        ),
-        *(
-            "--save_path",
-            "out",
-            "--max_len",
-            p["max_length"],
-            "--learning_rate",
-            p["learning_rate"],
-            "--seed",
-            seed,
-        ),
-        *("--micro_train_batch_size", p["batch_size"], "--max_epochs", max(1, round(p["epochs"])), "--bf16"),
-        *("--train_batch_size", p["batch_size"] * p["gradient_accumulation"], "--zero_stage", 2),
-        *(("--lora_rank", p["lora_r"]) if p["lora_r"] else ()),
-        *(("--beta", p["beta"]) if "beta" in p else ()),
+        *("deepspeed", "--module", f"openrlhf.cli.{module}", "--model.model_name_or_path", base),
+        *("--data.dataset", "train.jsonl", "--data.prompt_key", "prompt", "--data.chosen_key", "chosen"),
+        *("--data.rejected_key", "rejected", "--data.apply_chat_template", "--data.max_len", p["max_length"]),
+        *("--ckpt.output_dir", "out", "--adam.lr", p["learning_rate"], "--max_norm", p["max_grad_norm"]),
+        *("--train.micro_batch_size", p["batch_size"], "--train.seed", seed, "--ds.param_dtype", "bf16"),
+        *("--train.batch_size", p["batch_size"] * p["gradient_accumulation"], "--ds.zero_stage", 2),
+        *("--train.max_epochs", _epochs(p), "--lr_scheduler", p["scheduler"]),
+        *(("--ds.lora.rank", p["lora_r"], "--ds.lora.alpha", 2 * p["lora_r"]) if p["lora_r"] else ()),
+        *(("--model.beta", p["beta"]) if "beta" in p else ()),
     ]
-    return Export("OpenRLHF", _("On many cards, by DeepSpeed or Ray."), ("openrlhf", ".jsonl"), _shell(words))
-
-
-def _verl(method: str, base: str, p: Values, _seed: int) -> Export | None:
-    if method not in ("grpo", "ppo", "rloo"):
-        return None
-    estimator = {"ppo": "gae"}.get(method, method)
-    words = [
-        *("python", "-m", "verl.trainer.main_ppo", f"algorithm.adv_estimator={estimator}"),
-        *("data.train_files=train.parquet", "data.val_files=test.parquet", "data.prompt_key=prompt"),
-        f"data.train_batch_size={p.get('rollouts', p['batch_size'])}",
-        *(f"actor_rollout_ref.model.path={base}", f"actor_rollout_ref.actor.optim.lr={p['learning_rate']}"),
-        *(
-            "actor_rollout_ref.rollout.name=vllm",
-            f"actor_rollout_ref.rollout.n={p.get('generations', 8)}",
-        ),
-        *("trainer.n_gpus_per_node=8", "trainer.nnodes=1", "trainer.default_local_dir=out"),
-    ]
-    note = _(
-        "On many nodes, by Ray. Its reward is a function of yours: custom_reward_function.path=reward.py."
+    return Export(
+        "OpenRLHF",
+        _("On many cards, by DeepSpeed. Its batch size is that of all cards together."),
+        ("openrlhf", ".jsonl"),
+        _shell(words),
     )
-    return Export("verl", note, ("prompt-only", ".parquet"), _shell(words))
+
+
+def _verl(method: str, base: str, p: Values, seed: int) -> Export | None:
+    if method not in verl.METHODS:
+        return None
+    rows = {"data.train_files": "train.jsonl", "data.val_files": "train.jsonl"}
+    ends = {"trainer.total_training_steps": p["max_steps"]} if p["max_steps"] else {}
+    settings = {
+        **verl.settings(method, base, p, seed, cards=8, nodes=1),
+        **rows,
+        "trainer.total_epochs": _epochs(p),
+        **ends,
+        "trainer.default_local_dir": "out",
+        "trainer.val_before_train": False,
+        "reward.custom_reward_function.path": "reward.py",
+    }
+    note: str | Promise = _("On eight cards; its reward is a function of yours, compute_score in reward.py.")
+    missing = ", ".join(sentence.split()[0] for sentence in verl.not_taken(method, p))
+    if missing:
+        note = f"{note} {gettext('Not carried over: %(names)s.') % {'names': missing}}"
+    words = ["python", "-m", "verl.trainer.main_ppo", *verl.words(settings)]
+    return Export("verl", note, ("verl", ".jsonl"), _shell(words), {}, True)
 
 
 def _litgpt(method: str, base: str, p: Values, seed: int) -> Export | None:
     if method != "sft":
         return None
+    optimizer = {"class_path": "torch.optim.AdamW", "init_args": {"lr": p["learning_rate"]}}
     words = [
         *("litgpt", "finetune_lora" if p["lora_r"] else "finetune_full", base, "--data", "JSON"),
-        *("--data.json_path", "train.jsonl", "--train.epochs", max(1, round(p["epochs"])), "--seed", seed),
-        *("--train.micro_batch_size", p["batch_size"], "--out_dir", "out"),
-        *(("--lora_r", p["lora_r"]) if p["lora_r"] else ()),
+        *("--data.json_path", "train.jsonl", "--data.val_split_fraction", 0.05, "--seed", seed),
+        *("--train.epochs", _epochs(p), "--train.micro_batch_size", p["batch_size"]),
+        *("--train.global_batch_size", p["batch_size"] * p["gradient_accumulation"]),
+        *("--train.max_seq_length", p["max_length"], "--train.lr_warmup_steps", p["warmup_steps"]),
+        *("--optimizer", json.dumps(optimizer), "--precision", "bf16-true", "--out_dir", "out"),
+        *(("--train.max_steps", p["max_steps"]) if p["max_steps"] else ()),
+        *(("--lora_r", p["lora_r"], "--lora_alpha", 2 * p["lora_r"]) if p["lora_r"] else ()),
     ]
     return Export(
         "LitGPT",
-        _("Lightning's; it has supervised fine-tuning only."),
+        _("Lightning's; the base in its own form: litgpt convert_to_litgpt FOLDER --model_name NAME."),
         ("instruction", ".jsonl"),
         _shell(words),
+        {},
+        True,
     )
+
+
+# AutoTrain takes the prompt out of the chosen side, and has no word for one that stands apart.
+_WHOLE_SIDES = """import json
+import pathlib
+
+rows = [json.loads(line) for line in open("train.jsonl", encoding="utf-8")]
+pathlib.Path("rows").mkdir(exist_ok=True)
+with open("rows/train.jsonl", "w", encoding="utf-8") as file:
+    for row in rows:
+        sides = {side: row["prompt"] + row[side] for side in ("chosen", "rejected")}
+        file.write(json.dumps({"prompt": "", **sides}) + "\\n")
+"""
 
 
 def _autotrain(method: str, base: str, p: Values, seed: int) -> Export | None:
     if method not in ("dpo", "reward", "orpo"):
         return None
     words = [
-        *("autotrain", "llm", "--train", "--trainer", method, "--model", base, "--data-path", "."),
+        *("autotrain", "llm", "--train", "--trainer", method, "--model", base, "--data-path", "rows"),
         *("--prompt-text-column", "prompt", "--text-column", "chosen", "--rejected-text-column", "rejected"),
         *("--chat-template", "tokenizer", "--lr", p["learning_rate"], "--batch-size", p["batch_size"]),
-        *("--epochs", max(1, round(p["epochs"])), "--gradient-accumulation", p["gradient_accumulation"]),
-        *("--block-size", p["max_length"], "--seed", seed, "--project-name", "concord"),
-        *(("--peft", "--lora-r", p["lora_r"]) if p["lora_r"] else ()),
+        *("--epochs", _epochs(p), "--gradient-accumulation", p["gradient_accumulation"]),
+        *("--block-size", p["max_length"], "--model-max-length", p["max_length"]),
+        *("--max-prompt-length", p["max_length"], "--scheduler", p["scheduler"], "--mixed-precision", "bf16"),
+        *("--max-grad-norm", p["max_grad_norm"], "--seed", seed, "--project-name", "concord"),
+        *(("--dpo-beta", p["beta"]) if method == "dpo" else ()),
+        *(("--peft", "--lora-r", p["lora_r"], "--lora-alpha", 2 * p["lora_r"]) if p["lora_r"] else ()),
     ]
-    return Export("AutoTrain", _("No longer developed since January 2025."), PAIRS, _shell(words))
+    return Export(
+        "AutoTrain",
+        _("No longer developed since January 2025."),
+        PAIRS,
+        f"python whole_sides.py && {_shell(words)}",
+        {"whole_sides.py": _WHOLE_SIDES},
+    )
 
 
 _ENGINES: tuple[Callable[[str, str, Values, int], Export | None], ...] = (
@@ -204,6 +228,11 @@ _ENGINES: tuple[Callable[[str, str, Values, int], Export | None], ...] = (
     _litgpt,
     _autotrain,
 )
+
+
+def _epochs(parameters: Values) -> int:
+    """Whole passes, which is all that most of them know."""
+    return max(1, round(float(parameters["epochs"])))
 
 
 def _steps(parameters: Values) -> int:

@@ -1,5 +1,5 @@
-"""Preference rows as OpenRLHF reads them with ``--apply_chat_template``: ``--prompt_key prompt --chosen_key chosen
---rejected_key rejected``, each a list of messages, and the margin of its reward trainer.
+"""Preference rows as OpenRLHF reads them with ``--data.apply_chat_template``: ``--data.prompt_key prompt
+--data.chosen_key chosen --data.rejected_key rejected``, each a list of messages, and the margin of its reward trainer.
 """
 
 from collections import Counter

@@ -33,6 +33,7 @@ from alignment.formats import (
     trl_kto,
     trl_preference,
     ultrafeedback,
+    verl,
 )
 from alignment.formats.mapping import Mapped
 from alignment.formats.rows import Row, read_rows
@@ -120,6 +121,7 @@ WRITERS: dict[str, Writer] = {
         beside=lambda file: {llama_factory.INFO: llama_factory.dataset_info(file)},
     ),
     "openrlhf": Writer("snapshot", openrlhf.convert, openrlhf.SCHEMA, ("scores", *_LINEAGE)),
+    verl.NAME: Writer("snapshot", verl.convert, verl.SCHEMA, _PROMPTS),
 }
 SNAPSHOT_FORMATS = tuple(name for name, writer in WRITERS.items() if writer.source == "snapshot")
 

@@ -9,6 +9,7 @@ import stat
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -163,7 +164,7 @@ def test_only_one_run_waits_on_the_cluster(ray, spec_path, tmp_path):
     other = tmp_path / "runs" / "13" / "spec.json"
     other.parent.mkdir()
 
-    with pytest.raises(NoFreeSlot, match="another run waits already"):
+    with pytest.raises(NoFreeSlot, match="another run is first"):
         ray.start(other)
 
 
@@ -184,6 +185,37 @@ def test_a_wrong_token_is_refused_and_silence_is_waited_out(ray, head, spec_path
     away = RayLauncher(LauncherSettings(kind="ray", url="http://127.0.0.1:9"))
     with pytest.raises(LauncherAway, match="does not answer"):
         away.start(spec_path)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"nodes": 3}, "trainer.runner.nodes 2 3 {spec}"),
+        (
+            {"engine": "verl", "nodes": 3, "engine_settings": ("a.b=1",)},
+            "trainer.runner.verl 2 3 {spec} a.b=1",
+        ),
+    ],
+)
+def test_a_driver_on_ray_takes_its_cards_inside_it(ray, head, spec_path, given, words):
+    driving = RayLauncher(replace(ray.settings, **given))
+    driving.start(spec_path)
+
+    (job,) = head.jobs.values()
+    assert job["entrypoint"] == f"python -m {words.format(spec=spec_path)}"
+    assert "entrypoint_num_gpus" not in job
+
+
+def test_verl_takes_what_is_free_and_so_one_run_comes_after_the_other(ray, head, spec_path, tmp_path):
+    driving = RayLauncher(replace(ray.settings, engine="verl"))
+    driving.start(spec_path)
+    next(iter(head.jobs.values()))["status"] = "RUNNING"
+    other = tmp_path / "runs" / "13" / "spec.json"
+    other.parent.mkdir()
+
+    with pytest.raises(NoFreeSlot, match="another run is first"):
+        driving.start(other)
+    ray.start(other)  # which Ray itself lets wait
 
 
 def command(folder: Path, name: str, script: str) -> None:
@@ -363,7 +395,9 @@ def test_the_kubernetes_job_is_one_that_the_api_takes(spec_path, settings, monke
     [
         ({"kind": "moon"}, "needs a kind of local, ray"),
         ({"kind": "ray"}, "needs the url"),
-        ({"kind": "ray", "url": "http://head", "nodes": 2}, "Slurm alone"),
+        ({"kind": "kubernetes", "nodes": 2}, "Slurm and Ray alone"),
+        ({"kind": "slurm", "engine": "verl"}, "an engine of verl, on Ray"),
+        ({"kind": "ray", "url": "http://head", "engine": "other"}, "an engine of verl, on Ray"),
         ({"slot": ["0"]}, "unknown field 'slot'"),
         ({"pass_on": "HF_TOKEN"}, "a list in pass_on"),
     ],

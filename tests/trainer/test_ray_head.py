@@ -4,6 +4,7 @@ RAY_BIN is the path of the `ray` command of an environment of its own (pip insta
 this one does not depend on. Without it these are left out; test_far_launchers.py holds the launcher to what was seen.
 """
 
+import math
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -117,6 +119,27 @@ def cluster(head, settings, monkeypatch) -> None:
 
 
 @pytest.fixture
+def machines(head, tmp_path) -> Iterator[None]:
+    """Two more machines of the cluster, on loopback and with a CPU each, beside the head."""
+    environment = os.environ | {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN}
+    options = ("--block", "--disable-usage-stats", "--num-cpus=1", f"--address=127.0.0.1:{head.port}")
+    started = [
+        subprocess.Popen(
+            [RAY, "start", *options, f"--node-ip-address=127.0.0.{number}"],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        for number in (2, 3)
+    ]
+    yield
+    for machine in started:
+        machine.terminate()
+        machine.wait(30)
+
+
+@pytest.fixture
 def start(cluster, running_jobs, project, snapshot, policy_model) -> Callable[..., Run]:
     parameters = {"save_steps": 5, "logging_steps": 1, "max_length": 128, "batch_size": 4}
 
@@ -145,6 +168,21 @@ def test_a_run_ends_well_and_a_wrong_token_is_refused(start, monkeypatch):
     monkeypatch.setenv("CONCORD_RAY_TOKEN", "wrong")
     with pytest.raises(Refused, match="does not take our token"):
         launcher_named("cluster").start(run_folder(run) / "spec.json")
+
+
+def test_a_run_is_spread_over_machines(start, machines, settings):
+    """The jobs' interpreter is that of Ray, which must have the training libraries as well."""
+    settings.LAUNCHERS["cluster"] |= {"nodes": 2, "python": str(Path(RAY).with_name("python"))}
+    run = start(4, steps=6)
+    perform_job(run.job_id, carry_out_run)
+    run = Run.objects.get(pk=run.pk)
+
+    assert run.job.state == JobState.SUCCEEDED, run.job.message
+    events, _ = read_events(run_folder(run) / "events.jsonl")
+    assert [event["kind"] for event in events].count("started") == 1  # the first rank's
+    used = next(event["rows"]["train"]["used"] for event in events if event["kind"] == "started")
+    first = next(event for event in events if event["kind"] == "metric")
+    assert first["epoch"] == pytest.approx(1 / math.ceil(used / (2 * 4)))  # a batch of each of two ranks
 
 
 def test_a_killed_worker_loses_nothing_and_the_next_takes_the_job_up(start, running_jobs):

@@ -408,3 +408,16 @@ def test_a_log_that_can_not_be_read_keeps_no_other_from_being_read(
 def test_only_what_has_ended_badly_is_resumed(logged_run):
     with pytest.raises(Refused, match="can be resumed"):
         resume_job(job=logged_run.job, by=None)
+
+
+def test_what_a_launchers_engine_does_not_do_is_refused_by_name(project, snapshot, tiny_model, settings):
+    settings.LAUNCHERS = {"verl": {"kind": "ray", "url": "http://head", "engine": "verl"}}
+    fields = {"project": project, "base": tiny_model, "snapshot": snapshot, "launcher": "verl"}
+
+    assert refusal(**fields, method="dpo") == (
+        "launcher",
+        "verl trains grpo, rloo, ppo here, and no search; choose another launcher.",
+    )
+    asked = {"rewards": [{"model": str(tiny_model)}], "scheduler": "cosine", "kl_target": 6.0}
+    field, sentence = refusal(**fields, method="ppo", parameters=asked)
+    assert (field, sentence) == ("parameters", "kl_target is nothing that verl does; leave it at 0.0.")

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file
 
 from trainer.events import read_events
 from trainer.runner.execution import BUSY
@@ -20,7 +21,7 @@ from .conftest import ROOT
 @pytest.mark.training
 @pytest.mark.slow
 def test_two_ranks_train_one_run(tiny_model, preferences, tmp_path):
-    """FSDP2 and DeepSpeed need cards; two gloo processes are what a CPU has of them."""
+    """By DDP, all that accelerate makes of a CPU's ranks by itself."""
     # DDP wants a gradient of every weight where it is not told of frozen ones.
     frozen = {"frozen_layers": 1, "gradient_checkpointing": "on"}
     fast = {"max_steps": 3, "batch_size": 2, "max_length": 128, "logging_steps": 1, "save_steps": 2}
@@ -36,6 +37,76 @@ def test_two_ranks_train_one_run(tiny_model, preferences, tmp_path):
     assert (kinds.count("started"), kinds.count("finished")) == (1, 1)  # only the first rank writes
     assert [event["step"] for event in events if event["kind"] == "metric"] == [1, 2, 3]
     assert (tmp_path / "final" / "model.safetensors").is_file()
+
+
+# Every response is worth 1, so that there is something to learn from the first step on.
+ONE = {
+    "type": "string_check",
+    "name": "one",
+    "input": "{{sample.output_text}}",
+    "reference": "-",
+    "operation": "ne",
+}
+MORE = {"ppo": {"rollouts": 2, "max_new_tokens": 8, "rewards": [{"grader": ONE}]}}
+
+
+@pytest.mark.training
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "config", "options", "kind"),
+    [
+        ("sft", "fsdp2", (), "FSDP"),
+        ("ppo", "fsdp2", (), "FSDP"),
+        ("sft", "deepspeed", (), "DEEPSPEED"),
+        ("ppo", "deepspeed", (), "DEEPSPEED"),
+        ("sft", "deepspeed", ("--zero_stage", "3"), "DEEPSPEED"),
+    ],
+)
+def test_our_files_shard_a_run_over_two_ranks(
+    config, options, kind, method, tiny_model, preferences, tmp_path
+):
+    """By accelerate launch with the files of deploy/, over gloo; sharded_ranks.py says what is bent for a CPU."""
+    if config == "deepspeed":
+        pytest.importorskip("deepspeed", reason="deepspeed is not installed here")
+    fast = {"max_steps": 3, "batch_size": 2, "max_length": 128, "logging_steps": 1, "save_steps": 2}
+    fast |= {"learning_rate": 1e-3}
+    spec = RunSpec(
+        method=method,
+        model=str(tiny_model),
+        dataset=str(preferences),
+        parameters=fast | MORE.get(method, {}),
+    )
+    (tmp_path / "spec.json").write_text(spec.to_json())
+    file = ROOT / "deploy" / "accelerate" / f"{config}.yaml"
+    launch = [
+        "-m",
+        "accelerate.commands.launch",
+        "--config_file",
+        str(file),
+        "--mixed_precision",
+        "no",
+        *options,
+    ]
+
+    done = subprocess.run(
+        [sys.executable, *launch, "-m", "tests.trainer.runner.sharded_ranks", str(tmp_path / "spec.json")],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "DS_ACCELERATOR": "cpu"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count(f"trained by {kind}") == 2
+    events, _ = read_events(tmp_path / "events.jsonl")
+    assert [event["step"] for event in events if event["kind"] == "metric"] == [1, 2, 3]
+    weights = load_file(tmp_path / "final" / "model.safetensors")
+    whole = load_file(tiny_model / "model.safetensors")
+    assert {name: value.shape for name, value in weights.items()} == {
+        name: value.shape for name, value in whole.items()
+    }
+    assert any((value != whole[name]).any() for name, value in weights.items())
 
 
 def spread(spec_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -19,6 +19,7 @@ from feedback.actions.jobs import Lease, cancel_job, pause_job, resume_job
 from feedback.errors import Refused
 from feedback.models import RESUMABLE, Job, Project
 from feedback.people import Person
+from trainer import verl
 from trainer.actions.checks import refuse_over_budget
 from trainer.actions.events import store_events, tell_of_alarm
 from trainer.actions.following import Progress, carry_out_spec, write_spec
@@ -114,7 +115,7 @@ def training_spec(
     rows = _rows(project, snapshot, dataset, read=read)
     if search is not None:
         _check_search(rows, launcher)
-    return checked_spec(
+    spec = checked_spec(
         method=method,
         model=str(base_folder(project, base)),
         dataset=str(rows),
@@ -125,6 +126,8 @@ def training_spec(
         budget={**(budget or {}), "hour_price": settings_of(launcher).hour_price},
         search=search,
     )
+    _check_engine(spec, settings_of(launcher).engine)
+    return spec
 
 
 def resume_run(*, run: Run, by: Person, hours: float | None = None, cost: float | None = None) -> None:
@@ -255,6 +258,20 @@ def _check_search(rows: Path, launcher: str) -> None:
             % {"launcher": launcher},
             field="launcher",
         )
+
+
+def _check_engine(spec: RunSpec, engine: str) -> None:
+    """Refused for what the launcher's engine does not do, before anything is started."""
+    if not engine:
+        return
+    if spec.method not in verl.METHODS or spec.search:
+        raise Refused(
+            _("%(engine)s trains %(methods)s here, and no search; choose another launcher.")
+            % {"engine": engine, "methods": ", ".join(verl.METHODS)},
+            field="launcher",
+        )
+    if refused := verl.not_taken(spec.method, spec.parameters):
+        raise Refused("; ".join(refused) + ".", field="parameters")
 
 
 def _rows(project: Project, snapshot: Snapshot | None, dataset: Path | None, *, read: bool) -> Path:

@@ -5,6 +5,9 @@
 
 A used id gives 500, so an id is looked up before it is used, and noted before it is sent: a start that was cut off
 is found again. A job that waits for 900 seconds fails, so one waits at a time, and is sent again.
+
+On several machines the job is a driver without cards, which takes them inside Ray: `trainer.runner.nodes`, or verl,
+which fails where they are not free, so that its runs come one after the other.
 """
 
 import hashlib
@@ -23,7 +26,8 @@ from trainer.launchers import far
 from trainer.launchers.launcher import Handle, LauncherAway, NoFreeSlot, runner_words
 from trainer.launchers.settings import LauncherSettings
 
-UNDER_WAY = ("PENDING", "RUNNING")
+WAITING = ("PENDING",)
+UNDER_WAY = (*WAITING, "RUNNING")
 WAITED_TOO_LONG = "JOB_SUPERVISOR_ACTOR_START_TIMEOUT"
 SECONDS = 10.0
 STOPPED = 143  # 128 + SIGTERM
@@ -40,8 +44,9 @@ class RayLauncher:
         if note and (self.look(note["id"]) or {}).get("status") in UNDER_WAY:
             return RayJob(self, spec_path, note["id"])
         far.forget_stop(spec_path)
-        if any(job["status"] == "PENDING" and _ours(job) for job in self.ask("GET", "").json()):
-            raise NoFreeSlot(gettext_noop("It waits for the cluster, on which another run waits already."))
+        in_the_way = UNDER_WAY if self.settings.engine else WAITING
+        if any(job["status"] in in_the_way and _ours(job) for job in self.ask("GET", "").json()):
+            raise NoFreeSlot(gettext_noop("It waits for the cluster, on which another run is first."))
         return RayJob(self, spec_path, self.submit(spec_path, int(note.get("number", 0)) + 1))
 
     def submit(self, spec_path: Path, number: int) -> str:
@@ -53,13 +58,13 @@ class RayLauncher:
         settings = self.settings
         body: dict[str, Any] = {
             "submission_id": name,
-            "entrypoint": shlex.join(runner_words(settings.python, settings.cards, spec_path)),
+            "entrypoint": shlex.join(_words(settings, spec_path)),
             "metadata": {"concord": str(spec_path)},
             "runtime_env": {
                 "env_vars": {"PYTHONPATH": settings.root, "HF_HUB_OFFLINE": "1", **settings.passed_on}
             },
         }
-        if settings.cards:
+        if settings.cards and not _is_driver(settings):
             body["entrypoint_num_gpus"] = settings.cards
         else:
             body["entrypoint_num_cpus"] = 1
@@ -132,6 +137,20 @@ class RayJob:
         logs = self.launcher.ask("GET", f"{self.name}/logs", missing=True)
         said = logs.json().get("logs", "") if logs.is_success else ""
         far.append_log(self.spec_path, f"{said}\n{job.get('message') or ''}")
+
+
+def _is_driver(settings: LauncherSettings) -> bool:
+    return bool(settings.engine) or settings.nodes > 1
+
+
+def _words(settings: LauncherSettings, spec_path: Path) -> list[str]:
+    size = [str(settings.cards), str(settings.nodes)]
+    if settings.engine:
+        module = f"trainer.runner.{settings.engine}"
+        return [settings.python, "-m", module, *size, str(spec_path), *settings.engine_settings]
+    if settings.nodes > 1:
+        return [settings.python, "-m", "trainer.runner.nodes", *size, str(spec_path)]
+    return runner_words(settings.python, settings.cards, spec_path)
 
 
 def _id(spec_path: Path, number: int) -> str:

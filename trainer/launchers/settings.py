@@ -7,7 +7,9 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-LISTS = ("slots", "pass_on")
+LISTS = ("slots", "pass_on", "engine_settings")
+ENGINES = ("verl",)
+SPREADING = ("slurm", "ray")
 KINDS = ("local", "ray", "slurm", "kubernetes", "remote")
 
 
@@ -21,9 +23,12 @@ class LauncherSettings:
     how many machines. ``url`` and ``token_env`` (the name of an environment variable) are the Ray head's;
     ``template`` is the path of a Slurm or Kubernetes template of your own; ``image`` and ``namespace`` are
     Kubernetes', ``partition`` is Slurm's. ``python`` and ``root`` are the interpreter and this code's
-    folder there. ``pass_on`` names variables of the server's environment that its runs are given, such as the key of a
-    judge or a tracker; nothing else of it that may be secret reaches them. A cluster sees the folders of runs,
-    snapshots and models under the same paths as this server.
+    folder there. ``engine`` is "verl" where
+    Ray's runs are trained by it, on ``nodes`` machines with ``cards`` each; ``engine_settings`` are settings of its
+    own for what it must know of the machines, such as "actor_rollout_ref.rollout.tensor_model_parallel_size=4".
+    ``pass_on`` names variables of the server's environment that its runs are given, such as the key of a judge or a
+    tracker; nothing else of it that may be secret reaches them. A cluster sees the folders of runs, snapshots and
+    models under the same paths as this server.
     """
 
     kind: str = "local"
@@ -42,6 +47,8 @@ class LauncherSettings:
     python: str = "python"
     root: str = ""
     pass_on: tuple[str, ...] = ()
+    engine: str = ""
+    engine_settings: tuple[str, ...] = ()
 
     @property
     def passed_on(self) -> dict[str, str]:
@@ -64,8 +71,12 @@ def read_settings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, LauncherS
         read[name] = LauncherSettings(**{**entry, **{field: tuple(value) for field, value in lists.items()}})
         if read[name].kind not in KINDS:
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs a kind of {', '.join(KINDS)}.")
-        if read[name].nodes > 1 and read[name].kind != "slurm":
-            raise ImproperlyConfigured(f"LAUNCHERS: {name} has nodes, which Slurm alone spreads a run over.")
+        if read[name].nodes > 1 and read[name].kind not in SPREADING:
+            raise ImproperlyConfigured(
+                f"LAUNCHERS: {name} has nodes, which Slurm and Ray alone spread a run over."
+            )
+        if read[name].engine and (read[name].kind != "ray" or read[name].engine not in ENGINES):
+            raise ImproperlyConfigured(f"LAUNCHERS: {name} needs an engine of {', '.join(ENGINES)}, on Ray.")
         if read[name].kind == "ray" and not read[name].url:
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs the url of the Ray head's dashboard.")
     return read

@@ -17,7 +17,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,8 +72,15 @@ class Run:
             self.stop.check(*last_complete(self.folder))
 
 
-def execute(spec_path: Path) -> int:
-    """Run a spec file to its end; returns the exit status. Never raises for what a person can cause."""
+# Trains and says what goes into result.json.
+Engine = Callable[[Run], dict[str, Any]]
+
+
+def execute(spec_path: Path, engine: Engine | None = None) -> int:
+    """Run a spec file to its end; returns the exit status. Never raises for what a person can cause.
+
+    ``engine`` trains in place of the method's own module.
+    """
     if not spec_path.is_file():
         return _refuse(f"The run spec {spec_path} does not exist; give the path of a JSON file.", FAILED)
     folder = spec_path.resolve().parent
@@ -87,7 +94,7 @@ def execute(spec_path: Path) -> int:
             stack.enter_context(stop.watching())
             console = stack.enter_context(_libraries_print_to(folder / "runner.log"))
             events = stack.enter_context(WatchedEvents(folder / "events.jsonl", stop))
-            return _report_outcome(spec_path, folder, events, stop, console)
+            return _report_outcome(spec_path, engine, events, stop, console)
     except OSError as error:
         return _refuse(f"Nothing can be written in {folder}: {explain(error)}", FAILED)
 
@@ -98,10 +105,10 @@ def _refuse(sentence: str, status: int) -> int:
 
 
 def _report_outcome(
-    spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatch, console: TextIO
+    spec_path: Path, engine: Engine | None, events: WatchedEvents, stop: StopWatch, console: TextIO
 ) -> int:
     try:
-        result = _finish(spec_path, folder, events, stop)
+        result = _finish(spec_path, engine, events, stop)
     except Cancelled as cancelled:
         stop.clear()
         events.write(
@@ -121,9 +128,9 @@ def _report_outcome(
     return FINISHED
 
 
-def _finish(spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatch) -> dict[str, Any]:
+def _finish(spec_path: Path, engine: Engine | None, events: WatchedEvents, stop: StopWatch) -> dict[str, Any]:
     """The result of the run: read where it has finished before, worked out otherwise."""
-    spec = _read_spec(spec_path)
+    spec, folder = _read_spec(spec_path), spec_path.resolve().parent
     result_path = folder / "result.json"
     if result_path.is_file():
         return _finished_before(result_path, spec)
@@ -131,13 +138,15 @@ def _finish(spec_path: Path, folder: Path, events: WatchedEvents, stop: StopWatc
     events.obey(spec)
     if not spec.search:
         _prepare_environment(spec)
-    method = importlib.import_module(f"trainer.runner.{'search' if spec.search else spec.method}")
+    if engine is None:
+        module = importlib.import_module(f"trainer.runner.{'search' if spec.search else spec.method}")
+        engine = module.execute
     tracked = spec.method in TRAINING_METHODS and not spec.search  # each trial has its own
     with closing(Tracking(spec, folder)) if tracked else nullcontext() as tracking:
         result = {
             "method": spec.method,
             "spec_sha256": spec.sha256(),
-            **method.execute(Run(spec, folder, events, stop, tracking)),
+            **engine(Run(spec, folder, events, stop, tracking)),
             "seconds": round(time.monotonic() - started, 3),
         }
     if is_first_rank():

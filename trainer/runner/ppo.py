@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
 from peft import get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
@@ -249,13 +249,23 @@ class PPO:
         AcceleratorState._reset_state()  # as Trainer does: a run before this one may have had another precision
         self.accelerator = Accelerator(
             mixed_precision="bf16" if uses_bf16(run) else "no",
-            gradient_accumulation_steps=batches // self.parameters["minibatches"],
+            # As a number accelerate launch would put its own in its place.
+            gradient_accumulation_plugin=GradientAccumulationPlugin(
+                batches // self.parameters["minibatches"]
+            ),
             cpu=not has_gpu(),
             # DDP waits for the gradient of a frozen layer otherwise.
             kwargs_handlers=[
                 DistributedDataParallelKwargs(find_unused_parameters=self.parameters["frozen_layers"] > 0)
             ],
         )
+        if (
+            plugin := self.accelerator.state.deepspeed_plugin
+        ):  # which asks a dataloader otherwise; there is none
+            plugin.deepspeed_config |= {
+                "train_micro_batch_size_per_gpu": self.parameters["batch_size"],
+                "gradient_clipping": self.parameters["max_grad_norm"],
+            }
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         whole = ActorCritic(*self._models())
         self.ends = end_tokens(whole.policy, tokenizer)

@@ -124,6 +124,17 @@ def test_prompts_come_once_with_the_reference_and_the_columns_of_the_metadata():
     assert left_out == {"further comparisons of a prompt, with their metadata": 1}
 
 
+def test_verl_is_given_what_its_reward_manager_reads():
+    (found, other), _ = written(
+        "verl", row(turns("user")), row(turns("user"), number=1, reference=None, metadata="{}")
+    )
+    assert (found["prompt"], found["data_source"]) == (turns("user"), "concord")
+    assert found["reward_model"] == {"style": "rule", "ground_truth": "42"}
+    item = json.loads(found["extra_info"]["item"])
+    assert item == {"topic": "sums", "hints": 2, "reference": "42", "prompt": turns("user")}
+    assert (other["reward_model"]["ground_truth"], other["extra_info"]["index"]) == ("", 1)
+
+
 def test_prompt_and_completion_stand_apart():
     made, _ = written("prompt-completion", row(turns("user")))
     assert made == [{"prompt": turns("user"), "completion": answer("yes")}]
