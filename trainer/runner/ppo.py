@@ -32,7 +32,7 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
+from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, GradientAccumulationPlugin
 from peft import get_peft_model
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
@@ -236,6 +236,18 @@ class Progress:
         vars(self).update(state)
 
 
+def tell_deepspeed(plugin: DeepSpeedPlugin, parameters: Mapping[str, Any]) -> None:
+    """What it asks a dataloader otherwise; there is none. RunnerError for its third stage."""
+    if plugin.zero_stage == 3:
+        raise RunnerError(
+            "PPO can not sample from weights that DeepSpeed's third stage has cut up; set zero_stage to 2 or use FSDP2."
+        )
+    plugin.deepspeed_config |= {
+        "train_micro_batch_size_per_gpu": parameters["batch_size"],
+        "gradient_clipping": parameters["max_grad_norm"],
+    }
+
+
 # --- the run --------------------------------------------------------------------------------------------------------
 
 
@@ -259,13 +271,8 @@ class PPO:
                 DistributedDataParallelKwargs(find_unused_parameters=self.parameters["frozen_layers"] > 0)
             ],
         )
-        if (
-            plugin := self.accelerator.state.deepspeed_plugin
-        ):  # which asks a dataloader otherwise; there is none
-            plugin.deepspeed_config |= {
-                "train_micro_batch_size_per_gpu": self.parameters["batch_size"],
-                "gradient_clipping": self.parameters["max_grad_norm"],
-            }
+        if plugin := self.accelerator.state.deepspeed_plugin:
+            tell_deepspeed(plugin, self.parameters)
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
         whole = ActorCritic(*self._models())
         self.ends = end_tokens(whole.policy, tokenizer)

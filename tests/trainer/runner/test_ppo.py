@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 
 from tests.trainer.runner.fake_vllm import FakeVllm
 from trainer.runner import ppo
+from trainer.runner.failures import RunnerError
 from trainer.runner.rewards import Mix
 
 NewRun = Callable[..., Any]
@@ -296,3 +298,12 @@ def test_two_processes_train_one_model_and_sample_from_one_in_parts(
     assert run.events("metric")[0]["epoch"] == pytest.approx(16 / 21)
     assert (run.folder / "final" / "model.safetensors").is_file()
     assert len(run.events("finished")) == 1
+
+
+def test_deepspeed_is_told_its_batches_and_its_third_stage_refused() -> None:
+    """DeepSpeed itself is tried by two ranks, where it is installed."""
+    stage_2, stage_3 = (SimpleNamespace(zero_stage=stage, deepspeed_config={}) for stage in (2, 3))
+    ppo.tell_deepspeed(stage_2, {"batch_size": 4, "max_grad_norm": 1.0})
+    assert stage_2.deepspeed_config == {"train_micro_batch_size_per_gpu": 4, "gradient_clipping": 1.0}
+    with pytest.raises(RunnerError, match="set zero_stage to 2 or use FSDP2"):
+        ppo.tell_deepspeed(stage_3, {"batch_size": 4, "max_grad_norm": 1.0})
