@@ -38,8 +38,10 @@ def base_folder(project: Project, base: ModelVersion | Path, field: str = "base"
     return folder
 
 
-def with_model_folders(project: Project, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def with_model_folders(project: Project, parameters: Any) -> Any:
     """The parameters, each model that they name by its folder. What is no name is left to the spec's own checks."""
+    if not isinstance(parameters, Mapping):
+        return parameters
     found = dict(parameters)
     for name in SOURCES:
         if isinstance(found.get(name), list | tuple):
