@@ -4,10 +4,15 @@ It is looked at where its provider began to serve another model under the same n
 all before. Each comparison counts that people judged, one a prompt, but for those about which they were asked because
 they were doubtful: on these any judge agrees less, and they come late. Agreement is held against agreement on the same
 slices, as a judge that is good at some has not changed where people come to others.
+
+Looked at is each whole hundred when it is full, so that labelling twice is no second look. The k-th hundred may spend
+1/(k(k+1)) of the chance of an error, the m-th change of model half of that: over all time they sum to one, shared by
+the judges of a project.
 """
 
 from collections.abc import Iterator
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 from django.db.models import Min
@@ -21,8 +26,25 @@ from feedback.models import Judgment, Project
 from judges.models import JudgeCall
 
 MOST = 5000  # of a judge's newest judgments that are looked at
-RECENT = 100  # comparisons of the latest ones that are held against all before
+HUNDRED = 100  # comparisons, the latest whole one of which is held against all before
 FEWEST = 20  # comparisons on either side, below which nothing is said
+
+
+class Served(NamedTuple):
+    """The latest model that answered for a judge, since when, and how many changes there were."""
+
+    since: datetime
+    model: str
+    changes: int
+
+
+class Look(NamedTuple):
+    """The rows looked at and those that came after, since when in words, and one over its share of the error."""
+
+    kept: Mask
+    after: Mask
+    since: str
+    share: int
 
 
 def drifts(project: Project, judgments: Judgments, fair: Mask) -> dict[int, Drift]:
@@ -43,8 +65,8 @@ def drifts(project: Project, judgments: Judgments, fair: Mask) -> dict[int, Drif
     return found
 
 
-def _changes_of_model(project: Project) -> dict[int, tuple[datetime, str]]:
-    """By judge that was served by more than one model: since when by the latest, and its name."""
+def _changes_of_model(project: Project) -> dict[int, Served]:
+    """By judge that was served by more than one model: since when by the latest, its name, and how many changes."""
     calls = JudgeCall.objects.filter(judge__project=project, answered_at__isnull=False).exclude(
         served_model=""
     )
@@ -52,37 +74,28 @@ def _changes_of_model(project: Project) -> dict[int, tuple[datetime, str]]:
     seen: dict[int, list[tuple[datetime, str]]] = {}
     for row in first:
         seen.setdefault(row["judge_id"], []).append((row["since"], row["served_model"]))
-    return {judge: models[-1] for judge, models in seen.items() if len(models) > 1}
+    return {judge: Served(*models[-1], len(models) - 1) for judge, models in seen.items() if len(models) > 1}
 
 
 def _drift(
-    judgments: Judgments, judge: int, majority: Codes, served: tuple[datetime, str] | None, judges: int
+    judgments: Judgments, judge: int, majority: Codes, served: Served | None, judges: int
 ) -> Drift | None:
     comparison, verdict = judgments.of(judge)
     ids = judgments.judgment_ids[judgments.rater == judge]
     rows = np.flatnonzero((verdict != MISSING) & (majority[comparison] != MISSING))
+    total = len(rows)
     rows = np.sort(rows[np.argsort(ids[rows])[-MOST:]])
     if len(rows) < 2 * FEWEST:
         return None
-    ids = ids[rows]
-    at = _times(ids)
     right = verdict[rows] == majority[comparison[rows]]
-    stratum = _strata(judgments)[comparison[rows]]
-    looked_at = list(_splits(at, served, judgments.prompts[comparison[rows]]))
-    found = [(_change(right[kept], after[kept], stratum[kept]), since) for after, kept, since in looked_at]
-    # Each change that is looked for may be met by chance, of any judge and in each latest hundred so far: Bonferroni.
-    looks = judges * (len(looked_at) - 1 + max(1, len(at) // RECENT))
-    changes = [_said(met, since, min(1.0, met.p * looks)) for met, since in found if met]
+    slices = [mask[comparison[rows]] for mask in judgments.slices.values()]
+    at, prompts = _times(ids[rows]), judgments.prompts[comparison[rows]]
+    changes = [
+        _said(met, look.since, min(1.0, met.p * judges * look.share))
+        for look in _looks(at, served, total)
+        if (met := _change(right, look, _one_a_prompt(at, prompts, look), slices))
+    ]
     return min(changes, key=lambda drift: drift.p, default=None)
-
-
-def _strata(judgments: Judgments) -> Codes:
-    """By comparison a number for the slices that it is in."""
-    if not judgments.slices:
-        return np.zeros(judgments.count, dtype=np.int64)
-    masks = np.packbits(np.stack(list(judgments.slices.values()), axis=1), axis=1)
-    _, stratum = np.unique(masks, axis=0, return_inverse=True)
-    return stratum.astype(np.int64)
 
 
 def _said(met: Change, since: str, p: float) -> Drift:
@@ -102,21 +115,41 @@ def _times(ids: Codes) -> Floats:
     return np.array([found[pk].timestamp() for pk in ids.tolist()])
 
 
-def _splits(
-    at: Floats, served: tuple[datetime, str] | None, prompts: Codes
-) -> Iterator[tuple[Mask, Mask, str]]:
-    """(after, one comparison a prompt, since when in words) for each moment that is looked at."""
+def _looks(at: Floats, served: Served | None, total: int) -> Iterator[Look]:
+    """Each moment that is looked at; the rows are the newest of ``total``."""
+    every = np.ones(len(at), dtype=np.bool_)
+    if served is not None:
+        share = 2 * served.changes * (served.changes + 1)
+        yield Look(every, at >= served.since.timestamp(), f"since {served.model} answers", share)
+    hundreds, end = total // HUNDRED, len(at) - total % HUNDRED
+    place = np.argsort(np.lexsort((np.arange(len(at)), at)))
+    if hundreds > 1 and len(np.unique(at)) > 1:
+        kept = place < end
+        yield Look(
+            kept, kept & (place >= end - HUNDRED), f"in the latest {HUNDRED}", hundreds * (hundreds + 1)
+        )
+
+
+def _one_a_prompt(at: Floats, prompts: Codes, look: Look) -> Mask:
+    """Of those looked at the first of each prompt."""
     order = np.lexsort((np.arange(len(at)), at))
+    order = order[look.kept[order]]
     one = np.zeros(len(at), dtype=np.bool_)
     one[order[np.unique(prompts[order], return_index=True)[1]]] = True
-    if served is not None:
-        yield at >= served[0].timestamp(), one, f"since {served[1]} answers"
-    latest = np.zeros(len(at), dtype=np.bool_)
-    latest[order[-RECENT:]] = True
-    if len(np.unique(at)) > 1 and len(at) >= 2 * RECENT:
-        yield latest, one, f"in the latest {RECENT}"
+    return one
 
 
-def _change(right: Mask, after: Mask, stratum: Codes) -> Change | None:
-    found = change(right, after, stratum)
-    return found if found and min(found.n_before, found.n_after) >= FEWEST else None
+def _change(right: Mask, look: Look, rows: Mask, slices: list[Mask]) -> Change | None:
+    """Within the combinations of those slices that have enough on both sides; a tag of one week has not."""
+    after = look.after[rows]
+    shared = [each for mask in slices if _enough((each := mask[rows])[after].sum(), each[~after].sum())]
+    stratum = np.zeros(len(after), dtype=np.int64)
+    if shared:
+        packed = np.packbits(np.stack(shared, axis=1), axis=1)
+        stratum = np.unique(packed, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    found = change(right[rows], after, stratum)
+    return found if found and _enough(found.n_before, found.n_after) else None
+
+
+def _enough(before: int, after: int) -> bool:
+    return min(before, after) >= FEWEST

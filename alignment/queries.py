@@ -32,7 +32,9 @@ from feedback.queries.judgments import adjudications, current_judgments, judgmen
 OUTCOMES: tuple[str, ...] = tuple(Outcome.values)
 REPORT_TASK = "alignment.tasks.perform_report"
 PEOPLE_TASK = "alignment.tasks.perform_people"
-LOOKED_BACK = 1000  # judgments, and audit entries
+LOOKED_BACK = (
+    5000  # judgments, and audit entries: several times what one transaction of anything but an import writes
+)
 IN_AND_OUT = ("retire", "bring back", "make gold", "remove gold")  # as the audit trail has it
 
 

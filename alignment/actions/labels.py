@@ -8,11 +8,13 @@ One of a policy is carried out at a time, in the order asked for; what one wrote
 away again.
 """
 
+import time
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -42,7 +44,7 @@ from alignment.statistics.verdicts import Codes
 from feedback.actions.audit import record
 from feedback.actions.jobs import JobLost, JobWaits, Lease, queue_job
 from feedback.errors import Refused
-from feedback.models import UNFINISHED, AuditEntry, Comparison, JobState, Judgment
+from feedback.models import UNFINISHED, AuditEntry, Comparison, JobState, Judgment, Project
 from feedback.people import Person
 from feedback.statements import refresh_statistics
 
@@ -50,6 +52,7 @@ TASK = "alignment.tasks.perform_labelling"
 # How long one waits for another that goes on, or was asked for before. Where two meet, the elder looks again sooner, so
 # that it does not meet the other again.
 ELDER_WAITS, YOUNGER_WAITS = timedelta(seconds=1), timedelta(seconds=15)
+IMPORT_WAITS = 0.5  # seconds between two looks whether a batch of an import is stored
 
 
 def apply_policy(*, policy: Policy, by: Person) -> Labelling:
@@ -125,7 +128,7 @@ def _label(labelling: Labelling, lease: Lease) -> None:
     project = labelling.policy.project
     document = PolicyDocument.from_dict(labelling.policy.document)
     lease.report(message=gettext_noop("Reading the judgments."))
-    seen = _newest()
+    seen = newest_seen(project, lease)
     judgments = load_judgments(project)
     lease.report(message=gettext_noop("Measuring the agreement between raters."))
     report = report_on(judgments, project=project, by=labelling.job.created_by, alive=lease.report)
@@ -155,7 +158,7 @@ def _update(labelling: Labelling, lease: Lease) -> None:
     document = PolicyDocument.from_dict(policy.document)
     lease.report(message=gettext_noop("Reading what was judged since."))
     last = settled_labelling(policy.project, policy)
-    seen = _newest()
+    seen = newest_seen(policy.project, lease)
     touched = touched_since(policy.project, last or base)
     judgments = load_part(policy.project, touched)
     basis = stored_basis(base, judgments)
@@ -181,10 +184,19 @@ def labels_sha256(labels: Labels, judgments: Judgments) -> str:
     return content_sha256_of(labels, order, judgments.names, [named[place] for place in order.tolist()])
 
 
-def _newest() -> dict[str, int]:
-    """What a labelling that looks now has seen."""
+def newest_seen(project: Project, lease: Lease) -> dict[str, int]:
+    """What a labelling that looks now has seen.
+
+    An import takes many numbers long before it commits, and holds its project meanwhile: it is waited for, so that no
+    judgment comes later with a number far below.
+    """
     newest = {"judgments_until": Judgment.objects, "audit_until": AuditEntry.objects}
-    return {name: rows.aggregate(newest=Max("pk"))["newest"] or 0 for name, rows in newest.items()}
+    while True:
+        with suppress(OperationalError), transaction.atomic():
+            Project.objects.select_for_update(no_key=True, nowait=True).get(pk=project.pk)
+            return {name: rows.aggregate(newest=Max("pk"))["newest"] or 0 for name, rows in newest.items()}
+        lease.report(message=gettext_noop("It waits for an import to come to its end."))
+        time.sleep(IMPORT_WAITS)
 
 
 def _progress(lease: Lease) -> Any:

@@ -1,5 +1,6 @@
 """On what ground people are asked is kept, and a judge that has changed loses its certificate."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -9,7 +10,7 @@ from django.utils import timezone
 from alignment.actions.drift_measures import drift_entries
 from alignment.actions.policies import create_policy
 from alignment.actions.routing import _certificates_short, _guarantees_short, route_to_people
-from alignment.drift import _drift
+from alignment.drift import Served, _change, _drift, _looks, _one_a_prompt
 from alignment.facts import facts_of, grounds_of
 from alignment.models import Asking, Label
 from alignment.policy.document import PolicyDocument
@@ -145,7 +146,7 @@ def test_on_doubtful_comparisons_alone_no_judge_is_found_to_have_changed(project
     assert min(facts.drift.p for facts in every if facts.drift) < 0.001
     majority = judgments.given_by(judgments.names.index("steady"))
     # Another model answers from long before the change: of both looks the one with the smaller p is told.
-    served = (Judgment.objects.earliest("at").at + timedelta(days=60), "another")
+    served = Served(Judgment.objects.earliest("at").at + timedelta(days=60), "another", 1)
     drift = _drift(judgments, judgments.names.index("drifting"), majority, served, 2)
     assert "in the latest 100" in drift.sentence
     turned = np.array([int(name[1:]) >= 140 for name in judgments.external_ids])
@@ -187,6 +188,34 @@ def test_a_judge_has_not_changed_because_people_come_to_what_it_is_bad_at(projec
         facts = facts_of(project, judgments, np.full(judgments.count, Ground.OTHER))
         (drift,) = [each.drift for each in facts if each.drift]
         assert (drift.p < 0.05) is changed
+
+
+def test_a_tag_of_its_own_for_each_week_hides_no_change(project):
+    records = [
+        replace(record, tags=(f"week-{index // 100}",)) for index, record in enumerate(drifting(100, 200))
+    ]
+    store_records(project=project, records=records, by=None)
+    spread_out(project)
+    judgments = load_judgments(project)
+    facts = facts_of(project, judgments, np.full(judgments.count, Ground.OTHER))
+    assert min(each.drift.p for each in facts if each.drift) < 0.001
+
+
+def test_judges_that_stay_as_they_are_keep_it_however_often_they_are_looked_at():
+    """Each of 150 is looked at when each of twenty hundreds is full; and more often, which is no other look."""
+    rng, lost = np.random.default_rng(0), 0
+    for _ in range(150):
+        right, easy = rng.random(2000) < 0.8, rng.random(2000) < 0.5
+        found = []
+        for total in (*range(200, 2001, 100), 1950):
+            at = np.arange(total, dtype=np.float64)
+            for look in _looks(at, None, total):
+                rows = _one_a_prompt(at, np.arange(total), look)
+                met = _change(right[:total], look, rows, [easy[:total]])
+                found.append(met.p * look.share)
+        assert found[-1] == found[-3]
+        lost += min(found) <= 0.05
+    assert lost / 150 <= 0.05
 
 
 def spread_out(project):

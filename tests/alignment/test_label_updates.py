@@ -1,13 +1,22 @@
 """New judgments change the labels they touch and no other; the same data has the same labels everywhere."""
 
 import random
+import threading
+import time
 
 import pytest
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from alignment import queries
 from alignment.actions.basis_rows import stored_basis
-from alignment.actions.labels import apply_policy, carry_out_labelling, labels_sha256, update_labels
+from alignment.actions.labels import (
+    apply_policy,
+    carry_out_labelling,
+    labels_sha256,
+    newest_seen,
+    update_labels,
+)
 from alignment.actions.policies import create_policy
 from alignment.models import Label, Labelling
 from alignment.policy.decisions import decide
@@ -16,7 +25,7 @@ from alignment.queries import load_adjudications, load_judgments, settled_labell
 from feedback.actions.bulk import change_comparisons
 from feedback.actions.gold import make_gold, remove_gold
 from feedback.actions.imports import store_records
-from feedback.actions.jobs import claim_job, perform_job
+from feedback.actions.jobs import claim_job, perform_job, queue_job
 from feedback.actions.judgment_records import GivenJudgment, store_judgments
 from feedback.actions.projects import create_project
 from feedback.models import Comparison, Job, JobState, Judgment
@@ -243,3 +252,27 @@ def test_a_pair_of_judges_that_nobody_knows_is_no_trouble(project, label):
     policy = create_policy(project=project, name="p", document={}, by=None)
     label(policy)
     assert Label.objects.get().reason == "no_trusted_verdict"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+def test_an_import_under_way_is_waited_for(project, judged_records):
+    """Its judgments have their numbers before it commits: one that was passed over would be old when it appears."""
+    stored = threading.Event()
+
+    def work():
+        try:
+            with transaction.atomic():
+                store_records(project=project, records=judged_records, by=None)
+                stored.set()
+                time.sleep(1)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert stored.wait(20)
+    lease = claim_job(queue_job(project=project, task="none", queue="default", by=None).pk)
+    seen = newest_seen(project, lease)
+    thread.join()
+    assert seen["judgments_until"] == Judgment.objects.latest("pk").pk
