@@ -61,7 +61,7 @@ def import_file(
         try:
             name, records = open_records(path, format, mapping)
             with transaction.atomic() if strict else nullcontext():
-                bring_rubric(project=project, format=name, by=by)
+                records = bring_rubric(project=project, format=name, records=records, by=by)
                 stored = store_records(
                     project=project, records=records, by=by, reject=rejects.add, progress=progress
                 )

@@ -164,7 +164,7 @@ def _store(
 
         try:
             name, records = _open(path, found, mapped)
-            bring_rubric(project=found.project, format=name, by=by)
+            records = bring_rubric(project=found.project, format=name, records=records, by=by)
             summary = store_records(
                 project=found.project,
                 records=_after(records, found.line, alive),

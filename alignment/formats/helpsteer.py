@@ -22,13 +22,18 @@ RUBRIC = RubricText(
     TWO,
     "The five attributes on which HelpSteer2's responses are rated.",
     tuple(
-        CriterionText(name, description, *SCALE)
-        for name, description in (
-            ("helpfulness", "How helpful the response is, all in all."),
-            ("correctness", "Holds all facts that matter, and none that is wrong."),
-            ("coherence", "Is consistent and clearly put."),
-            ("complexity", "How much expertise it takes to write the response, from none to a specialist's."),
-            ("verbosity", "How much is said for what was asked, from terse to wordy."),
+        CriterionText(name, description, *SCALE, weight=weight)
+        for name, description, weight in (
+            ("helpfulness", "How helpful the response is, all in all.", 1.0),
+            ("correctness", "Holds all facts that matter, and none that is wrong.", 1.0),
+            ("coherence", "Is consistent and clearly put.", 1.0),
+            # How a response is, and not how good: they count for nothing where scores are added up.
+            (
+                "complexity",
+                "How much expertise it takes to write the response, from none to a specialist's.",
+                0.0,
+            ),
+            ("verbosity", "How much is said for what was asked, from terse to wordy.", 0.0),
         )
     ),
 )

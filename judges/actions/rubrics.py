@@ -29,7 +29,7 @@ def create_rubric(
     contents = [_content(criterion) for criterion in criteria]
     sha256 = content_sha256({"instructions": instructions, "criteria": contents})
     with transaction.atomic():
-        Project.objects.select_for_update().get(pk=project.pk)
+        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         versions = Rubric.objects.filter(project=project, name=name)
         same = versions.filter(sha256=sha256).first()
         return same or _create(project, name, instructions, contents, sha256, by)

@@ -204,6 +204,12 @@ def test_a_format_with_scores_brings_its_rubric_to_a_project_that_has_none(proje
     assert not import_file(project=project, path=path, by=None).stored.changed
 
 
+def test_a_file_of_which_nothing_can_be_stored_brings_no_rubric(project, file):
+    with pytest.raises(Refused, match="None of the 2 rows"):
+        import_file(project=project, path=file(RATED, {"prompt": 1}), by=None, format="helpsteer2")
+    assert not Criterion.objects.exists()
+
+
 def test_a_rubric_that_is_there_is_left_alone(project, file):
     create_rubric(project=project, name="Ours", instructions="Be kind.", by=None)
     path = file(
