@@ -40,7 +40,7 @@ _RESPONSES = _of_a_page(
 _TAGS = _of_a_page(
     "x",
     "SELECT c.id, t.name FROM feedback_comparison_tags x JOIN feedback_tag t ON t.id = x.tag_id",
-    "ORDER BY t.name",
+    "",
 )
 _JUDGMENTS = _of_a_page(
     "j",
@@ -53,18 +53,18 @@ _SCORES = _of_a_page(
     "j",
     """SELECT j.id, x.position, k.name, x.value FROM feedback_score x JOIN feedback_judgment j ON j.id = x.judgment_id
     JOIN feedback_criterion k ON k.id = x.criterion_id""",
-    "AND j.current ORDER BY j.id, x.position, k.position",
+    "ORDER BY j.id, x.position, k.position",
 )
 _SPANS = _of_a_page(
     "j",
     """SELECT j.id, x.position, x.start, x."end", x.comment
     FROM feedback_span x JOIN feedback_judgment j ON j.id = x.judgment_id""",
-    "AND j.current ORDER BY j.id, x.position, x.start, x.id",
+    "ORDER BY j.id, x.position, x.start, x.id",
 )
 _FLAGS = _of_a_page(
     "j",
     "SELECT j.id, x.kind FROM feedback_flag x JOIN feedback_judgment j ON j.id = x.judgment_id",
-    "AND j.current AND x.settled_at IS NULL ORDER BY x.id",
+    "AND x.settled_at IS NULL ORDER BY x.id",
 )
 
 
@@ -84,7 +84,9 @@ def project_rows(project: Project) -> Iterator[Row]:
                     "prompt": [
                         {"role": each["role"], "content": each["content"]} for each in json.loads(messages)
                     ],
-                    "tags": [name for (name,) in tags.get(pk, ())],
+                    "tags": sorted(
+                        name for (name,) in tags.get(pk, ())
+                    ),  # not by the database's own alphabet
                     "reference": reference,
                     "metadata": json.loads(metadata),
                     "purpose": Purpose.TRAIN.value if known else purpose,
@@ -125,11 +127,10 @@ def _gold(use: str, ranking: Mapping[str, int], explanation: str) -> Row:
 
 
 def _judgments(bounds: Row, keys_of: Mapping[int, Sequence[str]]) -> Found:
+    given = rows(_JUDGMENTS, bounds)  # before its parts, which a judgment has from the beginning
     scores, spans, flags = (_grouped(statement, bounds) for statement in (_SCORES, _SPANS, _FLAGS))
     found: Found = {}
-    for pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, *rest in rows(
-        _JUDGMENTS, bounds
-    ):
+    for pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, *rest in given:
         rationale, all_bad, seconds, at, adjudicates = rest
         keys = keys_of[comparison]
         row = {

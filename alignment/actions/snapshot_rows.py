@@ -24,6 +24,7 @@ from feedback.models import Comparison, Judgment, Prompt, Purpose, Score, Slot
 TIES = "comparisons that are ties throughout"
 EQUAL = "pairs of equal texts"
 _PAGE = 200  # prompts
+_PARAMETERS = 10_000  # of a statement; SQLite takes 32,766 where it was built without more
 Alive = Callable[[int], None]  # told the number of the prompt that is read
 
 
@@ -202,12 +203,18 @@ def _add_tags(by_comparison: Mapping[int, Labelled]) -> None:
 
 
 def _add_sources(by_judgment: Mapping[int, Labelled]) -> None:
-    sources = Judgment.objects.filter(pk__in=list(by_judgment))
+    keys = list(by_judgment)
+    for start in range(0, len(keys), _PARAMETERS):
+        _add_part(keys[start : start + _PARAMETERS], by_judgment)
+
+
+def _add_part(part: Sequence[int], by_judgment: Mapping[int, Labelled]) -> None:
+    sources = Judgment.objects.filter(pk__in=part)
     for judgment, kind, rater, submission in sources.values_list(
         "pk", "rater__kind", "rater__name", "submission_id"
     ):
         by_judgment[judgment].sources.append(Source(kind, rater, str(submission)))
-    scores = Score.objects.filter(judgment__in=list(by_judgment))
+    scores = Score.objects.filter(judgment__in=part)
     given = ("position", "value", "criterion__scale_min", "criterion__scale_max", "criterion__weight")
     for judgment, position, value, low, high, weight in scores.values_list("judgment_id", *given):
         by_judgment[judgment].scores.append((position, (value - low) / (high - low), weight))

@@ -95,13 +95,16 @@ def test_a_look_says_what_is_saved_once_an_hour_of_a_person_has_a_price(engineer
         whatif._loaded.clear()  # what was loaded is kept until a judgment comes
         return engineer.post(editor(judged), sent(judged, max_error=""), headers=HTMX)
 
-    assert look().context["what"].saved == whatif.Saved(
+    untimed = look()
+    assert untimed.context["what"].saved == whatif.Saved(
         None, 1.5, None, "No answer of a person here was timed."
     )
+    assert "Set it" not in untimed.content.decode()
     Judgment.objects.filter(rater__kind="human").update(seconds=30)
     page = look()
     assert page.context["what"].saved.dollars is None
     assert "What an hour of a person costs is not set." in page.content.decode()
+    assert "Set it" in page.content.decode()
     Project.objects.filter(pk=judged.pk).update(pay_per_hour=24)
     what = look().context["what"]
     # Three people judge a comparison, half a minute each.
