@@ -4,7 +4,6 @@ Times are the best of several: what the code takes where the machine lets it.
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from alignment.statistics.dawid_skene import fit_dawid_skene
 from alignment.statistics.many_raters import fleiss_kappa, gwet_ac_of_many
 from alignment.statistics.ranking import bradley_terry
 from tests.bench.agreement_data import MODELS, PEOPLE, VALUES
+from tests.bench.memory import peak_megabytes
 
 TRIES = 7
 
@@ -70,7 +70,7 @@ def main(folder: Path) -> None:
             lambda ranking: [strength.value for strength in ranking.strengths],
         ),
     }
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = peak_megabytes()
     print(json.dumps({"tasks": found, "megabytes": megabytes}))
 
 

@@ -4,13 +4,15 @@ Imports nothing of ours. Prints {"seconds", "value", "megabytes", "note"} for ea
 """
 
 import json
-import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parent))  # its environment has nothing of ours
+from memory import peak_megabytes
 
 Found = dict[str, dict[str, object]]
 
@@ -20,7 +22,7 @@ def timed(task: Callable[[], object], times: float = 1.0, note: str = "") -> dic
     begun = time.perf_counter()
     value = task()
     seconds = (time.perf_counter() - begun) * times
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = peak_megabytes()
     return {"seconds": seconds, "value": np.asarray(value).tolist(), "megabytes": megabytes, "note": note}
 
 

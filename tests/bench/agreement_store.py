@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import psycopg
 
+from tests.bench.memory import peak_megabytes
 from tests.bench.report import ROOT, Row
 
 ADMIN = os.environ.get("DATABASE_URL", "postgres://postgres@127.0.0.1:5432/postgres")
@@ -59,8 +60,6 @@ def migrate() -> None:
 
 
 def report(judgments: int) -> None:
-    import resource
-
     from alignment.actions.reports import report_on
     from alignment.queries import load_judgments
 
@@ -70,7 +69,7 @@ def report(judgments: int) -> None:
     load = time.perf_counter() - begun
     report_on(loaded, project=project, by=None)
     whole = time.perf_counter() - begun
-    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    megabytes = peak_megabytes()
     count = len(loaded.judgment_ids)
     print(json.dumps({"load": load, "whole": whole, "judgments": count, "megabytes": megabytes}))
 

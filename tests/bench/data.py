@@ -7,13 +7,13 @@ in docs/benchmarks.md.
 import json
 import os
 import random
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 from tests.bench import agreement_store
+from tests.bench.memory import peak_megabytes
 from tests.bench.report import ROOT, Row
 
 PAIRS = int(os.environ.get("BENCH_PAIRS", "100000"))
@@ -166,7 +166,7 @@ def exports() -> None:
         begun = time.perf_counter()
         export(project=Project.objects.get(), format=name.partition(".")[0], path=FOLDER / name, by=None)
         found[name] = time.perf_counter() - begun
-    found["megabytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found["megabytes"] = peak_megabytes()
     print(json.dumps(found))
 
 

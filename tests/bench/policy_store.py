@@ -8,6 +8,7 @@ import json
 import time
 
 from tests.bench.agreement_store import copy, copy_comparisons, database, first_comparison, rater_of, run
+from tests.bench.memory import peak_megabytes
 from tests.bench.report import Row
 
 GOAL, UPDATE_GOAL = 60.0, 1.0  # seconds, for a million comparisons
@@ -34,8 +35,6 @@ def measure(comparisons: int) -> list[Row]:
 
 def labels(comparisons: int) -> None:
     """The work itself, with what each part of it takes."""
-    import resource
-
     from alignment.actions import labels as work
     from alignment.actions.policies import create_policy
     from alignment.models import Label
@@ -80,7 +79,7 @@ def labels(comparisons: int) -> None:
                 "update": seconds,
                 "new": new,
                 "written": Label.objects.filter(labelling=update).count(),
-                "megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+                "megabytes": peak_megabytes(),
             }
         )
     )
