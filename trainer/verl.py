@@ -218,9 +218,9 @@ def _heads(folder: Path) -> int:
     """How many numbers the reward model gives; 1 where it is not here."""
     try:
         config = json.loads((folder / "config.json").read_text())
-        return int(
-            config.get("num_labels") or len(config.get("id2label") or "01")
-        )  # transformers' default is 2
+        # transformers names no labels where a classifier has its default, two.
+        unnamed = 2 if "ForSequenceClassification" in str(config.get("architectures")) else 1
+        return int(config.get("num_labels") or len(config.get("id2label") or ()) or unnamed)
     except (OSError, ValueError, TypeError, AttributeError):
         return 1
 

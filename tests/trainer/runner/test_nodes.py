@@ -1,6 +1,5 @@
 """The driver of several machines, with a few lines in Ray's place; test_ray_head.py has a real head of it."""
 
-import math
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -63,7 +62,7 @@ def nodes(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 @pytest.mark.parametrize("first", [CANCELLED, FINISHED, FAILED])
 def test_what_waits_for_the_first_machine_is_ended_after_it(nodes, first):
     """It alone says how the run has ended; the others may be in the middle of a step that it left."""
-    assert nodes._follow([Task(first, 2), Task(FINISHED, math.inf)]) == [first, nodes.GONE]
+    assert nodes._follow([Task(first, 2), Task(FINISHED, 1000)]) == [first, nodes.GONE]
     assert nodes._follow([Task(first, 2), Task(CANCELLED)]) == [first, CANCELLED]
 
 

@@ -178,7 +178,9 @@ def test_what_verl_does_not_do_is_named(method, parameters, named):
 def test_verl_reads_one_head_of_a_reward_model(tmp_path, labels, heads):
     """Without names of labels transformers makes two."""
     names = {"id2label": {str(label): f"LABEL_{label}" for label in range(labels)}} if labels else {}
-    (tmp_path / "config.json").write_text(json.dumps({"architectures": []} | names))
+    (tmp_path / "config.json").write_text(
+        json.dumps({"architectures": ["LlamaForSequenceClassification"]} | names)
+    )
 
     refused = verl.not_taken("grpo", given("grpo", rewards=[{"model": str(tmp_path)}]))
 
