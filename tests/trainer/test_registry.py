@@ -297,6 +297,7 @@ def test_an_adapter_is_loaded_onto_no_other_projects_model(project, adapter, tin
         (second, "belongs to a run"),
         (relative, "name it by a whole path"),
         ("../final", "name it by a whole path"),
+        ("/a\0b", "name it by a whole path"),
     ]:
         name_base(model_folder(adapter), base)
         for start in (

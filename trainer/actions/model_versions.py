@@ -78,7 +78,9 @@ def _check_bases(project: Project, folder: Path) -> None:
         named = _read_json(folder / "adapter_config.json").get("base_model_name_or_path")
         if not named:
             return
-        if not Path(str(named)).is_absolute() and not HUB_NAME.fullmatch(str(named)):
+        if not (Path(str(named)).is_absolute() and "\0" not in str(named)) and not HUB_NAME.fullmatch(
+            str(named)
+        ):
             raise Refused(
                 _(
                     "The adapter in %(folder)s names the base %(base)s; name it by a whole path, or as the hub does."
