@@ -106,17 +106,16 @@ class Processes:
                 self._start(name)
 
     def stop(self) -> None:
-        """Ask every process to end, and end those that do not."""
+        """Ask every process to end, and end those that do not, and what those leave that have ended."""
         for process in self.running.values():
             if process.poll() is None:
                 process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
         for process in self.running.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _end_all_of(process)
-                process.wait()
+            _end_all_of(process)
+            process.wait()
 
     def _start(self, name: str) -> None:
         with log_file(name).open("ab") as log:
@@ -137,7 +136,7 @@ def _end_all_of(process: subprocess.Popen[bytes]) -> None:
 
     Runners have sessions of their own, and save and stop by themselves.
     """
-    with suppress(ProcessLookupError):
+    with suppress(ProcessLookupError, PermissionError):  # none is left, or none that is ours
         os.killpg(process.pid, signal.SIGKILL)
 
 

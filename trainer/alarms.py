@@ -95,7 +95,9 @@ RISE = 0.05  # of the best held-out loss
 FAR, FAR_A_TOKEN = 25.0, 0.1  # nats: of a response, and for each of its tokens where it is long
 LEFT = 0.1  # of the entropy at the start
 LONGER = 1.6  # times the length at the start
-EVEN, FEWER_WINS = 0.5, 0.05
+FEWER_WINS = 0.05
+# What it starts at was not measured: two standard errors of 16 prompts.
+EVEN, BELOW_EVEN = 0.5, 0.25
 SILENT_SECONDS, SILENT_STEPS = 120.0, 20.0
 
 
@@ -159,6 +161,10 @@ class Watch:
             self._raised |= {each.alarm for each in new}
             return new
         return []
+
+    def remember(self, event: Mapping[str, Any]) -> None:
+        """See an event of an earlier attempt: raised is what its log says so of."""
+        self._raised -= {each.alarm for each in self.feed(event)}
 
     def _metric(self, event: Mapping[str, Any]) -> list[Raised]:
         step, values = event["step"], event["values"]
@@ -231,7 +237,8 @@ class Watch:
         if rate >= best.value:
             self._best["win_rate"] = _Best(rate, step, reward.now)
             return "reward_hacking", ""
-        best.worse = best.worse + 1 if rate < best.value - FEWER_WINS else 0
+        margin = FEWER_WINS if best.step else BELOW_EVEN
+        best.worse = best.worse + 1 if rate < best.value - margin else 0
         if best.worse < 2 or reward.now <= best.training:
             return "reward_hacking", ""
         return "reward_hacking", (

@@ -1,7 +1,8 @@
 """A run for other engines: its data's format and the command that trains there what our spec says.
 
 Names of options and of columns are held against the packages themselves, in the versions of ``HELD_AGAINST``
-(``tests/trainer/engine_options.json``). None of them is installed here, and none of these commands was run.
+(``tests/trainer/engine_options.json``), but Unsloth's, whose script has TRL's. None of them is installed here, and
+none of these commands was run.
 """
 
 import json

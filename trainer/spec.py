@@ -102,6 +102,9 @@ class RunSpec:
         return replace(self, search=None, budget={}, parameters={**self.parameters, **values})
 
     def _checked_parameter(self, name: str, value: Any) -> Any:
+        # The folders and addresses of a run are looked at once, before it starts.
+        free = any(each.name == name and each.type == "text" for each in PARAMETERS[self.method])
+        _require(not free, f"parameters.{name}", "is free text, and a search tries numbers and choices")
         return self.trial({name: value}).parameters[name]
 
 

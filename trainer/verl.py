@@ -1,6 +1,7 @@
 """A run in verl's words: what of a method's parameters it can take, and the settings that train the same. PURE.
 
-Names and meanings are those of verl 0.9.1 (``verl/trainer/config`` there), whose own validation takes these.
+Names and meanings are those of verl 0.9.1 (``verl/trainer/config`` there). Its own validation took these for GRPO and
+RLOO, and for PPO up to where it loads the critic.
 
     ppo    GAE, and the KL to the base as a price in the reward
     grpo   groups, and the KL as a part of the loss
@@ -9,9 +10,11 @@ Names and meanings are those of verl 0.9.1 (``verl/trainer/config`` there), whos
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from trainer.methods import PARAMETERS, REWARDED_METHODS
@@ -79,10 +82,7 @@ def settings(method: str, base: str, parameters: Values, seed: int, cards: int, 
         "actor_rollout_ref.model.path": base,
         "actor_rollout_ref.model.enable_gradient_checkpointing": p["gradient_checkpointing"] != "off",
         f"{actor}.optim.lr": p["learning_rate"],
-        f"{actor}.optim.lr_warmup_steps": p["warmup_steps"],
-        f"{actor}.optim.lr_scheduler_type": "cosine" if p["scheduler"] == "cosine" else "constant",
-        f"{actor}.optim.clip_grad": p["max_grad_norm"],
-        f"{actor}.grad_clip": p["max_grad_norm"],
+        **_optimizer(actor, p),
         f"{actor}.ppo_mini_batch_size": prompts // p.get("minibatches", 1),
         f"{actor}.ppo_micro_batch_size_per_gpu": p["batch_size"],
         f"{actor}.data_loader_seed": seed,
@@ -125,6 +125,15 @@ def _word(value: Any) -> str:
     return f"'{escaped}'"
 
 
+def _optimizer(of: str, p: Values) -> dict[str, Any]:
+    return {
+        f"{of}.optim.lr_warmup_steps": p["warmup_steps"],
+        f"{of}.optim.lr_scheduler_type": "cosine" if p["scheduler"] == "cosine" else "constant",
+        f"{of}.optim.clip_grad": p["max_grad_norm"],
+        f"{of}.grad_clip": p["max_grad_norm"],
+    }
+
+
 def _ppo(actor: str, base: str, p: Values, seed: int) -> dict[str, Any]:
     return {
         f"{actor}.ppo_epochs": p["ppo_epochs"],
@@ -136,7 +145,7 @@ def _ppo(actor: str, base: str, p: Values, seed: int) -> dict[str, Any]:
         "algorithm.kl_ctrl.kl_coef": p["kl_coefficient"],
         "critic.model.path": p["value_model"] or base,
         "critic.optim.lr": p["value_learning_rate"],
-        "critic.optim.lr_warmup_steps": p["warmup_steps"],
+        **_optimizer("critic", p),
         "critic.ppo_micro_batch_size_per_gpu": p["batch_size"],
         "critic.cliprange_value": p["value_clip"],
         "critic.data_loader_seed": seed,
@@ -197,10 +206,23 @@ def _rewards(value: Any) -> str:
         return ""
     if len(value) > 1:
         return "mix a reward model with others, which verl does not; give one reward model, or graders only"
-    plain = models[0]["weight"] == 1 and models[0]["uncertainty_penalty"] == 0
+    if models[0]["weight"] != 1 or models[0]["uncertainty_penalty"] != 0:
+        return "weigh a reward model, which verl does not; use weight 1 and no uncertainty_penalty"
+    heads = _heads(Path(models[0]["model"]))
     return (
-        "" if plain else "weigh a reward model, which verl does not; use weight 1 and no uncertainty_penalty"
+        f"name a reward model with {heads} heads, and verl reads one; train one with one" if heads > 1 else ""
     )
+
+
+def _heads(folder: Path) -> int:
+    """How many numbers the reward model gives; 1 where it is not here."""
+    try:
+        config = json.loads((folder / "config.json").read_text())
+        # transformers names no labels where a classifier has its default, two.
+        unnamed = 2 if "ForSequenceClassification" in str(config.get("architectures")) else 1
+        return int(config.get("num_labels") or len(config.get("id2label") or ()) or unnamed)
+    except (OSError, ValueError, TypeError, AttributeError):
+        return 1
 
 
 _RULES = {

@@ -72,3 +72,11 @@ def test_one_that_does_not_end_is_killed_with_all_that_it_started(tmp_path, monk
     with Processes({"web": parent(tmp_path / "left", "signal.signal(signal.SIGTERM, signal.SIG_IGN)")}):
         left = started(tmp_path / "left")
     assert psutil.wait_procs([left], timeout=10)[0]
+
+
+def test_what_a_killed_one_left_behind_is_ended_at_the_end(tmp_path):
+    with Processes({"web": parent(tmp_path / "left")}) as processes:
+        left = started(tmp_path / "left")
+        os.kill(processes.running["web"].pid, signal.SIGKILL)
+        processes.running["web"].wait()
+    assert psutil.wait_procs([left], timeout=10)[0]

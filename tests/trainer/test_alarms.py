@@ -14,7 +14,7 @@ from feedback.models import Notice
 from trainer.actions.following import Progress
 from trainer.actions.runs import _stored_progress, start_run
 from trainer.alarms import ALARMS, Raised, Watch, stalled
-from trainer.events import FIELDS, read_events
+from trainer.events import FIELDS, EventWriter, read_events
 from trainer.folders import run_folder
 from trainer.runner.stopping import StopWatch
 from trainer.runner.watched import WatchedEvents
@@ -148,7 +148,31 @@ def test_a_model_that_is_never_better_than_its_base_games_its_reward():
     assert "fell from 0.50 at step 0 to 0.00, while the reward rose from 0.36 to 0.46." in alarm.evidence
 
 
-def written(events: WatchedEvents, event: Mapping[str, Any]) -> None:
+def test_few_prompts_that_fall_a_little_under_even_are_noise():
+    """Of 16 prompts 12 ties, a win and 3 losses. From an evaluation as high as that it is a fall."""
+    rising = [metric(step, reward=0.05 * step) for step in range(1, 21)]
+    low = [evaluation(step, win_rate=0.4375) for step in (21, 22, 23)]
+    assert raised([*rising, *low]) == []
+    measured = [evaluation(21, win_rate=0.5), *[metric(step, reward=9.0) for step in range(21, 26)]]
+    assert [each.alarm for each in raised([*rising, *measured, *low])] == ["reward_hacking"]
+
+
+def test_only_an_alarm_that_was_written_counts_as_raised(tmp_path):
+    """A run of an older version went on without the alarm: it is raised now."""
+    path = tmp_path / "events.jsonl"
+    with EventWriter(path) as older:
+        for event in STREAMS["kl_blow_up"][0]():
+            written(older, event)
+
+    with WatchedEvents(path, StopWatch(tmp_path)) as events:
+        written(events, metric(61, loss=0.1, kl=79.0))
+    with WatchedEvents(path, StopWatch(tmp_path)) as events:
+        written(events, metric(62, loss=0.1, kl=79.0))
+
+    assert [event["step"] for event in read_events(path)[0] if event["kind"] == "alarm"] == [61]
+
+
+def written(events: EventWriter, event: Mapping[str, Any]) -> None:
     """As a runner writes it: every field of its kind, and numbers that are none as they come."""
     fields = dict.fromkeys(FIELDS[event["kind"]]) | {n: v for n, v in event.items() if n != "kind"}
     if fields.get("values"):

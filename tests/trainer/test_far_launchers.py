@@ -213,9 +213,17 @@ def test_verl_takes_what_is_free_and_so_one_run_comes_after_the_other(ray, head,
     other = tmp_path / "runs" / "13" / "spec.json"
     other.parent.mkdir()
 
+    for launcher in (driving, ray):
+        with pytest.raises(NoFreeSlot, match="another run is first"):
+            launcher.start(other)
+    next(iter(head.jobs.values()))["status"] = "SUCCEEDED"
+    ray.start(other)
+    next(reversed(head.jobs.values()))["status"] = "RUNNING"
+    third = tmp_path / "runs" / "14" / "spec.json"
+    third.parent.mkdir()
     with pytest.raises(NoFreeSlot, match="another run is first"):
-        driving.start(other)
-    ray.start(other)  # which Ray itself lets wait
+        driving.start(third)
+    ray.start(third)  # which Ray itself lets wait
 
 
 def command(folder: Path, name: str, script: str) -> None:

@@ -2,12 +2,14 @@
 
 import io
 import json
+import os
 import shlex
 import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.urls import reverse
 from django.utils import timezone
@@ -17,11 +19,13 @@ from feedback.errors import Refused
 from feedback.models import AuditEntry, JobState
 from trainer.actions.measuring import finish_evaluation
 from trainer.actions.merging import start_merge
-from trainer.actions.model_versions import register_base
+from trainer.actions.model_folders import base_folder
+from trainer.actions.model_versions import check_weights, register_base
 from trainer.actions.runs import carry_out_run, start_run
 from trainer.actions.stages import set_stage
 from trainer.cards import lineage_json, model_card
 from trainer.costs import cost_of, equal
+from trainer.folders import model_folder
 from trainer.lineage import lineage_of
 from trainer.models import ModelKind, ModelVersion, Stage
 from trainer.queries import best_version, stage_of
@@ -267,6 +271,48 @@ def test_an_adapter_is_merged_once_whatever_else_has_its_name(project, adapter, 
     with pytest.raises(Refused, match="half was merged already: it is half-merged-3"):
         start_merge(model_version=adapter, by=None)
     assert taken.run is None
+
+
+def test_an_adapter_is_loaded_onto_no_other_projects_model(project, adapter, tiny_model, tmp_path):
+    """Its configuration may be written by a machine elsewhere, also after the version was registered."""
+    root = Path(settings.RUNS_ROOT)
+    for name in ("7", "8"):
+        shutil.copytree(tiny_model, root / name / "final")
+    ModelVersion.objects.create(
+        project=project, name="own", kind=ModelKind.POLICY, path="8/final", sha256="0"
+    )
+    (tmp_path / "link").symlink_to(root / "7")
+    second = tmp_path / "second"
+    shutil.copytree(model_folder(adapter), second)
+
+    def name_base(folder: Path, base: object) -> None:
+        (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+
+    name_base(second, root / "7" / "final")
+    stranger = ModelVersion(project=project, name="s", kind=ModelKind.POLICY, path=str(second), sha256="0")
+    relative = os.path.relpath(root / "7" / "final", settings.BASE_DIR)
+    for base, said in [
+        (root / "7" / "final", "belongs to a run"),
+        (tmp_path / "link" / "final", "belongs to a run"),
+        (second, "belongs to a run"),
+        (relative, "name it by a whole path"),
+        ("../final", "name it by a whole path"),
+        ("/a\0b", "name it by a whole path"),
+    ]:
+        name_base(model_folder(adapter), base)
+        for start in (
+            lambda: start_merge(model_version=adapter, by=None),
+            lambda: base_folder(project, adapter),
+            lambda: check_weights(adapter, lambda: None),
+            lambda: register_base(project=project, folder=model_folder(adapter), by=None, beat=lambda: None),
+        ):
+            with pytest.raises(Refused, match=said):
+                start()
+    with pytest.raises(Refused, match="belongs to a run"):
+        base_folder(project, stranger, "parameters.value_model")
+    for base in (root / "8" / "final", tiny_model, "Qwen/Qwen3-0.6B"):
+        name_base(model_folder(adapter), base)
+        assert base_folder(project, adapter) == model_folder(adapter)
 
 
 def test_every_page_of_a_merge_is_shown_in_every_state(project, adapter, client, make_user):

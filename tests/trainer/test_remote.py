@@ -128,6 +128,11 @@ def test_a_result_from_elsewhere_takes_no_other_runs_weights(waiting, tiny_model
 
     shutil.copytree(tiny_model, folder / "final")
     waiting.result = {"model": "final", "steps": 6}
+    adapter = json.dumps({"base_model_name_or_path": str(other / "final")}).encode()
+    receive_file(run=waiting, name="adapter_config.json", stream=io.BytesIO(adapter))
+    with pytest.raises(Refused, match="belongs to a run"):
+        register_result(run=waiting, beat=lambda: None)
+    (folder / "final" / "adapter_config.json").unlink()
     assert register_result(run=waiting, beat=lambda: None).path == f"{waiting.pk}/final"
 
 

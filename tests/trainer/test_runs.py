@@ -1,6 +1,7 @@
 """Runs: what is refused before anything starts, what a finished one leaves, and how its log becomes rows."""
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from trainer.queries import base_named, checkpoints, rows_used, runs_of
 from trainer.stories import tell
 
 FAST = {"max_steps": 4, "save_steps": 2, "logging_steps": 1, "max_length": 128, "learning_rate": 2e-3}
+GRADED = {"grader": {"type": "string_check", "name": "g", "input": "a", "reference": "a", "operation": "eq"}}
 
 
 def refusal(**fields) -> tuple[str | None, str]:
@@ -92,11 +94,15 @@ def test_what_belongs_to_another_project_is_refused(snapshot, policy_model):
 def test_what_a_run_made_is_used_by_name_and_never_by_its_folder(
     project, snapshot, tiny_model, settings, tmp_path
 ):
-    theirs = Path(settings.RUNS_ROOT) / "7" / "model"
-    shutil.copytree(tiny_model, theirs)
+    theirs, own = (Path(settings.RUNS_ROOT) / name / "model" for name in "78")
+    for folder in (theirs, own):
+        shutil.copytree(tiny_model, folder)
+    ModelVersion.objects.create(
+        project=project, name="own", kind=ModelKind.REWARD, path="8/model", sha256="0" * 64
+    )
     link = tmp_path / "link"
     link.symlink_to(theirs)
-    for folder in (theirs, link, tmp_path / ".." / tmp_path.name / "link"):
+    for folder in (theirs, link, tmp_path / ".." / tmp_path.name / "link", own):
         field, words = refusal(project=project, method="dpo", base=folder, snapshot=snapshot)
         assert field == "base"
         assert "belongs to a run" in words
@@ -104,10 +110,7 @@ def test_what_a_run_made_is_used_by_name_and_never_by_its_folder(
 
 def test_rewards_name_reward_models_of_the_project(project, snapshot, policy_model, reward_model):
     fields = {"project": project, "method": "ppo", "base": policy_model, "snapshot": snapshot, "by": None}
-    grader = {
-        "grader": {"type": "string_check", "name": "g", "input": "a", "reference": "a", "operation": "eq"}
-    }
-    parameters = {"rewards": [grader, {"model": reward_model.name}], "value_model": reward_model.name}
+    parameters = {"rewards": [GRADED, {"model": reward_model.name}], "value_model": reward_model.name}
 
     made = start_run(**fields, parameters=parameters).spec["parameters"]
 
@@ -139,6 +142,52 @@ def test_models_in_parameters_are_refused_like_a_base(
     assert "belongs to a run" in told[str(theirs)]
     assert "does not exist" in told["rm"]
     assert name == "value_model" or "is no reward model" in told[policy_model.name]
+
+
+def test_vllm_serves_no_folder_of_runs_or_snapshots(project, snapshot, policy_model, settings, tmp_path):
+    """The run would write its weights there."""
+    runs, snapshots = Path(settings.RUNS_ROOT), Path(settings.SNAPSHOTS_ROOT)
+    (tmp_path / "link").symlink_to(runs / "7")
+    home = Path("~") / os.path.relpath(runs, Path.home())
+    parameters = {"rewards": [GRADED], "vllm_url": "http://127.0.0.1:1"}
+    fields = {"project": project, "method": "ppo", "base": policy_model, "snapshot": snapshot}
+
+    for folder in (
+        runs,
+        runs / "7" / "final",
+        runs.parent,
+        snapshots / "x",
+        tmp_path / "link",
+        home,
+        "../7/final",
+    ):
+        field, words = refusal(**fields, parameters=parameters | {"vllm_folder": str(folder)})
+        assert (field, "holds runs or snapshots" in words) == ("parameters.vllm_folder", True), folder
+
+    elsewhere = parameters | {"vllm_folder": str(tmp_path / "served")}
+    assert start_run(**fields, by=None, parameters=elsewhere).spec["parameters"] is not None
+
+
+def test_a_machine_of_ones_own_is_asked_for_no_model_but_the_base(
+    project, snapshot, policy_model, reward_model, settings
+):
+    settings.LAUNCHERS = {"rented": {"kind": "remote"}}
+    fields = {
+        "project": project,
+        "method": "ppo",
+        "base": policy_model,
+        "snapshot": snapshot,
+        "launcher": "rented",
+    }
+    named = {"rewards": [GRADED], "eval_steps": 1}
+    for more, at in [
+        ({"rewards": [GRADED, {"model": reward_model.name}]}, "rewards[1].model"),
+        ({"win_rate_by": [{"model": reward_model.name}]}, "win_rate_by[0].model"),
+        ({"value_model": reward_model.name}, "value_model"),
+    ]:
+        field, words = refusal(**fields, parameters=named | more)
+        assert (field, words[:19]) == (f"parameters.{at}", "rented has no model")
+    assert start_run(**fields, by=None, parameters=named).launcher == "rented"
 
 
 def test_a_reward_model_is_no_start_for_dpo(project, snapshot, tiny_model):

@@ -136,6 +136,25 @@ def test_what_is_no_search_is_refused_by_name(search: dict[str, Any], said: str)
     assert str(error.value).startswith(said)
 
 
+@pytest.mark.parametrize("name", ["value_model", "vllm_folder", "vllm_url", "rewards", "win_rate_by"])
+def test_a_search_tries_no_folders_and_no_addresses(name: str) -> None:
+    grader = {"type": "string_check", "name": "g", "input": "a", "reference": "a", "operation": "eq"}
+    parameters = {
+        "rewards": [{"grader": grader}],
+        "vllm_url": "http://a",
+        "vllm_folder": "/a",
+        "eval_steps": 1,
+    }
+    with pytest.raises(SpecError, match=rf"^search\.ranges\.{name}: '/runs/7/final' will not do"):
+        RunSpec(
+            method="ppo",
+            model="m",
+            dataset="d",
+            parameters=parameters,
+            search={"ranges": {name: {"choices": ["/runs/7/final"]}}},
+        )
+
+
 def test_what_does_not_train_has_no_search() -> None:
     with pytest.raises(SpecError, match=r"^search: generate has none"):
         RunSpec(method="generate", model="m", dataset="d", search={"ranges": RANGE})

@@ -169,7 +169,7 @@ def _check_models(model_version: ModelVersion, base: ModelVersion) -> None:
                 _("%(version)s is a reward model, which gives no responses.") % {"version": version.name},
                 field=field,
             )
-        check_model_folder(model_folder(version))
+        check_model_folder(version.project, model_folder(version))
 
 
 def _check_judges(
@@ -195,7 +195,7 @@ def _check_judges(
                 _("%(model)s is no reward model of this project.") % {"model": model.name},
                 field="reward_models",
             )
-        check_model_folder(model_folder(model))
+        check_model_folder(model.project, model_folder(model))
     if people_pairs < 0 or not 1 <= people_each <= MOST_PEOPLE:
         raise Refused(
             _("Ask from 1 to %(most)s people about each pair.") % {"most": MOST_PEOPLE}, field="people_each"

@@ -121,7 +121,7 @@ def _check_version(generation: Generation, version: ModelVersion) -> None:
         raise Refused(
             _("%(name)s gives no responses in this project.") % {"name": version.name}, field="model_version"
         )
-    check_model_folder(model_folder(version))
+    check_model_folder(version.project, model_folder(version))
     generation.parameters = dict(generate_spec(version, generation.seed, generation.parameters).parameters)
 
 

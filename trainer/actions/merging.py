@@ -16,7 +16,7 @@ from trainer.models import ModelVersion, Run
 def start_merge(*, model_version: ModelVersion, by: Person) -> Run:
     """Queue the merge; its model version is called NAME-merged. Refused where it is no adapter, or merged already."""
     folder = model_folder(model_version)
-    check_model_folder(folder)
+    check_model_folder(model_version.project, folder)
     if not is_adapter(folder):
         raise Refused(_("%(name)s is whole already: it holds no adapter.") % {"name": model_version.name})
     merged = model_version.derived.filter(run__method="merge").first()

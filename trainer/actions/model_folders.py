@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from feedback.errors import Refused
 from feedback.models import Project
-from trainer.actions.model_versions import check_model_folder
+from trainer.actions.model_versions import check_model_folder, refuse_a_runs_folder
 from trainer.folders import model_folder
 from trainer.models import ModelKind, ModelVersion
 from trainer.queries import base_named
@@ -19,14 +19,15 @@ SOURCES = ("rewards", "win_rate_by")  # the parameters that are lists of sources
 
 def base_folder(project: Project, base: ModelVersion | Path, field: str = "base") -> Path:
     """The folder of a model that a runner would load. Refused names the field: a model of another project, a folder
-    that holds none, or one of a run, unless it is that of a version of this project."""
+    that holds none, or one of a run; in a parameter, which has no names when it is copied, a version's of this
+    project will do."""
     if isinstance(base, ModelVersion) and base.project_id != project.pk:
         raise Refused(_("The model %(base)s belongs to another project.") % {"base": base.name}, field=field)
     try:
         folder = model_folder(base) if isinstance(base, ModelVersion) else base.expanduser().resolve()
         if not isinstance(base, ModelVersion):
-            _refuse_a_runs_folder(project, folder, field)
-        check_model_folder(folder)
+            refuse_a_runs_folder(project, folder, own=field != "base")
+        check_model_folder(project, folder)
     except Refused as refusal:
         raise Refused(refusal.sentence, field=field) from refusal
     except (OSError, RuntimeError) as error:
@@ -52,7 +53,42 @@ def with_model_folders(project: Project, parameters: Any) -> Any:
     if isinstance(found.get("value_model"), str) and found["value_model"].strip():
         value = base_named(project, found["value_model"])
         found["value_model"] = str(base_folder(project, value, "parameters.value_model"))
+    _check_served(found.get("vllm_folder"))
     return found
+
+
+def models_in(parameters: Mapping[str, Any]) -> list[str]:
+    """The fields of the parameters that name a model."""
+    sources = [
+        f"parameters.{name}[{index}].model"
+        for name in SOURCES
+        for index, each in enumerate(parameters.get(name) or ())
+        if isinstance(each, Mapping) and "model" in each
+    ]
+    return [*sources, *["parameters.value_model"] * bool(parameters.get("value_model"))]
+
+
+def _check_served(folder: Any) -> None:
+    """Refuse to write the weights that vLLM serves over what is kept."""
+    if not isinstance(folder, str) or not folder.strip():
+        return
+    roots = [Path(root).resolve() for root in (settings.RUNS_ROOT, settings.SNAPSHOTS_ROOT)]
+    try:
+        target = (
+            roots[0] / "run" / Path(folder).expanduser()
+        ).resolve()  # a relative one is in the run's own
+    except (OSError, RuntimeError, ValueError) as error:
+        raise Refused(
+            _("The folder %(folder)s can not be used (%(error)s).")
+            % {"folder": folder[:200], "error": error},
+            field="parameters.vllm_folder",
+        ) from error
+    if any(target.is_relative_to(root) or root.is_relative_to(target) for root in roots):
+        raise Refused(
+            _("The folder %(folder)s holds runs or snapshots; have vLLM serve another.")
+            % {"folder": folder[:200]},
+            field="parameters.vllm_folder",
+        )
 
 
 def _source(project: Project, source: Any, field: str) -> Any:
@@ -65,20 +101,3 @@ def _source(project: Project, source: Any, field: str) -> Any:
             _("%(model)s is no reward model; name one of the project's.") % {"model": model.name}, field=field
         )
     return {**source, "model": str(base_folder(project, model, field))}
-
-
-def _refuse_a_runs_folder(project: Project, folder: Path, field: str) -> None:
-    """What runs have made belongs to their projects, and is used there by the name of its model version."""
-    root = Path(settings.RUNS_ROOT).resolve()
-    if not folder.is_relative_to(root):
-        return
-    own = ModelVersion.objects.filter(project=project, path=str(folder.relative_to(root)))
-    if not own.exists():
-        raise Refused(
-            _(
-                "The folder %(folder)s belongs to a run; give the name of a model version of this "
-                "project instead."
-            )
-            % {"folder": folder},
-            field=field,
-        )

@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -19,11 +21,12 @@ from trainer.licences import licence_in
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.received import check_result
 
+HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _BLOCK = 16 * 1024 * 1024
 
 
-def check_model_folder(folder: Path) -> None:
-    """Refuse a folder that holds no model that a runner would load."""
+def check_model_folder(project: Project, folder: Path) -> None:
+    """Refuse a folder that holds no model that a runner would load, or an adapter of a base that is not to be read."""
     if not folder.is_dir():
         raise Refused(
             _("The model folder %(folder)s does not exist; give the path of a folder with a model in it.")
@@ -41,6 +44,65 @@ def check_model_folder(folder: Path) -> None:
             % {"folder": folder},
             field="base",
         )
+    _check_bases(project, folder)
+
+
+def refuse_a_runs_folder(project: Project, folder: Path, field: str = "base", *, own: bool) -> None:
+    """What runs have made belongs to their projects, and is used there by the name of its model version.
+
+    ``folder`` is resolved. ``own``: the folder of a version of this project will do.
+    """
+    root = Path(settings.RUNS_ROOT).resolve()
+    if not folder.is_relative_to(root):
+        return
+    versions = ModelVersion.objects.filter(project=project, path=str(folder.relative_to(root)))
+    if not (own and versions.exists()):
+        raise Refused(
+            _(
+                "The folder %(folder)s belongs to a run; give the name of a model version of this "
+                "project instead."
+            )
+            % {"folder": folder},
+            field=field,
+        )
+
+
+def _check_bases(project: Project, folder: Path) -> None:
+    """Refuse an adapter that is loaded onto another project's model; its base may be an adapter too.
+
+    Whoever sends a run's files may write any base into them, also after they were looked at, so each use asks.
+    """
+    seen: set[Path] = set()
+    while is_adapter(folder) and folder not in seen:
+        seen.add(folder)
+        named = _read_json(folder / "adapter_config.json").get("base_model_name_or_path")
+        if not named:
+            return
+        if not (Path(str(named)).is_absolute() and "\0" not in str(named)) and not HUB_NAME.fullmatch(
+            str(named)
+        ):
+            raise Refused(
+                _(
+                    "The adapter in %(folder)s names the base %(base)s; name it by a whole path, or as the hub does."
+                )
+                % {"folder": folder, "base": str(named)[:200]},
+                field="base",
+            )
+        folder = (Path(settings.BASE_DIR) / str(named)).resolve()  # a runner here starts in that folder
+        refuse_a_runs_folder(project, folder, own=True)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+    except ValueError as error:
+        raise Refused(
+            _("%(path)s is not JSON (%(error)s); save the model again.") % {"path": path, "error": error},
+            field="base",
+        ) from error
+    return found
 
 
 def is_adapter(folder: Path) -> bool:
@@ -53,7 +115,7 @@ def register_base(*, project: Project, folder: Path, by: Person, beat: Callable[
 
     ``beat`` is called often while the weights are hashed, which takes seconds a gigabyte.
     """
-    check_model_folder(folder)
+    check_model_folder(project, folder)
     sha256 = weights_sha256(folder, beat)
     with transaction.atomic():
         known = ModelVersion.objects.filter(project=project, path=str(folder), sha256=sha256).first()
@@ -111,7 +173,7 @@ def _made_folder(run: Run) -> Path:
         raise Refused(
             _("The run's result names a model outside of the run's own folder, which is not taken.")
         )
-    check_model_folder(folder)
+    check_model_folder(run.project, folder)
     return run_folder(run) / folder.relative_to(own)
 
 
@@ -126,7 +188,7 @@ def weights_sha256(folder: Path, beat: Callable[[], object]) -> str:
 def check_weights(version: ModelVersion, beat: Callable[[], object]) -> None:
     """Refuse a model version whose folder has gone or holds other weights than it had."""
     folder = model_folder(version)
-    check_model_folder(folder)
+    check_model_folder(version.project, folder)
     if weights_sha256(folder, beat) != version.sha256:
         raise Refused(
             _(
@@ -157,14 +219,7 @@ def _kind_made(run: Run) -> str:
 def _kind_of(folder: Path) -> ModelKind:
     """Read from the architecture that the model's own configuration names, or an adapter's task."""
     if is_adapter(folder):
-        task = json.loads((folder / "adapter_config.json").read_text()).get("task_type")
+        task = _read_json(folder / "adapter_config.json").get("task_type")
         return ModelKind.REWARD if task == "SEQ_CLS" else ModelKind.POLICY
-    try:
-        architectures = json.loads((folder / "config.json").read_text()).get("architectures") or [""]
-    except ValueError as error:
-        raise Refused(
-            _("%(path)s is not JSON (%(error)s); save the model again.")
-            % {"path": folder / "config.json", "error": error},
-            field="base",
-        ) from error
+    architectures = _read_json(folder / "config.json").get("architectures") or [""]
     return ModelKind.REWARD if "ForSequenceClassification" in architectures[0] else ModelKind.POLICY

@@ -51,7 +51,7 @@ def start_push(*, model_version: ModelVersion, repository: str, by: Person, priv
         )
     if not os.environ.get("HF_TOKEN"):
         raise Refused(_("This server has no token for a hub: set HF_TOKEN where it is started."))
-    check_model_folder(model_folder(model_version))
+    check_model_folder(model_version.project, model_folder(model_version))
     with transaction.atomic():
         ModelVersion.objects.select_for_update(no_key=True).get(pk=model_version.pk)
         if model_version.pushes.filter(job__state__in=UNFINISHED).exists():

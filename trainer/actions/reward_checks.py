@@ -41,7 +41,7 @@ def start_reward_check(
     source = snapshot or trained_on
     if source is None or source.project_id != model_version.project_id or not source.test_rows:
         raise Refused(_("Choose a snapshot of this project that has held-out rows."), field="snapshot")
-    check_model_folder(model_folder(model_version))
+    check_model_folder(model_version.project, model_folder(model_version))
     with transaction.atomic():
         ModelVersion.objects.select_for_update(no_key=True).get(pk=model_version.pk)
         if model_version.checks.filter(snapshot=source, job__state__in=UNFINISHED).exists():

@@ -23,7 +23,7 @@ from trainer import verl
 from trainer.actions.checks import refuse_over_budget
 from trainer.actions.events import store_events, tell_of_alarm
 from trainer.actions.following import Progress, carry_out_spec, write_spec
-from trainer.actions.model_folders import base_folder, with_model_folders
+from trainer.actions.model_folders import base_folder, models_in, with_model_folders
 from trainer.actions.model_versions import check_weights, register_base, register_result
 from trainer.actions.storing import numbered, store_run
 from trainer.budget import cap_seconds
@@ -121,7 +121,7 @@ def training_spec(
         dataset=str(rows),
         dataset_sha256=digest_dataset(rows) if read else None,
         seed=seed,
-        parameters=with_model_folders(project, parameters or {}),
+        parameters=_on_launcher(with_model_folders(project, parameters or {}), launcher),
         stop_on=stop_on,
         budget={**(budget or {}), "hour_price": settings_of(launcher).hour_price},
         search=search,
@@ -258,6 +258,18 @@ def _check_search(rows: Path, launcher: str) -> None:
             % {"launcher": launcher},
             field="launcher",
         )
+
+
+def _on_launcher(parameters: dict[str, Any], launcher: str) -> dict[str, Any]:
+    """The parameters; Refused where the launcher's machine has its own folders, of which a run names the base alone."""
+    if settings_of(launcher).kind == "remote":
+        for field in models_in(parameters):
+            raise Refused(
+                _("%(launcher)s has no model of this server but the base; use a grader, or another launcher.")
+                % {"launcher": launcher},
+                field=field,
+            )
+    return parameters
 
 
 def _check_engine(spec: RunSpec, engine: str) -> None:

@@ -49,7 +49,7 @@ def start_scoring(
         )
     if not 0 <= margin <= LARGEST_MARGIN:
         raise Refused(_("The tie margin must be a number of at least 0."), field="margin")
-    check_model_folder(model_folder(model_version))
+    check_model_folder(model_version.project, model_folder(model_version))
     project = model_version.project
     with transaction.atomic():
         ModelVersion.objects.select_for_update().get(pk=model_version.pk)

@@ -7,7 +7,7 @@ A used id gives 500, so an id is looked up before it is used, and noted before i
 is found again. A job that waits for 900 seconds fails, so one waits at a time, and is sent again.
 
 On several machines the job is a driver without cards, which takes them inside Ray: `trainer.runner.nodes`, or verl,
-which fails where they are not free, so that its runs come one after the other.
+which fails where they are not free, so that its runs come alone.
 """
 
 import hashlib
@@ -44,10 +44,14 @@ class RayLauncher:
         if note and (self.look(note["id"]) or {}).get("status") in UNDER_WAY:
             return RayJob(self, spec_path, note["id"])
         far.forget_stop(spec_path)
-        in_the_way = UNDER_WAY if self.settings.engine else WAITING
-        if any(job["status"] in in_the_way and _ours(job) for job in self.ask("GET", "").json()):
+        if any(_ours(job) and self._is_first(job) for job in self.ask("GET", "").json()):
             raise NoFreeSlot(gettext_noop("It waits for the cluster, on which another run is first."))
         return RayJob(self, spec_path, self.submit(spec_path, int(note.get("number", 0)) + 1))
+
+    def _is_first(self, job: dict[str, Any]) -> bool:
+        """Whether a run waits for this job: an engine takes its cards inside Ray, which does not see them wait."""
+        an_engines = self.settings.engine or (job.get("metadata") or {}).get("engine")
+        return job["status"] in (UNDER_WAY if an_engines else WAITING)
 
     def submit(self, spec_path: Path, number: int) -> str:
         """Submit the job under the first number that was not used; its id."""
@@ -59,7 +63,7 @@ class RayLauncher:
         body: dict[str, Any] = {
             "submission_id": name,
             "entrypoint": shlex.join(_words(settings, spec_path)),
-            "metadata": {"concord": str(spec_path)},
+            "metadata": {"concord": str(spec_path), "engine": settings.engine},
             "runtime_env": {
                 "env_vars": {"PYTHONPATH": settings.root, "HF_HUB_OFFLINE": "1", **settings.passed_on}
             },

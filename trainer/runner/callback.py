@@ -94,7 +94,7 @@ class RunCallback(TrainerCallback):  # type: ignore[misc]  # transformers is not
         metrics: dict[str, float],
         **_: Any,
     ) -> None:
-        """Put our win rate beside the trainer's own figures, where the run may stop on it. Unknown is no gain."""
+        """Put our win rate beside the trainer's own figures, where the run may stop on it. Unknown is NaN."""
         if args.metric_for_best_model == "eval_win_rate":
             found = self.evaluations.get(state.global_step, {}).get("win_rate")
             found = from_first_rank(found, args.device)

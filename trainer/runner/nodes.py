@@ -20,10 +20,12 @@ from ray.exceptions import RayError
 from ray.util.placement_group import placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
+from trainer.events import EventWriter
 from trainer.runner.execution import CANCELLED, FAILED
 from trainer.runner.ranks import GRACE, ORDERLY, status_of
 
 GONE = -signal.SIGKILL  # a machine that was lost, or whose ranks were ended since another had failed
+SILENT = 60.0  # seconds of waiting for machines before it says so
 _POLL = 1.0
 
 
@@ -35,7 +37,7 @@ def main(arguments: list[str]) -> int:
     ray.init(log_to_driver=False)
     share = {"GPU": cards, "CPU": 1} if cards else {"CPU": 1}
     group = placement_group([share] * nodes, strategy="STRICT_SPREAD")
-    if not _given(group, spec.parent / "CANCEL"):
+    if not _given(group, nodes, spec.parent):
         return CANCELLED
     places = [
         {
@@ -55,18 +57,26 @@ def main(arguments: list[str]) -> int:
     return status_of(_follow(tasks), 0)
 
 
-def _given(group: Any, cancel: Path) -> bool:
-    """Wait until the cluster has room; False where the run is cancelled before."""
-    ready = group.ready()
+def _given(group: Any, nodes: int, folder: Path) -> bool:
+    """Wait until the cluster has room, and say so after a while; False where the run is cancelled before."""
+    ready, cancel = group.ready(), folder / "CANCEL"
+    say_at = time.monotonic() + SILENT
     while not ray.wait([ready], timeout=_POLL)[0]:
         if cancel.exists():
             cancel.unlink()
             return False
+        if time.monotonic() >= say_at:
+            say_at = math.inf
+            with EventWriter(folder / "events.jsonl") as events:
+                events.write(
+                    "warning", message=f"It waits until {nodes} machines of the cluster have room at once."
+                )
     return True
 
 
 def _follow(tasks: list[Any]) -> list[int]:
-    """The exit status of each machine; after one has failed, the others have a while, since they may wait for ever."""
+    """The exit status of each machine; after the first, or one that failed, the others have a while, since they may
+    wait for it for ever."""
     left = {task: node for node, task in enumerate(tasks)}
     codes = [GONE] * len(tasks)
     end_at = math.inf
@@ -77,7 +87,7 @@ def _follow(tasks: list[Any]) -> list[int]:
                 codes[node] = ray.get(task)
             except RayError as error:
                 sys.stderr.write(f"Machine {node} was lost: {error}\n")
-            if codes[node] not in ORDERLY:
+            if node == 0 or codes[node] not in ORDERLY:
                 end_at = min(end_at, time.monotonic() + GRACE)
         if time.monotonic() >= end_at:
             for task in left:

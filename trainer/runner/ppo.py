@@ -61,6 +61,7 @@ from trainer.runner.training import (
     checkpoints_gradients,
     publish_final,
     report_training_start,
+    zero_stage,
 )
 from trainer.runner.win_rates import load_win_rate
 
@@ -238,7 +239,7 @@ class Progress:
 
 def tell_deepspeed(plugin: DeepSpeedPlugin, parameters: Mapping[str, Any]) -> None:
     """What it asks a dataloader otherwise; there is none. RunnerError for its third stage."""
-    if plugin.zero_stage == 3:
+    if zero_stage(plugin) == 3:
         raise RunnerError(
             "PPO can not sample from weights that DeepSpeed's third stage has cut up; set zero_stage to 2 or use FSDP2."
         )

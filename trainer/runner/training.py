@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Callable
 from importlib.metadata import version
@@ -9,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import Accelerator
+from accelerate.utils import DeepSpeedPlugin, DistributedType
 from peft import PeftModel
 from transformers import (
     EarlyStoppingCallback,
@@ -102,6 +105,21 @@ def checkpoints_gradients(run: Run) -> bool:
     return has_gpu() if wanted == "auto" else bool(wanted == "on")
 
 
+def zero_stage(plugin: DeepSpeedPlugin | None) -> int:
+    """DeepSpeed's stage, wherever it was set; 0 without DeepSpeed."""
+    return int(plugin.deepspeed_config.get("zero_optimization", {}).get("stage") or 0) if plugin else 0
+
+
+def check_adapter(run: Run, accelerator: Accelerator) -> None:
+    """Raises RunnerError where the first rank, which merges an adapter, would hold a part of the weights only."""
+    cut_up = accelerator.distributed_type == DistributedType.FSDP
+    if run.spec.parameters["lora_r"] and (cut_up or zero_stage(accelerator.state.deepspeed_plugin) == 3):
+        raise RunnerError(
+            "An adapter can not be merged into weights that FSDP or DeepSpeed's third stage has cut up: "
+            "use ZeRO 2 or plain ranks with LoRA, or set lora_r to 0."
+        )
+
+
 def check_early_stopping(run: Run, rows: TrainingRows) -> None:
     """Raises RunnerError where there is nothing to look at."""
     if run.spec.parameters["early_stopping"] and rows.test is None:
@@ -131,6 +149,13 @@ class PatienceCallback(EarlyStoppingCallback):  # type: ignore[misc]  # transfor
     ) -> None:
         super().on_train_begin(args, state, control)
         self.early_stopping_patience_counter = _missed(state)
+
+    def check_metric_value(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metric_value: float
+    ) -> None:
+        """A figure that is missing says nothing."""
+        if not math.isnan(metric_value):
+            super().check_metric_value(args, state, control, metric_value)
 
 
 def _missed(state: TrainerState) -> int:
@@ -168,6 +193,7 @@ def carry_out(
     measure: Callable[[], dict[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Train, evaluate, save: what goes into result.json. `measure` gives more figures of the trained model."""
+    check_adapter(run, trainer.accelerator)
     callback = next(each for each in trainer.callback_handler.callbacks if isinstance(each, RunCallback))
     steps = train_to_end(run, trainer, callback)
     if run.spec.parameters["early_stopping"] and trainer.state.best_global_step:

@@ -15,6 +15,7 @@ what it must know of the machines; they come last and win. Written against verl 
 from __future__ import annotations
 
 import json
+import math
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from typing import Any
 
 from alignment.formats.verl import verl_row
 from trainer import verl
+from trainer.events import read_events
+from trainer.runner.callback import diverged
 from trainer.runner.checkpoints import last_complete, mark_complete
 from trainer.runner.execution import FAILED, Run, execute
 from trainer.runner.failures import RunnerError
@@ -61,6 +64,9 @@ NAMES = {
     "actor/perf/max_memory_allocated_gb": "memory_gb",
     "perf/throughput": "tokens_per_second",
 }
+
+
+LOSSES = ("loss", "policy_loss", "value_loss")
 
 
 def main(arguments: list[str]) -> int:
@@ -100,7 +106,14 @@ def train(run: Run, cards: int, nodes: int, more: list[str]) -> dict[str, Any]:
             f"verl ended before step {steps} and saved no last checkpoint; runner.log says why."
         )
     model = publish_final(run, partial(_merge, folder / f"global_step_{steps}" / "actor"))
-    return {"model": model, "steps": steps, "rows": rows.counts, "evaluation": following.evaluation}
+    return {"model": model, "steps": steps, "rows": rows.counts, "evaluation": _last_evaluation(run)}
+
+
+def _last_evaluation(run: Run) -> dict[str, float | None] | None:
+    """Of any attempt: the last one may have had nothing to do but bring the weights together."""
+    events, _ = read_events(run.folder / "events.jsonl")
+    found = [event["values"] for event in events if event["kind"] == "evaluation"]
+    return found[-1] if found else None
 
 
 def _report_start(run: Run, rows: TrainingRows) -> None:
@@ -174,19 +187,23 @@ class Following:
 
     def __init__(self, run: Run, folder: Path, steps: int, an_epoch: float) -> None:
         self.run, self.folder = run, folder
-        self.evaluation: dict[str, float | None] | None = None
+        self._reported = self._saved()
         self._steps, self._an_epoch, self._offset = steps, an_epoch, 0
         # verl begins its file anew at each start.
         (folder / "metrics.jsonl").unlink(missing_ok=True)
 
     def look(self) -> None:
-        """Report what is new."""
+        """Report what is new. Raises RunnerError where the loss is no number any more."""
         for step, data in self._lines():
             values = metric_values(data, in_all=self.run.spec.method == "ppo")
             if values:
                 self.run.report_metric(step, self._steps, round(step / self._an_epoch, 4), values)
+            spoilt = [values[name] for name in LOSSES if name in values and not _is_finite(values[name])]
+            if spoilt:
+                self._forget_newer()
+                raise diverged(self.run, spoilt[0], step)
+            self._reported = step
             if held_out := held_out_reward(data):
-                self.evaluation = held_out
                 self.run.report_evaluation(step, held_out)
         self._checkpoint()
 
@@ -204,13 +221,27 @@ class Following:
             found = json.loads(line)
             yield int(found["step"]), found["data"]
 
-    def _checkpoint(self) -> None:
+    def _saved(self) -> int:
+        """The last step of which verl has noted a checkpoint."""
         try:
-            step = int((self.folder / _CHECKPOINT).read_text())
+            return int((self.folder / _CHECKPOINT).read_text())
         except (FileNotFoundError, ValueError):
-            return
+            return 0
+
+    def _forget_newer(self) -> None:
+        """Have verl go on from the last checkpoint that this run has: what it saved since is spoilt."""
+        step, _ = last_complete(self.run.folder)
+        note = self.folder / _CHECKPOINT
+        if step:
+            note.write_text(str(step))
+        else:
+            note.unlink(missing_ok=True)
+
+    def _checkpoint(self) -> None:
+        step = self._saved()
         link = self.run.folder / f"checkpoint-{step}"
-        if link.exists():
+        # verl logs a step after it has saved it; weights gone wrong never become a checkpoint.
+        if not 0 < step <= self._reported or link.exists():
             return
         for older in self.run.folder.glob("checkpoint-*"):
             older.unlink()
@@ -233,6 +264,10 @@ def held_out_reward(data: Mapping[str, Any]) -> dict[str, float | None] | None:
     """The mean reward on held-out prompts, where the line has one."""
     found = [value for name, value in data.items() if name.startswith("val-core/") and "/mean@" in name]
     return {"reward": found[0]} if found else None
+
+
+def _is_finite(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _train_to_end(words: list[str], following: Following) -> None:

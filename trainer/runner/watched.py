@@ -25,7 +25,7 @@ class WatchedEvents(EventWriter):
 
     def remember(self, event: Event) -> None:
         self._used += seconds_used([event] if self.last is None else [self.last, event])
-        self._watch.feed(event)
+        self._watch.remember(event)
         super().remember(event)
 
     def obey(self, spec: RunSpec) -> None:

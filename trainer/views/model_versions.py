@@ -92,7 +92,7 @@ def model_download(request: HttpRequest, slug: str, pk: int) -> HttpResponseBase
     project = project_for(request.user, slug, Permission.ENGINEER)
     version = _version(project, pk)
     try:
-        check_model_folder(model_folder(version))
+        check_model_folder(version.project, model_folder(version))
     except Refused as refusal:
         messages.error(request, refusal.sentence)
         return redirect("trainer:model", slug, pk)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,12 +16,16 @@ from typing import Any
 import pytest
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedType
 from safetensors.torch import load_file
+from transformers import TrainerControl, TrainerState
 
 from tests.trainer.runner.fake_vllm import FakeVllm
 from trainer.runner import ppo
 from trainer.runner.failures import RunnerError
 from trainer.runner.rewards import Mix
+from trainer.runner.training import PatienceCallback, check_adapter
+from trainer.spec import RunSpec
 
 NewRun = Callable[..., Any]
 ROOT = Path(__file__).parents[3]
@@ -302,8 +308,46 @@ def test_two_processes_train_one_model_and_sample_from_one_in_parts(
 
 def test_deepspeed_is_told_its_batches_and_its_third_stage_refused() -> None:
     """DeepSpeed itself is tried by two ranks, where it is installed."""
-    stage_2, stage_3 = (SimpleNamespace(zero_stage=stage, deepspeed_config={}) for stage in (2, 3))
+    stage_2, stage_3 = (
+        # By a deepspeed_config_file: accelerate's own zero_stage is then its default.
+        SimpleNamespace(zero_stage=2, deepspeed_config={"zero_optimization": {"stage": stage}})
+        for stage in (2, 3)
+    )
     ppo.tell_deepspeed(stage_2, {"batch_size": 4, "max_grad_norm": 1.0})
-    assert stage_2.deepspeed_config == {"train_micro_batch_size_per_gpu": 4, "gradient_clipping": 1.0}
+    told = {"train_micro_batch_size_per_gpu": 4, "gradient_clipping": 1.0}
+    assert stage_2.deepspeed_config == {"zero_optimization": {"stage": 2}} | told
     with pytest.raises(RunnerError, match="set zero_stage to 2 or use FSDP2"):
         ppo.tell_deepspeed(stage_3, {"batch_size": 4, "max_grad_norm": 1.0})
+
+
+@pytest.mark.parametrize(
+    ("kind", "stage", "lora", "refused"),
+    [
+        ("FSDP", 0, 4, True),
+        ("DEEPSPEED", 3, 4, True),
+        ("DEEPSPEED", 3, 0, False),
+        ("DEEPSPEED", 2, 4, False),
+        ("NO", 0, 4, False),
+    ],
+)
+def test_an_adapter_is_not_trained_on_weights_that_are_cut_up(kind, stage, lora, refused):
+    """The first rank could not merge it."""
+    plugin = SimpleNamespace(deepspeed_config={"zero_optimization": {"stage": stage}}) if stage else None
+    state = SimpleNamespace(deepspeed_plugin=plugin)
+    accelerator = SimpleNamespace(distributed_type=DistributedType(kind), state=state)
+    spec = RunSpec(method="sft", model="m", dataset="d", parameters={"lora_r": lora})
+    expected = pytest.raises(RunnerError, match="can not be merged") if refused else nullcontext()
+    with expected:
+        check_adapter(SimpleNamespace(spec=spec), accelerator)
+
+
+@pytest.mark.parametrize("greater", [True, False])
+def test_a_figure_that_is_missing_costs_no_patience(greater):
+    patience, state = PatienceCallback(2), TrainerState()
+    state.best_metric = 0.5
+    arguments = SimpleNamespace(greater_is_better=greater)
+    counts = []
+    for value in (math.nan, 0.5, math.nan, math.nan):
+        patience.check_metric_value(arguments, state, TrainerControl(), value)
+        counts.append(patience.early_stopping_patience_counter)
+    assert counts == [0, 1, 1, 1]

@@ -5,6 +5,8 @@ verl needs cards and was not run. What the stand-in is given is held against ver
 
 import asyncio
 import json
+import math
+import shutil
 import subprocess
 import sys
 import time
@@ -16,9 +18,11 @@ import pytest
 
 from tests.trainer.conftest import ROOT
 from trainer import verl
-from trainer.events import read_events
-from trainer.runner.execution import CANCELLED, FAILED, FINISHED, execute
-from trainer.runner.verl import held_out_reward, metric_values, train
+from trainer.events import EventWriter, read_events
+from trainer.runner.execution import CANCELLED, FAILED, FINISHED, Run, execute
+from trainer.runner.failures import RunnerError
+from trainer.runner.stopping import StopWatch
+from trainer.runner.verl import Following, held_out_reward, metric_values, train
 from trainer.runner.verl_reward import NoGrade, compute_score
 from trainer.spec import RunSpec
 
@@ -84,6 +88,46 @@ def test_verl_is_started_followed_stopped_and_goes_on(folder):
     assert [event["resumed_step"] for event in events_of(folder, "started")] == [0, 2]
 
 
+def logged(folder: Path, step: int, **data: float) -> None:
+    """A step as verl leaves it: saved, and then logged."""
+    (folder / f"global_step_{step}" / "actor").mkdir(parents=True, exist_ok=True)
+    (folder / "latest_checkpointed_iteration.txt").write_text(str(step))
+    with (folder / "metrics.jsonl").open("a") as log:
+        if data:
+            log.write(json.dumps({"step": step, "data": data}) + "\n")
+
+
+@pytest.mark.parametrize("name", ["actor/loss", "actor/pg_loss", "critic/vf_loss"])
+def test_weights_gone_wrong_fail_the_run_and_never_become_a_checkpoint(folder, name):
+    verls = folder / "verl"
+    verls.mkdir()
+    spec = RunSpec.from_json((folder / "spec.json").read_text())
+    with EventWriter(folder / "events.jsonl") as events:
+        following = Following(Run(spec, folder, events, StopWatch(folder)), verls, steps=5, an_epoch=2.0)
+        logged(verls, 2, **{name: 0.5})
+        following.look()
+        logged(verls, 4)
+        following.look()  # it is not known yet what became of that step
+        logged(verls, 4, **{name: math.nan})
+        with pytest.raises(RunnerError, match="The loss became nan at step 4"):
+            following.look()
+
+    assert [event["step"] for event in events_of(folder, "checkpoint")] == [2]
+    assert (verls / "latest_checkpointed_iteration.txt").read_text() == "2"
+
+
+@pytest.mark.training
+def test_a_run_that_was_stopped_before_its_merge_keeps_its_evaluation(folder):
+    assert run(folder) == FINISHED
+    (folder / "result.json").unlink()
+    shutil.rmtree(folder / "final")
+
+    assert run(folder) == FINISHED
+
+    assert [event["resumed_step"] for event in events_of(folder, "started")] == [0, 5]
+    assert json.loads((folder / "result.json").read_text())["evaluation"] == {"reward": 0.75}
+
+
 @pytest.mark.training
 def test_what_verl_does_not_do_is_refused_before_it_starts(folder):
     spec = json.loads((folder / "spec.json").read_text())
@@ -128,6 +172,28 @@ def test_what_verl_does_not_do_is_named(method, parameters, named):
     assert sorted(each.split()[0] for each in verl.not_taken(method, given(method, **parameters))) == sorted(
         named
     )
+
+
+@pytest.mark.parametrize(("labels", "heads"), [(1, 1), (4, 4), (None, 2)])
+def test_verl_reads_one_head_of_a_reward_model(tmp_path, labels, heads):
+    """Without names of labels transformers makes two."""
+    names = {"id2label": {str(label): f"LABEL_{label}" for label in range(labels)}} if labels else {}
+    (tmp_path / "config.json").write_text(
+        json.dumps({"architectures": ["LlamaForSequenceClassification"]} | names)
+    )
+
+    refused = verl.not_taken("grpo", given("grpo", rewards=[{"model": str(tmp_path)}]))
+
+    said = f"rewards name a reward model with {heads} heads, and verl reads one; train one with one"
+    assert refused == ([said] if heads > 1 else [])
+
+
+def test_the_critic_learns_by_the_same_schedule_and_clip():
+    parameters = given("ppo", scheduler="cosine", max_grad_norm=0.3, warmup_steps=7)
+    found = verl.settings("ppo", "m", parameters, 0, cards=1, nodes=1)
+    for name in ("optim.lr_scheduler_type", "optim.clip_grad", "grad_clip", "optim.lr_warmup_steps"):
+        assert found[f"critic.{name}"] == found[f"actor_rollout_ref.actor.{name}"]
+    assert (found["critic.grad_clip"], found["critic.optim.lr_scheduler_type"]) == (0.3, "cosine")
 
 
 def test_batches_are_prompts_of_all_cards_and_passes_hold_the_steps():

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         if version.kind != ModelKind.POLICY:
             raise CommandError(f"{version.name} is a reward model, which answers nothing.")
         try:
-            check_model_folder(model_folder(version))
+            check_model_folder(version.project, model_folder(version))
         except Refused as refusal:
             raise CommandError(refusal.sentence) from refusal
         if is_adapter(model_folder(version)):
