@@ -2,13 +2,19 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from feedback.actions.jobs import claim_job, queue_job
 from feedback.errors import Refused
+from feedback.models import Job
+from trainer.actions import following
 from trainer.events import read_events
 from trainer.launchers import local
 from trainer.launchers.launcher import Handle, NoFreeSlot
@@ -122,3 +128,22 @@ def test_a_slot_named_twice_is_shared_on_purpose(take):
 def test_an_unknown_launcher_is_refused():
     with pytest.raises(Refused, match="'cloud' is no launcher; use one of local"):
         launcher_named("cloud")
+
+
+def test_what_was_said_while_a_run_waited_is_gone_once_it_runs(project, monkeypatch):
+    monkeypatch.setattr(following, "HEARTBEAT_SECONDS", 0.0)
+    monkeypatch.setattr(following, "POLL_SECONDS", 0.01)
+    lease = claim_job(queue_job(project=project, task="none", queue="gpu", by=None).pk)
+    lease.report(message="It waits for a free place: other runs hold every card.")
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(0.5)"])
+    said = []
+
+    def read():
+        said.append(Job.objects.get(pk=lease.job_id).message)
+        return following.Progress(step=len(said), total=9)
+
+    handle = SimpleNamespace(poll=process.poll, cancel=process.kill)
+    stopped = following._follow(handle, launcher_named("local"), lease, read)
+
+    assert (stopped, process.returncode) == (False, 0)
+    assert said[0] != "" == said[1]

@@ -107,19 +107,19 @@ def _follow(handle: Handle, launcher: Launcher, lease: Lease, read: Callable[[],
     A machine that does not answer may come back, and the run with it: that is said, and asked again.
     """
     asked_at: float | None = None
-    away = False
+    outdated = True  # what was said while it waited is true no more
     try:
         while True:
             try:
                 if _ends_within(handle, HEARTBEAT_SECONDS):
                     break
                 progress = read()
-                wanted = lease.renew(progress.step, progress.total, "" if away else None) or progress.stop
-                away = False
+                wanted = lease.renew(progress.step, progress.total, "" if outdated else None) or progress.stop
+                outdated = False
                 asked_at = _stop(handle, asked_at) if wanted else asked_at
             except LauncherAway as silence:
                 lease.renew(message=str(silence))
-                away = True
+                outdated = True
                 time.sleep(HEARTBEAT_SECONDS)
     finally:
         if not launcher.outlives:
