@@ -32,9 +32,8 @@ from feedback.queries.judgments import adjudications, current_judgments, judgmen
 OUTCOMES: tuple[str, ...] = tuple(Outcome.values)
 REPORT_TASK = "alignment.tasks.perform_report"
 PEOPLE_TASK = "alignment.tasks.perform_people"
-LOOKED_BACK = (
-    5000  # judgments, and audit entries: several times what one transaction of anything but an import writes
-)
+# Judgments, and audit entries: several times what one transaction of anything but an import writes.
+LOOKED_BACK = 5000
 IN_AND_OUT = ("retire", "bring back", "make gold", "remove gold")  # as the audit trail has it
 
 

@@ -84,9 +84,8 @@ def project_rows(project: Project) -> Iterator[Row]:
                     "prompt": [
                         {"role": each["role"], "content": each["content"]} for each in json.loads(messages)
                     ],
-                    "tags": sorted(
-                        name for (name,) in tags.get(pk, ())
-                    ),  # not by the database's own alphabet
+                    # Not by the database's own alphabet.
+                    "tags": sorted(name for (name,) in tags.get(pk, ())),
                     "reference": reference,
                     "metadata": json.loads(metadata),
                     "purpose": Purpose.TRAIN.value if known else purpose,

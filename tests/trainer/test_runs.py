@@ -187,6 +187,8 @@ def test_a_machine_of_ones_own_is_asked_for_no_model_but_the_base(
     ]:
         field, words = refusal(**fields, parameters=named | more)
         assert (field, words[:19]) == (f"parameters.{at}", "rented has no model")
+    for wrong, at in [([1], "parameters"), (named | {"rewards": 1}, "parameters.rewards")]:
+        assert refusal(**fields, parameters=wrong)[0] == at
     assert start_run(**fields, by=None, parameters=named).launcher == "rented"
 
 

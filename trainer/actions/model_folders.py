@@ -58,12 +58,12 @@ def with_model_folders(project: Project, parameters: Any) -> Any:
 
 
 def models_in(parameters: Mapping[str, Any]) -> list[str]:
-    """The fields of the parameters that name a model."""
+    """The fields of a spec's parameters that name a model."""
     sources = [
         f"parameters.{name}[{index}].model"
         for name in SOURCES
-        for index, each in enumerate(parameters.get(name) or ())
-        if isinstance(each, Mapping) and "model" in each
+        for index, each in enumerate(parameters.get(name, ()))
+        if "model" in each
     ]
     return [*sources, *["parameters.value_model"] * bool(parameters.get("value_model"))]
 
@@ -74,9 +74,8 @@ def _check_served(folder: Any) -> None:
         return
     roots = [Path(root).resolve() for root in (settings.RUNS_ROOT, settings.SNAPSHOTS_ROOT)]
     try:
-        target = (
-            roots[0] / "run" / Path(folder).expanduser()
-        ).resolve()  # a relative one is in the run's own
+        # A relative one is in the run's own.
+        target = (roots[0] / "run" / Path(folder).expanduser()).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise Refused(
             _("The folder %(folder)s can not be used (%(error)s).")

@@ -121,11 +121,12 @@ def training_spec(
         dataset=str(rows),
         dataset_sha256=digest_dataset(rows) if read else None,
         seed=seed,
-        parameters=_on_launcher(with_model_folders(project, parameters or {}), launcher),
+        parameters=with_model_folders(project, parameters or {}),
         stop_on=stop_on,
         budget={**(budget or {}), "hour_price": settings_of(launcher).hour_price},
         search=search,
     )
+    _check_models(spec, launcher)
     _check_engine(spec, settings_of(launcher).engine)
     return spec
 
@@ -260,16 +261,14 @@ def _check_search(rows: Path, launcher: str) -> None:
         )
 
 
-def _on_launcher(parameters: dict[str, Any], launcher: str) -> dict[str, Any]:
-    """The parameters; Refused where the launcher's machine has its own folders, of which a run names the base alone."""
-    if settings_of(launcher).kind == "remote":
-        for field in models_in(parameters):
-            raise Refused(
-                _("%(launcher)s has no model of this server but the base; use a grader, or another launcher.")
-                % {"launcher": launcher},
-                field=field,
-            )
-    return parameters
+def _check_models(spec: RunSpec, launcher: str) -> None:
+    """Refused where the launcher's machine has folders of its own, of which a run names the base alone."""
+    if settings_of(launcher).kind == "remote" and (named := models_in(spec.parameters)):
+        raise Refused(
+            _("%(launcher)s has no model of this server but the base; use a grader, or another launcher.")
+            % {"launcher": launcher},
+            field=named[0],
+        )
 
 
 def _check_engine(spec: RunSpec, engine: str) -> None:

@@ -22,10 +22,10 @@ class LauncherSettings:
     estimates; 0 asks the machine, or leaves it open. ``cards`` is how many a run asks a cluster for, ``nodes`` on
     how many machines. ``url`` and ``token_env`` (the name of an environment variable) are the Ray head's;
     ``template`` is the path of a Slurm or Kubernetes template of your own; ``image`` and ``namespace`` are
-    Kubernetes', ``partition`` is Slurm's. ``python`` and ``root`` are the interpreter and this code's
-    folder there. ``engine`` is "verl" where
-    Ray's runs are trained by it, on ``nodes`` machines with ``cards`` each; ``engine_settings`` are settings of its
-    own for what it must know of the machines, such as "actor_rollout_ref.rollout.tensor_model_parallel_size=4".
+    Kubernetes', ``partition`` is Slurm's. ``python`` and ``root`` are the interpreter and this code's folder there.
+    ``engine`` is "verl" where Ray's runs are trained by it, on ``nodes`` machines with ``cards`` each;
+    ``engine_settings`` are settings of its own for what it must know of the machines, such as
+    "actor_rollout_ref.rollout.tensor_model_parallel_size=4".
     ``pass_on`` names variables of the server's environment that its runs are given, such as the key of a judge or a
     tracker; nothing else of it that may be secret reaches them. A cluster sees the folders of runs, snapshots and
     models under the same paths as this server.

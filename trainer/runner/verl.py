@@ -64,8 +64,6 @@ NAMES = {
     "actor/perf/max_memory_allocated_gb": "memory_gb",
     "perf/throughput": "tokens_per_second",
 }
-
-
 LOSSES = ("loss", "policy_loss", "value_loss")
 
 
