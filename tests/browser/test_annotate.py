@@ -40,7 +40,7 @@ def test_plain_pairs_need_one_key_each(workspace, project, ask):
 def test_one_key_can_be_switched_off_and_stays_off(workspace, project, ask):
     ask(project, *[PAIR] * 3)
     page = workspace()
-    page.keyboard.press("?")
+    press(page, "?")
     page.get_by_role("button", name="One key is the whole answer").click()
     page.keyboard.press("Escape")
     with page.expect_response(re.compile("/annotate/next/")):
@@ -137,7 +137,7 @@ def test_a_ranking_by_drag_and_drop(workspace, project, ask):
 def test_nothing_is_ranked_until_somebody_ranks_it(workspace, project, ask):
     ask(project, THREE, choice="ranking")
     page = workspace()
-    page.keyboard.press("1")
+    press(page, "1")
     page.keyboard.press("Control+Enter")
     expect(page.locator(".missing")).to_have_text("Rank every response.")
     assert not Judgment.objects.exists()
@@ -146,7 +146,7 @@ def test_nothing_is_ranked_until_somebody_ranks_it(workspace, project, ask):
 def test_scores_by_digits_that_move_on_with_their_anchors(workspace, project, ask, rubric):
     ask(project, *[PAIR] * 2, choice="none", scores=True)
     page = workspace()
-    page.keyboard.press("n")
+    press(page, "n")
     expect(page.get_by_role("group", name="Helpful A")).to_be_visible()
     page.keyboard.press("ArrowRight")
     expect(page.locator(".anchor").first).to_have_text("Poor")
@@ -162,7 +162,7 @@ def test_scores_by_digits_that_move_on_with_their_anchors(workspace, project, as
 def test_a_mixture_goes_from_field_to_field_and_says_what_is_missing(workspace, project, ask, rubric):
     ask(project, *[PAIR] * 2, scores=True, rationale="required", all_bad=True, flags=True)
     page = workspace()
-    page.keyboard.press("n")
+    press(page, "n")
     for key in "1122":
         page.keyboard.press(key)
     page.keyboard.type("Both miss the point, 1 and 2")
@@ -187,7 +187,7 @@ def test_a_mixture_goes_from_field_to_field_and_says_what_is_missing(workspace, 
 def test_a_skip_asks_for_its_reason(workspace, project, ask):
     ask(project, *[PAIR] * 2)
     page = workspace()
-    page.keyboard.press("s")
+    press(page, "s")
     page.keyboard.press("2")
     [judgment] = expect_stored(1, page)
     assert (judgment.outcome, judgment.rationale) == ("skipped", "lacks_knowledge")
@@ -196,7 +196,7 @@ def test_a_skip_asks_for_its_reason(workspace, project, ask):
 def test_keys_rest_while_writing_and_never_a_bare_enter_submits(workspace, project, ask):
     ask(project, *[PAIR] * 2)
     page = workspace()
-    page.keyboard.press("r")
+    press(page, "r")
     page.keyboard.type("Both 1 and 2 suit us?")
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
@@ -210,7 +210,7 @@ def test_keys_rest_while_writing_and_never_a_bare_enter_submits(workspace, proje
 def test_the_sheet_shows_the_keys_of_the_controls_that_are_there(workspace, project, ask, rubric):
     ask(project, THREE, choice="ranking", scores=True, spans=True, flags=True)
     page = workspace()
-    page.keyboard.press("?")
+    press(page, "?")
     sheet = page.get_by_role("dialog", name="Keys")
     expect(sheet).to_contain_text("Rank the responses, from the best to the worst")
     expect(sheet).to_contain_text("Comment on the selected words")

@@ -216,7 +216,7 @@ def test_an_answer_that_is_not_sent_yet_is_taken_back_here(workspace, project, a
 def test_a_stored_answer_is_taken_back_with_what_it_said(workspace, project, ask):
     ask(project, *[PAIR] * 3, flags=True)
     page = workspace()
-    page.keyboard.press("r")
+    press(page, "r")
     page.keyboard.type("A is kinder")
     page.keyboard.press("Escape")
     page.keyboard.press("f")
@@ -239,7 +239,7 @@ def test_a_stored_answer_is_taken_back_with_what_it_said(workspace, project, ask
 def test_a_draft_is_kept_with_every_keystroke(workspace, project, ask, rubric):
     ask(project, *[PAIR] * 3, choice="strength", scores=True, rationale="required", all_bad=True)
     page = workspace()
-    page.keyboard.press("4")
+    press(page, "4")
     page.keyboard.press("n")
     page.keyboard.press("5")
     page.keyboard.press("r")

@@ -63,7 +63,7 @@ def test_raw_shows_what_was_written_and_stays_for_the_next_item(workspace, proje
 def test_the_words_in_which_two_responses_differ_are_marked(workspace, project, ask):
     ask(project, ("The cat sat on the mat.", "The dog sat on a mat."))
     page = workspace()
-    page.keyboard.press("d")
+    press(page, "d")
     marked = page.locator("#item .differences :is(ins, del)")
     expect(marked).to_have_count(4)
     assert sorted(marked.all_inner_texts()) == ["a", "cat", "dog", "the"]
@@ -74,7 +74,7 @@ def test_the_words_in_which_two_responses_differ_are_marked(workspace, project, 
 def test_any_two_of_several_responses_are_compared(workspace, project, ask):
     ask(project, THREE, choice="ranking")
     page = workspace()
-    page.keyboard.press("d")
+    press(page, "d")
     page.get_by_label("Compare this response").select_option("C")
     expect(page.locator('#item .response[data-place="2"] .differences')).to_be_visible()
     expect(page.locator('#item .response[data-place="0"] .differences')).to_have_count(0)
@@ -84,7 +84,7 @@ def test_texts_too_different_to_compare_do_not_freeze_the_page(workspace, projec
     words = [" ".join(f"{letter}{number}" for number in range(6000)) for letter in "xy"]
     ask(project, tuple(words))
     page = workspace()
-    page.keyboard.press("d")
+    press(page, "d")
     expect(page.locator("#announcement")).to_contain_text("differ in nearly everything")
     expect(page.locator("#item .prose").first).to_be_visible()
 

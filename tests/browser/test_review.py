@@ -1,9 +1,9 @@
 """A reviewer at work by keys alone, and the guidelines' preview, in a real browser."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
-from feedback.models import Judgment
+from feedback.models import Comparison, Judgment
 from feedback.records import JudgmentRecord
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -14,6 +14,12 @@ SPLIT = [
 ]
 
 
+def arrive(page: Page, comparison: Comparison) -> None:
+    """At this comparison's page, its keys in place: text is there before the script that hears them."""
+    expect(page.get_by_role("heading", level=1)).to_have_text(comparison.external_id)
+    page.wait_for_load_state()
+
+
 def test_a_reviewer_decides_and_goes_on_by_keys_alone(project, make_user, make_comparisons, new_page, log_in):
     first, second = make_comparisons(project, 2, SPLIT)
     make_user("rita", project=project, role="reviewer")
@@ -22,19 +28,20 @@ def test_a_reviewer_decides_and_goes_on_by_keys_alone(project, make_user, make_c
     page.goto(f"/p/{project.slug}/review/")
     page.keyboard.press("j")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text(first.external_id)
+    arrive(page, first)
     expect(page.locator("main")).not_to_contain_text("model-x")
     page.keyboard.press("s")
     expect(page.locator("main")).to_contain_text("model-x")
+    arrive(page, first)
     page.keyboard.press("j")
-    expect(page.get_by_role("heading", level=1)).to_have_text(second.external_id)
+    arrive(page, second)
     page.keyboard.press("k")
-    expect(page.get_by_role("heading", level=1)).to_have_text(first.external_id)
+    arrive(page, first)
     page.keyboard.press("2")
     page.keyboard.press("r")
     page.keyboard.type("j and k are only letters here.")
     page.keyboard.press("Control+Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text(second.external_id)
+    arrive(page, second)
     decision = Judgment.objects.get(adjudicates=True)
     assert (decision.comparison, decision.ranking) == (first, (2, 1))
     assert decision.rationale == "j and k are only letters here."
