@@ -15,21 +15,23 @@ from django.conf import settings
 
 from feedback.errors import Refused
 
-# Judges wait for the network, and a training run is a process of its own, so threads serve both. A prefork pool with
-# a child for each task was seen to stop taking messages once a child had ended.
-WORKERS: Mapping[str, tuple[str, ...]] = {
-    "worker": ("-Q", "default,judge", "-P", "threads", "-c", "4", "-B", "-n", "worker@%h"),
-    "gpu-worker": ("-Q", "gpu", "-P", "threads", "-c", "8", "-n", "gpu@%h"),
-}
 STOP_SECONDS = 15
 ADDRESS = "127.0.0.1"
 
 
 def worker_commands() -> dict[str, list[str]]:
-    """The command line of each worker, by name."""
-    celery = [sys.executable, "-m", "celery", "-A", "deploy.celery", "--quiet", "worker", "--without-mingle"]
+    """The command line of each worker, and of what sends the sweeps at their times, by name.
+
+    Judges wait for the network, and a training run is a process of its own, so threads serve both. A prefork pool with
+    a child for each task was seen to stop taking messages once a child had ended. Beat is no child of a worker: nobody
+    would start it again if it alone were killed.
+    """
+    celery = [sys.executable, "-m", "celery", "-A", "deploy.celery", "--quiet"]
+    worker = [*celery, "worker", "--without-mingle", "--without-gossip", "-l", "WARNING", "-P", "threads"]
     return {
-        name: [*celery, "--without-gossip", "-l", "WARNING", *options] for name, options in WORKERS.items()
+        "worker": [*worker, "-Q", "default,judge", "-c", "4", "-n", "worker@%h"],
+        "gpu-worker": [*worker, "-Q", "gpu", "-c", "8", "-n", "gpu@%h"],
+        "beat": [*celery, "beat", "-l", "WARNING", "--pidfile="],
     }
 
 
