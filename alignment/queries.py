@@ -34,7 +34,8 @@ REPORT_TASK = "alignment.tasks.perform_report"
 PEOPLE_TASK = "alignment.tasks.perform_people"
 # Judgments, and audit entries: several times what one transaction of anything but an import writes.
 LOOKED_BACK = 5000
-IN_AND_OUT = ("retire", "bring back", "make gold", "remove gold")  # as the audit trail has it
+# What changes a comparison's label without a judgment, as the audit trail has it.
+RELABELLING = ("retire", "bring back", "make gold", "remove gold", "add tag", "remove tag")
 
 
 @dataclass(frozen=True)
@@ -186,18 +187,18 @@ def unjudged_by_people(project: Project) -> Codes:
 
 def touched_since(project: Project, labelling: Labelling) -> Codes:
     """The comparisons that anything happened to since the labelling: judged, decided, answers taken back, retired and
-    brought back, made gold and no gold any more.
+    brought back, made gold and no gold any more, given a tag or rid of one.
 
     A judgment whose transaction was under way then may have a smaller number than the newest that was seen: so the last
     LOOKED_BACK before it are looked at again, and so with the audit trail. When an answer was taken back is not kept,
-    so that all such comparisons are. Another change of a comparison's tags needs a whole labelling.
+    so that all such comparisons are.
     """
     newer = Judgment.objects.filter(pk__gt=labelling.judgments_until - LOOKED_BACK)
     about = Comparison.objects.filter(project=project, purpose=Purpose.TRAIN)
     ids = set(newer.filter(comparison__in=about).values_list("comparison_id", flat=True))
     ids |= set(_taken_back(project).filter(comparison__in=about).values_list("comparison_id", flat=True))
     audited = AuditEntry.objects.filter(
-        pk__gt=labelling.audit_until - LOOKED_BACK, project=project, target="comparison", verb__in=IN_AND_OUT
+        pk__gt=labelling.audit_until - LOOKED_BACK, project=project, target="comparison", verb__in=RELABELLING
     )
     return _codes(sorted(ids | {pk for pk in audited.values_list("target_id", flat=True) if pk}))
 

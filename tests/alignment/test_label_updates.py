@@ -57,9 +57,9 @@ def give(project, *rows):
     assert not store_judgments(project=project, judgments=given, by=None).rejections
 
 
-def change(project, verb, key):
+def change(project, verb, key, value=""):
     comparison = Comparison.objects.get(project=project, external_id=key)
-    assert change_comparisons(project=project, verb=verb, value="", ids=[comparison.pk], by=None) == 1
+    assert change_comparisons(project=project, verb=verb, value=value, ids=[comparison.pk], by=None) == 1
     return comparison
 
 
@@ -144,6 +144,25 @@ def test_an_answer_taken_back_long_ago_is_noticed_and_so_is_a_comparison_brought
     resting_on = {judgment for label in Label.objects.all() for judgment in label.sources}
     assert not resting_on & set(doras.values_list("pk", flat=True))
     assert Label.objects.filter(comparison__external_id="q110").exists()
+
+
+def test_a_comparison_of_another_slice_rests_on_the_judges_trusted_there(free, monkeypatch):
+    monkeypatch.setattr(queries, "LOOKED_BACK", 1)
+
+    def judges():
+        label = Label.objects.get(comparison__external_id="q101")
+        return set(Judgment.objects.filter(pk__in=label.sources).values_list("rater__name", flat=True))
+
+    before = everything(free)
+    assert judges() == {"good"}
+    change(free.project, "add_tag", "q101", "even")
+    change(free.project, "remove_tag", "q101", "odd")
+    update(free)
+    assert judges() == {"good", "partly"}
+    change(free.project, "add_tag", "q101", "odd")
+    change(free.project, "remove_tag", "q101", "even")
+    update(free)
+    assert everything(free) == before
 
 
 def test_what_becomes_gold_has_no_label_until_it_is_none_any_more(free, monkeypatch):
