@@ -90,6 +90,7 @@ export function show(form) {
   requestAnimationFrame(() => performance.getEntriesByName("answer").length && measure());
 }
 
+/* For the browser's performance panel: how long the next item took. */
 function measure() {
   performance.measure("answer-to-next", "answer");
   performance.clearMarks("answer");
