@@ -12,6 +12,7 @@ from alignment.policy.basis import (
     families_from,
     model_from,
     thresholds_from,
+    weighing_from,
 )
 from alignment.policy.certificates import Certificate
 from alignment.policy.document import PolicyDocument
@@ -108,6 +109,7 @@ def stored_basis(labelling: Labelling, judgments: Judgments) -> Basis:
         standings=_standings(judgments, known, counts_unknown=not asks),
         certificates=tuple(_certificates(labelling.certificates, place)),
         model=model_from(found, judgments.names),
+        weighing=weighing_from(found, judgments.names),
         calibrator=calibrator_from(found),
         thresholds=thresholds_from(found),
         families=families_from(found, judgments.names),
