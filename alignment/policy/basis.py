@@ -116,7 +116,9 @@ def basis_document(basis: Basis, names: Sequence[str]) -> dict[str, Any]:
         "accuracy": accuracy,
         "prior": None if model is None else model.prior.tolist(),
         "given": None if model is None else model.given.tolist(),
-        "weight": {} if weighing is None else dict(zip(names, weighing.weight.tolist(), strict=True)),
+        "weight": {}
+        if weighing is None
+        else dict(zip(names, weighing.weight.reshape(-1, 2).tolist(), strict=True)),
         "tie": None if weighing is None else weighing.tie,
         "calibrator": list(basis.calibrator),
         "thresholds": {
@@ -140,7 +142,8 @@ def weighing_from(found: Mapping[str, Any], names: Sequence[str]) -> Weighing | 
     """The judges' weights of ``basis_document`` for these raters; of one that it does not know nothing is known."""
     if found["tie"] is None:
         return None
-    return Weighing(np.array([found["weight"].get(name, 0.0) for name in names]), found["tie"])
+    known = [found["weight"].get(name, [0.0, 0.0]) for name in names]
+    return Weighing(np.array(known, dtype=np.float64).ravel(), found["tie"])
 
 
 def thresholds_from(found: Mapping[str, Any]) -> dict[str, float]:

@@ -37,6 +37,12 @@ class Counted(NamedTuple):
     weights: Floats
     able: Mask
 
+    @property
+    def voice(self) -> Codes:
+        """Who speaks: a judge where it is trusted and the same judge where it is not are two, as their word may be
+        worth more in the one place than in the other."""
+        return 2 * self.rater + self.able
+
     def where(self, kept: Mask) -> Counted:
         return Counted(
             self.comparison[kept],
@@ -101,7 +107,8 @@ def learn_accuracies(counted: Counted, where: Mask, rankings: list[Ranking], n_r
 
 
 def learn_weights(counted: Counted, reference: Codes, rankings: list[Ranking], n_raters: int) -> Weighing:
-    """What the judges' verdicts are worth together, where people's ``reference`` (comparisons, or MISSING) is known."""
+    """What the judges' verdicts are worth together, by ``voice``, learnt where people's ``reference`` (comparisons, or
+    MISSING) is known."""
     judged = np.bincount(counted.comparison, minlength=len(reference)) > 0
     chosen = _evenly(judged & (reference != MISSING))
     part, known = counted.where(chosen[counted.comparison]), np.flatnonzero(chosen)
@@ -115,9 +122,8 @@ def learn_weights(counted: Counted, reference: Codes, rankings: list[Ranking], n
     given = split.rows < len(item)
     truth = np.empty(split.n_pairs, dtype=np.int64)
     truth[split.pairs[~given]] = split.labels[~given]
-    return fit_weighing(
-        split.pairs[given], part.rater[split.rows[given]], split.labels[given], truth, n_raters
-    )
+    voice = part.voice[split.rows[given]]
+    return fit_weighing(split.pairs[given], voice, split.labels[given], truth, 2 * n_raters)
 
 
 def _evenly(where: Mask) -> Mask:
@@ -139,8 +145,9 @@ def combine(
     """
     if model is not None:
         split = split_rankings(counted.comparison, counted.verdict, rankings, n)
+        rater = counted.voice if isinstance(model, Weighing) else counted.rater
         return consensus(
-            model, counted.comparison, counted.rater, counted.verdict, split, n, counted.weights, counted.able
+            model, counted.comparison, rater, counted.verdict, split, n, counted.weights, counted.able
         )
     cell = counted.comparison * len(rankings) + counted.verdict
     found, index = np.unique(cell, return_inverse=True)

@@ -163,7 +163,8 @@ def weights(
         return None
     asked = view.asked if fold is None else view.asked & (view.fold != fold)
     heard = heard_rows(certificates, view.verdicts) & asked[view.verdicts.comparison]
-    counted = count(document, view.verdicts, heard, families)
+    trusted = trusted_rows(certificates, view.verdicts)
+    counted = count(document, view.verdicts, heard, families, able=trusted)
     return learn_weights(counted, view.reference, view.verdicts.rankings, len(view.verdicts.people))
 
 
