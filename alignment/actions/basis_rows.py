@@ -15,6 +15,7 @@ from alignment.policy.basis import (
     weighing_from,
 )
 from alignment.policy.certificates import Certificate
+from alignment.policy.combining import voice_of
 from alignment.policy.document import PolicyDocument
 from alignment.policy.guarantee import Calibration, Guarantee
 from alignment.policy.people import Standing
@@ -39,9 +40,17 @@ def certificates_json(basis: Basis, judgments: Judgments) -> list[Json]:
             "agreement": certificate.agreement.as_json(),
             "needed": certificate.needed,
             "outlook": certificate.outlook,
+            "weight": _weight(basis, certificate),
         }
         for certificate in basis.certificates
     ]
+
+
+def _weight(basis: Basis, certificate: Certificate) -> float | None:
+    """What its word is worth where judges speak alone, in log odds; None where it is not heard or votes are counted."""
+    if basis.weighing is None or not certificate.heard:
+        return None
+    return round(float(basis.weighing.weight[voice_of(certificate.judge, certificate.trusted)]), 6)
 
 
 def basis_json(learnt: Learnt, judgments: Judgments) -> Json:

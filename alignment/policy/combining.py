@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,9 +39,7 @@ class Counted(NamedTuple):
 
     @property
     def voice(self) -> Codes:
-        """Who speaks: a judge where it is trusted and the same judge where it is not are two, as their word may be
-        worth more in the one place than in the other."""
-        return 2 * self.rater + self.able
+        return voice_of(self.rater, self.able)
 
     def where(self, kept: Mask) -> Counted:
         return Counted(
@@ -58,6 +56,12 @@ class Counted(NamedTuple):
         """Both, in the order of comparison; no comparison may be in both."""
         order = np.argsort(np.concatenate([self.comparison, other.comparison]), kind="stable")
         return Counted(*(np.concatenate(both)[order] for both in zip(self, other, strict=True)))
+
+
+def voice_of(rater: Codes | int, trusted: Mask | bool) -> Any:
+    """Whose word it is: a judge where it is trusted and the same judge where it is not are two, as its word may be worth
+    more in the one place than in the other."""
+    return 2 * rater + trusted
 
 
 def families_of(facts: Sequence[RaterFacts]) -> Codes:

@@ -90,7 +90,7 @@ def _labels(
 ) -> Labels:
     n = verdicts.count
     people = np.bincount(counted.comparison[counted.person], minlength=n)
-    judges = np.bincount(counted.comparison, minlength=n) - people
+    judges = np.bincount(counted.comparison[counted.able & ~counted.person], minlength=n)
     confidence = np.where(people > 0, best.confidence, basis.calibrator.apply(np.nan_to_num(best.confidence)))
     confidence = np.where(best.codes == MISSING, np.nan, confidence).astype(np.float64).round(9)
     threshold = np.where(people > 0, document.min_confidence, basis.threshold_of(document, verdicts))

@@ -46,13 +46,13 @@ def test_a_slice_on_which_judges_are_bad_goes_to_people():
 
 
 def test_what_is_not_shown_says_how_many_more_it_takes_and_so_many_do():
-    world, document = World(4000, seed=2), PolicyDocument(max_error=0.17, epsilon=0.3)
-    few = np.isin(world.prompts, np.random.default_rng(0).choice(2000, 40, replace=False))
+    world, document = World(4000, seed=2), PolicyDocument(max_error=0.1, epsilon=0.3)
+    few = np.isin(world.prompts, np.random.default_rng(0).choice(2000, 60, replace=False))
     short = learnt_on(document, world.verdicts(few, slices=False)).guarantees[ALL]
     assert short.threshold is None
     assert short.needed > 0
     enough = np.isin(
-        world.prompts, np.random.default_rng(0).choice(2000, 4 * (40 + short.needed), replace=False)
+        world.prompts, np.random.default_rng(0).choice(2000, 4 * (60 + short.needed), replace=False)
     )
     assert learnt_on(document, world.verdicts(enough, slices=False)).guarantees[ALL].threshold is not None
 
