@@ -59,8 +59,8 @@ class Counted(NamedTuple):
 
 
 def voice_of(rater: Codes | int, trusted: Mask | bool) -> Any:
-    """Whose word it is: a judge where it is trusted and the same judge where it is not are two, as its word may be worth
-    more in the one place than in the other."""
+    """Whose word it is: a judge where it is trusted and the same judge where it is not are two, as its word may be
+    worth more in the one place than in the other."""
     return 2 * rater + trusted
 
 
@@ -140,9 +140,7 @@ def _evenly(where: Mask) -> Mask:
     return chosen
 
 
-def combine(
-    model: OneCoin | Weighing | None, counted: Counted, rankings: list[Ranking], n: int
-) -> Consensus:
+def combine(model: OneCoin | Weighing | None, counted: Counted, rankings: list[Ranking], n: int) -> Consensus:
     """By comparison the likeliest ranking of those that are able, and its posterior; without a model by a count.
 
     A count's posterior is (v + ½)/(V + 1), v of V votes: more than ½ exactly for a majority.

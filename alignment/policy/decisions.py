@@ -56,9 +56,7 @@ def decide(
     person = (sliced.verdict != MISSING) & sliced.people[sliced.rater] & basis.counts(sliced)[sliced.rater]
     by_people = np.bincount(sliced.comparison[person], minlength=sliced.count) > 0
     trusted = (sliced.verdict != MISSING) & trusted_rows(basis.certificates, sliced)
-    counted = count(
-        document, sliced, (person | trusted) & by_people[sliced.comparison], basis.families
-    )
+    counted = count(document, sliced, (person | trusted) & by_people[sliced.comparison], basis.families)
     alone = on_their_word(document, sliced, basis.certificates, basis.families, ~by_people)
     conflict = _conflicts(counted, sliced.count)
     if document.conflict == "people_win":

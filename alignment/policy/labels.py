@@ -124,7 +124,8 @@ class Labels:
         for column in columns:
             key = key * (int(column.max(initial=0)) + 1) + column
         _, first, index = np.unique(key, return_index=True, return_inverse=True)
-        said = [self._sentence(at, others) for at, others in zip(first.tolist(), self._others[first].tolist(), strict=True)]
+        others = self._others[first].tolist()
+        said = [self._sentence(at, heard) for at, heard in zip(first.tolist(), others, strict=True)]
         return [said[place] for place in index.tolist()]
 
     @property

@@ -163,8 +163,8 @@ def _start(expected: Floats, n: Codes, max_error: float, confidence: float) -> i
     """The first of the thresholds that passes as likely as any, with so many items ``n`` at or above it and so many
     contradictions ``expected`` of them by their confidences: the sequence begins there.
 
-    Begun with few items, one chance contradiction would end it; with too many, the doubtful ones among them. Expected is
-    one contradiction in two items more (Laplace's rule of succession), so that few items are not taken at their word.
+    Begun with few items, one chance contradiction would end it; with too many, the doubtful ones among them. Expected
+    is one contradiction in two items more (Laplace's rule of succession), so that few are not taken at their word.
     """
     if not len(n):
         return 0

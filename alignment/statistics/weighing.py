@@ -89,7 +89,9 @@ def _fit(said: Codes, count: Floats) -> Floats:
         chance = special.softmax(features @ beta, axis=0)
         mean = np.einsum("vn,vnp->np", chance, features)
         gradient = count @ (taken - mean) - beta
-        curved = sum(each.T @ (each * (count * of)[:, None]) for each, of in zip(features, chance, strict=True))
+        curved = sum(
+            each.T @ (each * (count * of)[:, None]) for each, of in zip(features, chance, strict=True)
+        )
         hessian = curved - mean.T @ (mean * count[:, None]) + np.eye(len(beta))
         step = np.linalg.solve(hessian, gradient)
         moved, steps = float(np.abs(step).max()), steps + 1

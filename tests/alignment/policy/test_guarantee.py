@@ -123,7 +123,7 @@ def test_judges_of_one_family_are_one_voice():
     assert sure[1.0] < sure[None]
 
 
-@pytest.mark.parametrize("combine", ["dawid_skene", "majority"])
+@pytest.mark.parametrize("combine", ["weighed", "majority"])
 def test_confidence_is_what_people_bear_out(combine):
     world = World(6000, seed=6)
     document = PolicyDocument(max_error=None, epsilon=0.4, combine=combine)
