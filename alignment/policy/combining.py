@@ -39,7 +39,8 @@ class Counted(NamedTuple):
 
     @property
     def voice(self) -> Codes:
-        return voice_of(self.rater, self.able)
+        voice: Codes = voice_of(self.rater, self.able)
+        return voice
 
     def where(self, kept: Mask) -> Counted:
         return Counted(

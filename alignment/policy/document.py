@@ -68,8 +68,9 @@ class PolicyDocument:
     not trusted help to say how sure a trusted one's word is; or counted, those of trusted judges and people alone.
     Judges of one family count for at most ``max_family_votes`` votes together. A label in which people had a say needs
     a posterior of ``min_confidence``. A label on judges' word alone needs the threshold above which at most
-    ``max_error`` of them are contradicted by people, shown with ``confidence`` on the ``calibration`` set: comparisons ``drawn`` at random for it, or all that
-    people ``judged`` other than by routing. Without ``max_error`` it needs ``min_confidence`` as well.
+    ``max_error`` of them are contradicted by people, shown with ``confidence`` on the ``calibration`` set: comparisons
+    ``drawn`` at random for it, or all that people ``judged`` other than by routing. Without ``max_error`` it needs
+    ``min_confidence`` as well.
 
     ``conflict`` is for trusted judges whose majority contradicts that of two people or more (adjudicate: a reviewer
     decides), ``unjudged`` for comparisons without a verdict that counts. ``random_share`` of what is routed to people

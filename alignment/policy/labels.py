@@ -131,7 +131,8 @@ class Labels:
     @property
     def _others(self) -> Codes:
         """How many judges are heard besides those that are trusted."""
-        return np.maximum(np.diff(self.starts) - self.people - self.judges, 0)
+        others: Codes = np.maximum(np.diff(self.starts) - self.people - self.judges, 0)
+        return others
 
     def _one(self, index: int, sentence: str) -> LabelDecision:
         used = self.decision[index] == USED

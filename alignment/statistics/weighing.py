@@ -39,8 +39,8 @@ class Weighing:
         """The chance (n_items × 3) of each verdict to be right. ``weights`` (rows): as how many each one counts."""
         item, rater, label = as_codes(items, "items"), as_codes(raters, "raters"), as_codes(labels, "labels")
         worth = self.weight[rater] if weights is None else self.weight[rater] * weights
-        score = np.bincount(item * _VERDICTS + label, worth, minlength=n_items * _VERDICTS)
-        score = score.astype(np.float64).reshape(n_items, _VERDICTS)
+        votes = np.bincount(item * _VERDICTS + label, worth, minlength=n_items * _VERDICTS)
+        score: Floats = votes.astype(np.float64).reshape(n_items, _VERDICTS)
         score[:, TIE] += self.tie
         chance: Floats = special.softmax(score, axis=1)
         return chance
