@@ -117,14 +117,14 @@ def ways(data: Labelled) -> dict[str, Over]:
         for name, verdicts, labels in _simpler(data, asked, split):
             found.setdefault(name, []).append(_outcome(data.truth, verdicts, ~asked, labels))
             if name in BESIDE:
-                as_many = _surest(most, ~asked, int((~asked & (verdicts != MISSING)).sum()))
+                as_many = surest(most, ~asked, int((~asked & (verdicts != MISSING)).sum()))
                 name = f"{_name(POLICIES[-1])}, the surest, as many as {name}"
                 found.setdefault(name, []).append(_outcome(data.truth, as_many, ~asked, _spent(data, asked)))
     tolerated = {_name(document): document.max_error for document in POLICIES}
     return {name: over(outcomes, tolerated.get(name)) for name, outcomes in found.items()}
 
 
-def _surest(labels: Labels, rest: np.ndarray, number: int) -> np.ndarray:
+def surest(labels: Labels, rest: np.ndarray, number: int) -> np.ndarray:
     """The rankings of so many labels of the rest that are used, the surest; by lot among equals."""
     used = np.flatnonzero(rest & (labels.decision == USED))
     lot = np.random.default_rng(0).random(len(used))
