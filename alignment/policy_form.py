@@ -159,7 +159,7 @@ class PolicyForm(forms.Form):
         "combine",
         _("Verdicts are"),
         (
-            ("dawid_skene", _("weighed by their raters' accuracies (Dawid–Skene)")),
+            ("weighed", _("weighed by what people's verdicts show of their raters")),
             ("majority", _("counted, one vote each")),
         ),
     )

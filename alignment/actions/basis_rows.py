@@ -12,8 +12,10 @@ from alignment.policy.basis import (
     families_from,
     model_from,
     thresholds_from,
+    weighing_from,
 )
 from alignment.policy.certificates import Certificate
+from alignment.policy.combining import voice_of
 from alignment.policy.document import PolicyDocument
 from alignment.policy.guarantee import Calibration, Guarantee
 from alignment.policy.people import Standing
@@ -38,9 +40,17 @@ def certificates_json(basis: Basis, judgments: Judgments) -> list[Json]:
             "agreement": certificate.agreement.as_json(),
             "needed": certificate.needed,
             "outlook": certificate.outlook,
+            "weight": _weight(basis, certificate),
         }
         for certificate in basis.certificates
     ]
+
+
+def _weight(basis: Basis, certificate: Certificate) -> float | None:
+    """What its word is worth where judges speak alone, in log odds; None where it is not heard or votes are counted."""
+    if basis.weighing is None or not certificate.heard:
+        return None
+    return round(float(basis.weighing.weight[voice_of(certificate.judge, certificate.trusted)]), 6)
 
 
 def basis_json(learnt: Learnt, judgments: Judgments) -> Json:
@@ -108,6 +118,7 @@ def stored_basis(labelling: Labelling, judgments: Judgments) -> Basis:
         standings=_standings(judgments, known, counts_unknown=not asks),
         certificates=tuple(_certificates(labelling.certificates, place)),
         model=model_from(found, judgments.names),
+        weighing=weighing_from(found, judgments.names),
         calibrator=calibrator_from(found),
         thresholds=thresholds_from(found),
         families=families_from(found, judgments.names),

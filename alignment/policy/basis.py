@@ -18,6 +18,7 @@ from alignment.policy.guarantee import (
     calibrate,
     guarantees,
     judges_say,
+    weights,
 )
 from alignment.policy.people import Standing
 from alignment.policy.study import Study
@@ -25,19 +26,22 @@ from alignment.policy.verdicts import ALL, Mask, Verdicts
 from alignment.statistics.aggregation import OneCoin
 from alignment.statistics.calibration import Calibrator, fit_calibrator
 from alignment.statistics.verdicts import MISSING, Codes, Floats
+from alignment.statistics.weighing import Weighing
 
 NOT_SHOWN = float("inf")
 
 
 @dataclass(frozen=True)
 class Basis:
-    """``standings`` of people, ``certificates`` of judges, ``model`` of raters' accuracies (None where votes are
-    counted), ``calibrator`` of what judges say alone, ``thresholds`` by slice, NOT_SHOWN where none is (empty where the
-    policy asks for none), and each rater's ``families``."""
+    """``standings`` of people, ``certificates`` of judges, ``model`` of raters' accuracies where people had a say and
+    ``weighing`` of judges where they speak alone (None where votes are counted), ``calibrator`` of what these say,
+    ``thresholds`` by slice, NOT_SHOWN where none is (empty where the policy asks for none), and each rater's
+    ``families``."""
 
     standings: tuple[Standing, ...]
     certificates: tuple[Certificate, ...]
     model: OneCoin | None
+    weighing: Weighing | None
     calibrator: Calibrator
     thresholds: Mapping[str, float]
     families: Codes
@@ -87,7 +91,8 @@ def learn(
     given = view.certificates(document, None, intervals)
     alive()
     families = families_of(study.facts)
-    model = accuracies(document, view, trusted_rows(given, view.verdicts), families, None)
+    model = accuracies(document, view, trusted_rows(given, view.verdicts), families)
+    weighing = weights(document, view, given, families, None)
     alive()
     calibration = calibrate(document, study, view)
     alive()
@@ -95,22 +100,26 @@ def learn(
     thresholds = {
         name: NOT_SHOWN if one.threshold is None else one.threshold for name, one in shown.items() if one.own
     }
-    said = judges_say(document, view, given, families, calibration.comparison)
+    said = judges_say(document, view, given, families, calibration.comparison, weighing)
     known = said.codes != MISSING
     right = said.codes == view.reference[calibration.comparison]
     calibrator = fit_calibrator(said.posterior[known], right[known])
-    basis = Basis(study.standings(document), tuple(given), model, calibrator, thresholds, families)
+    basis = Basis(study.standings(document), tuple(given), model, weighing, calibrator, thresholds, families)
     return Learnt(basis, calibration, shown)
 
 
 def basis_document(basis: Basis, names: Sequence[str]) -> dict[str, Any]:
     """What ``basis_from`` needs besides the certificates and standings, as JSON; raters by name."""
-    model = basis.model
+    model, weighing = basis.model, basis.weighing
     accuracy = {} if model is None else dict(zip(names, model.accuracy.tolist(), strict=True))
     return {
         "accuracy": accuracy,
         "prior": None if model is None else model.prior.tolist(),
         "given": None if model is None else model.given.tolist(),
+        "weight": {}
+        if weighing is None
+        else dict(zip(names, weighing.weight.reshape(-1, 2).tolist(), strict=True)),
+        "tie": None if weighing is None else weighing.tie,
         "calibrator": list(basis.calibrator),
         "thresholds": {
             name: None if value == NOT_SHOWN else value for name, value in sorted(basis.thresholds.items())
@@ -127,6 +136,14 @@ def model_from(found: Mapping[str, Any], names: Sequence[str]) -> OneCoin | None
     mean = sum(known.values()) / max(1, len(known))
     accuracy = np.array([known.get(name, mean) for name in names])
     return OneCoin(accuracy, np.array(found["prior"]), np.array(found["given"]), float("nan"))
+
+
+def weighing_from(found: Mapping[str, Any], names: Sequence[str]) -> Weighing | None:
+    """The judges' weights of ``basis_document`` for these raters; of one that it does not know nothing is known."""
+    if found["tie"] is None:
+        return None
+    known = [found["weight"].get(name, [0.0, 0.0]) for name in names]
+    return Weighing(np.array(known, dtype=np.float64).ravel(), found["tie"])
 
 
 def thresholds_from(found: Mapping[str, Any]) -> dict[str, float]:

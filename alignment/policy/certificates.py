@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,9 @@ from alignment.statistics.results import Statistic
 from alignment.statistics.verdicts import MISSING
 
 NOTHING_KNOWN = RaterFacts()
+# Why a judge is not even heard: it is not what was measured, or does not withstand what the policy asks besides
+# agreement.
+UNFIT = {"drifted", "unknown_attack_rate", "attacked", "unknown_consistency", "inconsistent"}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,11 @@ class Certificate:
     agreement: Statistic
     needed: int | None = None
     outlook: str = ""
+
+    @property
+    def heard(self) -> bool:
+        """May what it says make a trusted judge's word more or less sure? How much, people's verdicts say."""
+        return self.reason not in UNFIT
 
 
 def gather(
@@ -106,16 +114,28 @@ def certify(
 
 
 def trusted_rows(certificates: Iterable[Certificate], verdicts: Verdicts) -> Mask:
-    """By judgment: does it come from a judge that is trusted there?
+    """By judgment: does it come from a judge that is trusted there?"""
+    return _rows(certificates, verdicts, lambda certificate: certificate.trusted)
 
-    A judge counts on a comparison when it is trusted on every slice (tag) that the comparison belongs to. Its
+
+def heard_rows(certificates: Iterable[Certificate], verdicts: Verdicts) -> Mask:
+    """By judgment: does it come from a judge that is heard there?"""
+    return _rows(certificates, verdicts, lambda certificate: certificate.heard)
+
+
+def _rows(
+    certificates: Iterable[Certificate], verdicts: Verdicts, holds: Callable[[Certificate], bool]
+) -> Mask:
+    """By judgment: do the certificates of its judge hold there?
+
+    A judge counts on a comparison when its certificate holds on every slice (tag) that the comparison belongs to. Its
     certificate on a slice speaks for that slice; where it has none there, or the comparison has no tag, its certificate
-    on ALL speaks; without either it is not trusted.
+    on ALL speaks; without either none holds.
     """
-    known = {(certificate.judge, certificate.slice): certificate.trusted for certificate in certificates}
+    known = {(certificate.judge, certificate.slice): holds(certificate) for certificate in certificates}
     tags = {name: mask for name, mask in verdicts.slices.items() if name != ALL}
     untagged = ~np.logical_or.reduce([np.zeros(verdicts.count, dtype=np.bool_), *tags.values()])
-    trusted = np.zeros(len(verdicts.rater), dtype=np.bool_)
+    held = np.zeros(len(verdicts.rater), dtype=np.bool_)
     for judge in {judge for judge, _ in known}:
         overall = known.get((judge, ALL), False)
         refused = untagged & ~np.bool_(overall)
@@ -123,8 +143,8 @@ def trusted_rows(certificates: Iterable[Certificate], verdicts: Verdicts) -> Mas
             if not known.get((judge, name), overall):
                 refused = refused | mask
         rows = verdicts.rater == judge
-        trusted[rows] = ~refused[verdicts.comparison[rows]]
-    return trusted
+        held[rows] = ~refused[verdicts.comparison[rows]]
+    return held
 
 
 def _asked(document: PolicyDocument, slice_name: str, facts: RaterFacts) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from alignment.policy.basis import NOT_SHOWN, Basis
 from alignment.policy.certificates import trusted_rows
 from alignment.policy.combining import Counted, combine, count
 from alignment.policy.document import PolicyDocument
-from alignment.policy.guarantee import rounded
+from alignment.policy.guarantee import on_their_word, rounded
 from alignment.policy.labels import DROPPED, REASONS, ROUTED, USED, Labels
 from alignment.policy.verdicts import ALL, Adjudication, Mask, Verdicts
 from alignment.statistics.aggregation import Consensus, majority_vote
@@ -53,14 +53,18 @@ def decide(
         if name != ALL and (document.slices is None or name in document.slices)
     }
     sliced = replace(verdicts, slices=wanted)
-    person = sliced.people[sliced.rater] & basis.counts(sliced)[sliced.rater]
-    rows = (sliced.verdict != MISSING) & (person | trusted_rows(basis.certificates, sliced))
-    counted = count(document, sliced, rows, basis.families)
+    person = (sliced.verdict != MISSING) & sliced.people[sliced.rater] & basis.counts(sliced)[sliced.rater]
+    by_people = np.bincount(sliced.comparison[person], minlength=sliced.count) > 0
+    trusted = (sliced.verdict != MISSING) & trusted_rows(basis.certificates, sliced)
+    counted = count(document, sliced, (person | trusted) & by_people[sliced.comparison], basis.families)
+    alone = on_their_word(document, sliced, basis.certificates, basis.families, ~by_people)
     conflict = _conflicts(counted, sliced.count)
     if document.conflict == "people_win":
         counted = counted.where(counted.person | ~conflict[counted.comparison])
     best = combine(basis.model, counted, sliced.rankings, sliced.count)
-    labels = _labels(document, basis, sliced, counted, conflict, best)
+    judges = combine(basis.weighing, alone, sliced.rankings, sliced.count)
+    best = Consensus(*(np.where(by_people, *both) for both in zip(best, judges, strict=True)))
+    labels = _labels(document, basis, sliced, counted.beside(alone), conflict, best)
     return _with_adjudications(_by_id(labels), list(adjudications))
 
 
@@ -84,7 +88,7 @@ def _labels(
 ) -> Labels:
     n = verdicts.count
     people = np.bincount(counted.comparison[counted.person], minlength=n)
-    judges = np.bincount(counted.comparison, minlength=n) - people
+    judges = np.bincount(counted.comparison[counted.able & ~counted.person], minlength=n)
     confidence = np.where(people > 0, best.confidence, basis.calibrator.apply(np.nan_to_num(best.confidence)))
     confidence = np.where(best.codes == MISSING, np.nan, confidence).astype(np.float64).round(9)
     threshold = np.where(people > 0, document.min_confidence, basis.threshold_of(document, verdicts))

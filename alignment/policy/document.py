@@ -44,7 +44,7 @@ _NOT_REQUIRED = {
     "max_error",
 }
 _CHOICES = {
-    "combine": ("dawid_skene", "majority"),
+    "combine": ("weighed", "majority"),
     "calibration": ("judged", "drawn"),
     "conflict": ("people_win", "adjudicate", "route", "drop"),
     "ties": ("keep", "drop"),
@@ -64,11 +64,13 @@ class PolicyDocument:
     the interval of its agreement with the majority of people, ``max_attack_rate`` the largest share of attacks that
     turned it, ``min_consistency`` how often it must say the same in both orders.
 
-    How verdicts are combined. ``combine``: weighed by accuracy, or counted; judges of one family weigh at most
-    ``max_family_votes`` votes together. A label in which people had a say needs a posterior of ``min_confidence``. A
-    label on judges' word alone needs the threshold above which at most ``max_error`` of them are contradicted by
-    people, shown with ``confidence`` on the ``calibration`` set: comparisons ``drawn`` at random for it, or all that
-    people ``judged`` other than by routing. Without ``max_error`` it needs ``min_confidence`` as well.
+    How verdicts are combined. ``combine``: weighed by what people's verdicts show of the raters, where judges that are
+    not trusted help to say how sure a trusted one's word is; or counted, those of trusted judges and people alone.
+    Judges of one family count for at most ``max_family_votes`` votes together. A label in which people had a say needs
+    a posterior of ``min_confidence``. A label on judges' word alone needs the threshold above which at most
+    ``max_error`` of them are contradicted by people, shown with ``confidence`` on the ``calibration`` set: comparisons
+    ``drawn`` at random for it, or all that people ``judged`` other than by routing. Without ``max_error`` it needs
+    ``min_confidence`` as well.
 
     ``conflict`` is for trusted judges whose majority contradicts that of two people or more (adjudicate: a reviewer
     decides), ``unjudged`` for comparisons without a verdict that counts. ``random_share`` of what is routed to people
@@ -86,7 +88,7 @@ class PolicyDocument:
     min_agreement_low: float = 0.5
     max_attack_rate: float | None = None
     min_consistency: float | None = None
-    combine: Literal["dawid_skene", "majority"] = "dawid_skene"
+    combine: Literal["weighed", "majority"] = "weighed"
     max_family_votes: float | None = 1.0
     min_confidence: float = 0.8
     max_error: float | None = 0.1

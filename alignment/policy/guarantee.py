@@ -1,6 +1,6 @@
 """Labels on judges' word alone, and how often people would contradict them: cross-fitted, so no item judges itself.
 
-What is learnt from people (which judges are trusted, how accurate each rater is, what a posterior is worth) is learnt
+What is learnt from people (which judges are trusted, what their verdicts are worth together) is learnt
 five times, each time without one fold of the prompts, and then looked at on that fold: there the judges' label stands
 beside people's verdict, of which nothing in that label or its confidence knows. On these pairs the threshold is
 selected, on every slice with enough of them and over all.
@@ -25,15 +25,23 @@ from typing import NamedTuple
 
 import numpy as np
 
-from alignment.policy.certificates import Certificate, trusted_rows
-from alignment.policy.combining import combine, count, families_of, learn_accuracies
+from alignment.policy.certificates import Certificate, heard_rows, trusted_rows
+from alignment.policy.combining import (
+    Counted,
+    combine,
+    count,
+    families_of,
+    learn_accuracies,
+    learn_weights,
+)
 from alignment.policy.document import PolicyDocument
 from alignment.policy.study import Study, View
-from alignment.policy.verdicts import ALL, Ground, Mask
+from alignment.policy.verdicts import ALL, Ground, Mask, Verdicts
 from alignment.statistics.aggregation import OneCoin
 from alignment.statistics.calibration import fit_calibrator
 from alignment.statistics.selection import Selection, fewest_items, more_items, select_threshold
 from alignment.statistics.verdicts import MISSING, Codes, Floats
+from alignment.statistics.weighing import Weighing
 
 
 @dataclass(frozen=True)
@@ -88,7 +96,8 @@ def calibrate(document: PolicyDocument, study: Study, view: View) -> Calibration
     posterior, confidence = np.full(len(at), np.nan), np.full(len(at), np.nan)
     for part in np.unique(fold).tolist():
         given = view.certificates(document, part, intervals=False)
-        said = judges_say(document, view, given, families, at, fold=part)
+        model = weights(document, view, given, families, part)
+        said = judges_say(document, view, given, families, at, model)
         known = said.codes != MISSING
         others, held = known & (fold != part), known & (fold == part)
         right = said.codes == view.reference[at]
@@ -114,31 +123,58 @@ def judges_say(
     certificates: Sequence[Certificate],
     families: Codes,
     at: Codes,
-    *,
-    fold: int | None = None,
+    model: Weighing | None,
 ) -> Said:
-    """The labels of the judges that are trusted, on the comparisons ``at`` (ascending), by accuracies that are learnt
-    without the ``fold``."""
-    trusted = trusted_rows(certificates, view.verdicts)
-    model = accuracies(document, view, trusted, families, fold)
+    """The labels of the judges that are trusted, on the comparisons ``at`` (ascending)."""
     held = np.zeros(view.verdicts.count, dtype=np.bool_)
     held[at] = True
-    judges = count(document, view.verdicts, trusted & held[view.verdicts.comparison], families)
+    judges = on_their_word(document, view.verdicts, certificates, families, held)
     place = (np.cumsum(held) - 1)[judges.comparison]
     best = combine(model, judges._replace(comparison=place), view.verdicts.rankings, len(at))
     return Said(np.where(best.tied, MISSING, best.codes), best.confidence)
 
 
-def accuracies(
-    document: PolicyDocument, view: View, trusted: Mask, families: Codes, fold: int | None
-) -> OneCoin | None:
-    """How accurate people and trusted judges are, where people judged outside the ``fold``; None where votes count."""
+def on_their_word(
+    document: PolicyDocument,
+    verdicts: Verdicts,
+    certificates: Sequence[Certificate],
+    families: Codes,
+    held: Mask,
+) -> Counted:
+    """What counts where judges alone speak, on the comparisons ``held``: with a verdict of one that is trusted there
+    those of all that are heard; where votes are counted, the trusted ones' alone."""
+    trusted = trusted_rows(certificates, verdicts) & (verdicts.verdict != MISSING)
+    if document.combine == "majority":
+        return count(document, verdicts, trusted & held[verdicts.comparison], families)
+    led = held & (np.bincount(verdicts.comparison[trusted], minlength=verdicts.count) > 0)
+    heard = heard_rows(certificates, verdicts) & (verdicts.verdict != MISSING) & led[verdicts.comparison]
+    return count(document, verdicts, heard, families, able=trusted)
+
+
+def weights(
+    document: PolicyDocument,
+    view: View,
+    certificates: Sequence[Certificate],
+    families: Codes,
+    fold: int | None,
+) -> Weighing | None:
+    """What judges' verdicts are worth together, where people judged outside the ``fold``; None where votes count."""
     if document.combine == "majority":
         return None
     asked = view.asked if fold is None else view.asked & (view.fold != fold)
-    rows = (view.person | trusted) & asked[view.verdicts.comparison]
+    heard = heard_rows(certificates, view.verdicts) & asked[view.verdicts.comparison]
+    trusted = trusted_rows(certificates, view.verdicts)
+    counted = count(document, view.verdicts, heard, families, able=trusted)
+    return learn_weights(counted, view.reference, view.verdicts.rankings, len(view.verdicts.people))
+
+
+def accuracies(document: PolicyDocument, view: View, trusted: Mask, families: Codes) -> OneCoin | None:
+    """How accurate people and trusted judges are, where people judged; None where votes count."""
+    if document.combine == "majority":
+        return None
+    rows = (view.person | trusted) & view.asked[view.verdicts.comparison]
     counted = count(document, view.verdicts, rows, families)
-    return learn_accuracies(counted, asked, view.verdicts.rankings, len(view.verdicts.people))
+    return learn_accuracies(counted, view.asked, view.verdicts.rankings, len(view.verdicts.people))
 
 
 def guarantees(document: PolicyDocument, view: View, calibration: Calibration) -> dict[str, Guarantee]:

@@ -56,9 +56,10 @@ class LabelDecision:
 @dataclass(frozen=True)
 class Labels:
     """The same for many, by ascending comparison id. ``ranking`` is an index into ``rankings``, the likeliest ranking
-    whatever the decision, or MISSING; ``confidence`` and ``margin`` are NaN where there is none. ``judges`` and
-    ``people`` count verdicts, ``threshold`` is what was asked of the confidence. ``sources[starts[i]:starts[i + 1]]``
-    are label i's, and ``raters`` whose they are, -1 for a reviewer's.
+    whatever the decision, or MISSING; ``confidence`` and ``margin`` are NaN where there is none. ``people`` and
+    ``judges`` count the verdicts of people and of trusted judges, ``threshold`` is what was asked of the confidence.
+    ``sources[starts[i]:starts[i + 1]]`` are label i's, those of other judges that are heard among them, and ``raters``
+    whose they are, -1 for a reviewer's.
     """
 
     document: PolicyDocument
@@ -117,13 +118,21 @@ class Labels:
     def sentences(self) -> list[str]:
         """A sentence for each label. Those of the same numbers, as it says them, are alike: so few are put together."""
         numbers = (_thousandths(self.confidence), _thousandths(self.threshold))
-        columns = (self.decision, self.reason, self.people, self.judges, *(number + 1 for number in numbers))
+        counts = (self.people, self.judges, self._others)
+        columns = (self.decision, self.reason, *counts, *(number + 1 for number in numbers))
         key = np.zeros(len(self), dtype=np.int64)
         for column in columns:
             key = key * (int(column.max(initial=0)) + 1) + column
         _, first, index = np.unique(key, return_index=True, return_inverse=True)
-        said = [self._sentence(at) for at in first.tolist()]
+        others = self._others[first].tolist()
+        said = [self._sentence(at, heard) for at, heard in zip(first.tolist(), others, strict=True)]
         return [said[place] for place in index.tolist()]
+
+    @property
+    def _others(self) -> Codes:
+        """How many judges are heard besides those that are trusted."""
+        others: Codes = np.maximum(np.diff(self.starts) - self.people - self.judges, 0)
+        return others
 
     def _one(self, index: int, sentence: str) -> LabelDecision:
         used = self.decision[index] == USED
@@ -140,10 +149,10 @@ class Labels:
             sentence=sentence,
         )
 
-    def _sentence(self, index: int) -> str:
+    def _sentence(self, index: int, others: int) -> str:
         reason, decision = REASONS[self.reason[index]], DECISIONS[self.decision[index]]
         action = {"routed": "it goes to people", "dropped": "it is dropped"}.get(decision, "")
-        counted = _counted(int(self.people[index]), int(self.judges[index]))
+        counted = _counted(int(self.people[index]), int(self.judges[index]), others)
         confidence, threshold = (
             _thousandths(column[index : index + 1])[0] / 1000 for column in (self.confidence, self.threshold)
         )
@@ -171,10 +180,11 @@ class Labels:
         return fixed.get(reason) or f"By {counted}, with {sure}."
 
 
-def _counted(people: int, judges: int) -> str:
+def _counted(people: int, judges: int, others: int) -> str:
+    beside = f" in view of {others} {'other' if others == 1 else 'others'}" if others else ""
     said = (
         (people, f"{people} {'person' if people == 1 else 'people'}"),
-        (judges, f"{judges} trusted {'judge' if judges == 1 else 'judges'}"),
+        (judges, f"{judges} trusted {'judge' if judges == 1 else 'judges'}{beside}"),
     )
     return " and ".join(text for number, text in said if number)
 

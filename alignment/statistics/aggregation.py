@@ -24,6 +24,7 @@ from alignment.statistics.verdicts import (
     no_missing,
     same_length,
 )
+from alignment.statistics.weighing import Weighing
 
 _VERDICTS = 3  # FIRST, SECOND, TIE
 _UNKNOWN_ACCURACY = 0.75  # of a rater whom nothing can be compared with: between chance and a good annotator
@@ -225,15 +226,17 @@ class Consensus(NamedTuple):
 
 
 def consensus(
-    model: OneCoin,
+    model: OneCoin | Weighing,
     items: Codes,
     raters: Codes,
     codes: Codes,
     split: PairRows,
     n_items: int,
     weights: Floats | None = None,
+    able: NDArray[np.bool_] | None = None,
 ) -> Consensus:
-    """The likeliest of each item's rankings, its confidence the product of its pairs' posteriors.
+    """The likeliest of each item's rankings, its confidence the product of its pairs' posteriors; of those that are
+    ``able`` (rows) alone, where that is given.
 
     For a pair that is the posterior of its verdict. For longer rankings the product takes the pairs as
     independent, which makes it cautious: errors on one response's pairs go together.
@@ -242,6 +245,8 @@ def consensus(
     posterior = model.posterior(split.pairs, raters[split.rows], split.labels, split.n_pairs, weight)
     chance = np.log(np.maximum(posterior[split.pairs, split.labels], np.finfo(np.float64).tiny))
     score: Floats = np.bincount(split.rows, chance, minlength=len(codes)).astype(np.float64)
+    if able is not None:
+        items, codes, score = items[able], codes[able], score[able]
     return likeliest(items, codes, score, n_items)
 
 

@@ -10,7 +10,6 @@ the chance that the chosen threshold tolerates too much is at most 1 - confidenc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,7 +18,7 @@ from scipy import special
 from alignment.statistics.verdicts import Codes, Floats, same_length
 
 STEPS = 40  # thresholds at the most: each adds a like share of the calibration set
-_HOPED = 0.65  # of the tolerated disagreement: what the first test is made large enough to prove
+_AS_GOOD = 0.005  # chances of passing this close are the same
 
 
 @dataclass(frozen=True)
@@ -147,8 +146,9 @@ def _steps(given: Floats, errors: Codes, max_error: float, confidence: float) ->
     order = np.argsort(-given, kind="stable")
     ranked, wrong = given[order], np.cumsum(errors[order])
     last_of_equal = np.flatnonzero(np.append(ranked[1:] < ranked[:-1], True)) if len(ranked) else np.arange(0)
-    first = min(_first_size(max_error, confidence), len(ranked))
-    reaching = last_of_equal[last_of_equal + 1 >= first]
+    least = min(fewest_items(max_error, confidence), len(ranked))
+    reaching = last_of_equal[last_of_equal + 1 >= least]
+    reaching = reaching[_start(np.cumsum(1 - ranked)[reaching], reaching + 1, max_error, confidence) :]
     if len(reaching) > STEPS:
         reaching = reaching[np.unique(np.linspace(0, len(reaching) - 1, STEPS).round().astype(int))]
     counts, found = reaching + 1, wrong[reaching]
@@ -159,18 +159,29 @@ def _steps(given: Floats, errors: Codes, max_error: float, confidence: float) ->
     )
 
 
-@cache
-def _first_size(max_error: float, confidence: float) -> int:
-    """How many items prove ``max_error`` where ``_HOPED`` of it is found: the sequence begins with as many.
+def _start(expected: Floats, n: Codes, max_error: float, confidence: float) -> int:
+    """The first of the thresholds that passes as likely as any, with so many items ``n`` at or above it and so many
+    contradictions ``expected`` of them by their confidences: the sequence begins there.
 
-    Begun with fewer, one chance contradiction among a handful would end it.
+    Begun with few items, one chance contradiction would end it; with too many, the doubtful ones among them. Expected
+    is one contradiction in two items more (Laplace's rule of succession), so that few are not taken at their word.
     """
-    fewest = fewest_items(max_error, confidence)
-    sizes = np.arange(fewest, 20 * fewest + 20)
-    hoped = np.floor(_HOPED * max_error * sizes)
-    # The bound is within max_error where so few errors would be a rare sight at max_error: no quantile is needed.
-    proven = special.bdtr(hoped, sizes, max_error) <= 1 - confidence
-    return int(sizes[np.argmax(proven)]) if proven.any() else fewest
+    if not len(n):
+        return 0
+    most = _most_wrong(n, max_error, confidence)
+    passing = np.where(most < 0, 0.0, special.bdtr(np.maximum(most, 0), n, (expected + 1) / (n + 2)))
+    return int(np.argmax(passing >= passing.max() - _AS_GOOD))
+
+
+def _most_wrong(n: Codes, max_error: float, confidence: float) -> Codes:
+    """How many of ``n`` items may be contradicted so that the bound is within ``max_error``; −1 where not even none."""
+    low, high = np.full(len(n), -1), n.copy()
+    while (high - low > 1).any():
+        middle = (low + high) // 2
+        # The bound is within it where so few would be a rare sight if it were exceeded: no quantile is needed.
+        proves = (middle >= 0) & (special.bdtr(np.maximum(middle, 0), n, max_error) <= 1 - confidence)
+        low, high = np.where(proves, middle, low), np.where(proves, high, middle)
+    return low
 
 
 def _chosen(

@@ -181,8 +181,9 @@ def test_route_to_people_refills_the_queue(engineer, policy, label):
     routed = Label.objects.filter(policy=policy, decision="routed").count()
     url = reverse("alignment:policy-route", args=[policy.project.slug, policy.pk])
     text = engineer.post(url, follow=True).content.decode()
-    assert f"{routed} comparisons wait for people now" in text
-    assert QueueItem.objects.filter(priority__gt=0).count() == routed
+    waiting = QueueItem.objects.filter(priority__gt=0).count()
+    assert f"{waiting} comparisons wait for people now" in text
+    assert waiting >= routed  # some are drawn at random among those that are used
 
 
 def test_a_labelling_is_stopped_and_resumed_from_its_page(engineer, policy):

@@ -3,10 +3,12 @@
 Twenty-five splits each, for time; `make bench-agreement` does 500.
 """
 
+import numpy as np
 import pytest
 
 from alignment.policy.document import PolicyDocument
-from tests.bench.policy import allowed, exceeded
+from alignment.statistics.verdicts import MISSING
+from tests.bench.policy import SHARE, allowed, exceeded, labelled, surest
 from tests.bench.policy_data import llmbar, pandalm
 
 SPLITS = 25
@@ -23,3 +25,17 @@ def test_what_is_used_is_contradicted_no_more_often_than_tolerated(shared_data, 
     found = exceeded(load(shared_data), document, SPLITS)
     assert found.used > SPLITS / 5
     assert found.beyond <= allowed(SPLITS, 1 - document.confidence)
+
+
+def test_of_as_many_labels_fewer_are_wrong_than_of_the_best_judge(shared_data):
+    """LLMBar's best judge is wrong in 9.4 %; nobody tells the policy which one it is."""
+    data = llmbar(shared_data)
+    best, ours, theirs = data.judges[0], [], []
+    for split in range(10):
+        rest = ~data.part(np.random.default_rng(split), SHARE)
+        given = rest & (best != MISSING)
+        labels = surest(labelled(data, PolicyDocument(max_error=0.4), ~rest), rest, int(given.sum()))
+        assert (labels != MISSING).sum() == given.sum()
+        theirs.append((best != data.truth)[given].mean())
+        ours.append((labels != data.truth)[labels != MISSING].mean())
+    assert np.mean(ours) < np.mean(theirs) - 0.01
