@@ -76,5 +76,4 @@ class WinRate:
                 ends=end_tokens(model, self._tokenizer),
             )
         texts = self._tokenizer.batch_decode(responses, skip_special_tokens=True)
-        columns = {name: [row[name] for row in rows] for name in rows[0] if name != "prompt"}
-        return self._mix.total(self._mix.rewards(prompts, texts, columns))
+        return self._mix.total(self._mix.rewards(rows, texts))

@@ -50,7 +50,9 @@ def test_sources_are_asked_with_the_row_beside_the_response() -> None:
 
     mix = Mix({"later": later, "at once": at_once}, [1.0, 1.0])
 
-    rewards = mix.rewards([turn("user", "a")] * 2, ["x", "y"], {"reference": ["x", "z"]})
+    rewards = mix.rewards(
+        [{"prompt": turn("user", "a"), "reference": each} for each in ("x", "z")], ["x", "y"]
+    )
 
     assert rewards[:, 0].tolist() == [1.0, 0.0]
     assert rewards[0, 1].isnan()
