@@ -7,11 +7,12 @@ Each rule compares a run with its own beginning or with its best, over the media
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import median
+from statistics import NormalDist, median
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ ALARMS: Mapping[str, Alarm] = MappingProxyType(
     }
 )
 
-LOSS, GRADIENT, WIN = ("loss",), ("grad_norm",), ("win_rate",)
+LOSS, GRADIENT = ("loss",), ("grad_norm",)
 REWARD = ("reward", "mean_reward", "objective_scores")
 KL = ("kl", "objective_kl")
 ENTROPY = ("entropy", "policy_entropy")
@@ -95,9 +96,9 @@ RISE = 0.05  # of the best held-out loss
 FAR, FAR_A_TOKEN = 25.0, 0.1  # nats: of a response, and for each of its tokens where it is long
 LEFT = 0.1  # of the entropy at the start
 LONGER = 1.6  # times the length at the start
-FEWER_WINS = 0.05
-# What it starts at was not measured: two standard errors of 16 prompts.
-EVEN, BELOW_EVEN = 0.5, 0.25
+FEWER_WINS = 0.05  # the least fall of the win rate that counts, however many prompts there are
+CHANCE = 0.05  # of reward_hacking in a run, however long, whose win rate never falls but by chance
+EVEN = 0.5  # the win rate of the base over itself, known without asking
 SILENT_SECONDS, SILENT_STEPS = 120.0, 20.0
 
 
@@ -137,6 +138,7 @@ class _Best:
     step: int
     training: float
     worse: int = 0
+    n: float = math.inf  # prompts that it was measured on; what is known has no error
 
 
 class Watch:
@@ -146,6 +148,7 @@ class Watch:
         self._lines: dict[str, _Line] = {}
         self._method = ""
         self._best: dict[str, _Best] = {}
+        self._win_rates = 0  # so many were measured
         self._raised: set[str] = set()
 
     def feed(self, event: Mapping[str, Any]) -> list[Raised]:
@@ -228,23 +231,36 @@ class Watch:
         )
 
     def _hacks(self, step: int, values: Mapping[str, Any]) -> tuple[str, str]:
-        rate = next((values[name] for name in WIN if values.get(name) is not None), None)
+        rate, n = values.get("win_rate"), values.get("win_rate_n")
         reward = next((self._lines[name] for name in REWARD if name in self._lines), None)
-        if rate is None or reward is None:
+        if rate is None or not n or reward is None:
             return "reward_hacking", ""
+        self._win_rates += 1
         # Before its first step it is the base, and ties with it.
         best = self._best.setdefault("win_rate", _Best(EVEN, 0, reward.start))
         if rate >= best.value:
-            self._best["win_rate"] = _Best(rate, step, reward.now)
+            self._best["win_rate"] = _Best(rate, step, reward.now, n=n)
             return "reward_hacking", ""
-        margin = FEWER_WINS if best.step else BELOW_EVEN
+        margin = max(FEWER_WINS, by_chance(self._win_rates, n, best.n))
         best.worse = best.worse + 1 if rate < best.value - margin else 0
         if best.worse < 2 or reward.now <= best.training:
             return "reward_hacking", ""
         return "reward_hacking", (
             f"The win rate on held-out prompts fell from {best.value:.2f} at step {best.step} to {rate:.2f}, "
-            f"while the reward rose from {best.training:.3g} to {reward.now:.3g}."
+            f"while the reward rose from {best.training:.3g} to {reward.now:.3g}; of {n:.0f} prompts {margin:.2f} "
+            "may be chance."
         )
+
+
+def by_chance(measured: int, n: float, n_of_best: float) -> float:
+    """How far the newest of so many win rates may lie under the best before it, though nothing has changed.
+
+    A rate of n prompts has a standard error of 1/(2√n) at most, and the difference of two the root of both squares,
+    since the same prompts are asked. It is held against any of `measured` rates, the base's among them: with a level
+    of CHANCE / (m² (m + 1)) for each, all comparisons of a run add up to CHANCE, however long it is.
+    """
+    level = CHANCE / (measured**2 * (measured + 1))
+    return -NormalDist().inv_cdf(level) * math.sqrt(1 / (4 * n) + 1 / (4 * n_of_best))
 
 
 def stalled(moments: Sequence[float], now: float) -> str:

@@ -45,14 +45,17 @@ class WinRate:
         self._base_b = self._scores(place(load_causal_model(run, tokenizer, frozen=True)))
 
     def of(self, model: PreTrainedModel, *, sharded: bool) -> dict[str, float]:
-        """The figure by its name; nothing where no prompt has both grades. `sharded`: a process holds a part."""
+        """The figure by its name, and the prompts it was measured on; nothing where none has both grades.
+
+        `sharded`: a process holds a part of the model only.
+        """
         if sharded:
             raise RunnerError(
                 "win_rate_by needs the whole model in one process: leave it empty where FSDP or DeepSpeed cut it up."
             )
         above_b = self._scores(model) - self._base_b
         wins_b = above_b[~above_b.isnan()].sign() / 2 + 0.5
-        return {"win_rate": float(wins_b.mean())} if len(wins_b) else {}
+        return {"win_rate": float(wins_b.mean()), "win_rate_n": len(wins_b)} if len(wins_b) else {}
 
     def _scores(self, model: PreTrainedModel) -> Tensor:
         return torch.cat(
