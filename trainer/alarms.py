@@ -138,7 +138,7 @@ class _Best:
     step: int
     training: float
     worse: int = 0
-    n: float = math.inf  # prompts that it was measured on; what is known has no error
+    decided: int = 0  # prompts that made the win rate another than even
 
 
 class Watch:
@@ -231,17 +231,17 @@ class Watch:
         )
 
     def _hacks(self, step: int, values: Mapping[str, Any]) -> tuple[str, str]:
-        rate, n = values.get("win_rate"), values.get("win_rate_n")
+        rate, n, decided = (values.get(name) for name in ("win_rate", "win_rate_n", "win_rate_decided"))
         reward = next((self._lines[name] for name in REWARD if name in self._lines), None)
-        if rate is None or not n or reward is None:
+        if rate is None or not n or decided is None or reward is None:
             return "reward_hacking", ""
         self._win_rates += 1
         # Before its first step it is the base, and ties with it.
         best = self._best.setdefault("win_rate", _Best(EVEN, 0, reward.start))
-        if rate >= best.value:
-            self._best["win_rate"] = _Best(rate, step, reward.now, n=n)
+        if rate > best.value:
+            self._best["win_rate"] = _Best(rate, step, reward.now, decided=decided)
             return "reward_hacking", ""
-        margin = max(FEWER_WINS, by_chance(self._win_rates, n, best.n))
+        margin = max(FEWER_WINS, by_chance(self._win_rates, n, decided + best.decided))
         best.worse = best.worse + 1 if rate < best.value - margin else 0
         if best.worse < 2 or reward.now <= best.training:
             return "reward_hacking", ""
@@ -252,15 +252,16 @@ class Watch:
         )
 
 
-def by_chance(measured: int, n: float, n_of_best: float) -> float:
+def by_chance(measured: int, n: float, decided: float) -> float:
     """How far the newest of so many win rates may lie under the best before it, though nothing has changed.
 
-    A rate of n prompts has a standard error of 1/(2√n) at most, and the difference of two the root of both squares,
-    since the same prompts are asked. It is held against any of `measured` rates, the base's among them: with a level
-    of CHANCE / (m² (m + 1)) for each, all comparisons of a run add up to CHANCE, however long it is.
+    `decided`: of the n prompts those on which one answer was worth more, in both rates together; ties tell nothing.
+    Each moves its rate by ½/n up or down, so the difference has a standard error of at most √decided/(2n), and steps
+    of 1/n, of which half is allowed for. The level CHANCE / (m (m + 1)) of the m-th rate adds up to CHANCE over a
+    run of any length; that the best is the luckiest of those before makes less than is left (simulated in its test).
     """
-    level = CHANCE / (measured**2 * (measured + 1))
-    return -NormalDist().inv_cdf(level) * math.sqrt(1 / (4 * n) + 1 / (4 * n_of_best))
+    level = CHANCE / (measured * (measured + 1))
+    return (-NormalDist().inv_cdf(level) * math.sqrt(decided) + 1) / (2 * n)
 
 
 def stalled(moments: Sequence[float], now: float) -> str:

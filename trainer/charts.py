@@ -29,7 +29,7 @@ TOGETHER = (
     (_("Learning rate"), ("learning_rate",)),
 )
 # What a figure stands on is in the events and the CSV; as a line it would be flat.
-UNDRAWN = {"held-out win_rate_n"}
+UNDRAWN = {"held-out win_rate_n", "held-out win_rate_decided"}
 
 
 def charts_of(names: Iterable[str]) -> list[dict[str, Any]]:

@@ -67,6 +67,7 @@ def healthy(method: str) -> Events:
                 loss=1 / step**0.5 + noise(step) / 5,
                 win_rate=0.5 + 0.002 * step + noise(step) / 4,
                 win_rate_n=400,
+                win_rate_decided=200,
             )
 
 
@@ -103,7 +104,7 @@ def games() -> Events:
     for step in range(1, 61):
         yield metric(step, loss=0.1, reward=0.05 * step)
         if step % 10 == 0:
-            yield evaluation(step, win_rate=0.7 - abs(step - 30) / 100, win_rate_n=800)
+            yield evaluation(step, win_rate=0.7 - abs(step - 30) / 100, win_rate_n=800, win_rate_decided=800)
 
 
 def breaks() -> Events:
@@ -123,7 +124,7 @@ STREAMS = {
     "reward_hacking": (
         games,
         50,
-        "fell from 0.70 at step 30 to 0.50, while the reward rose from 1.4 to 2.4; of 800 prompts 0.09 may be",
+        "fell from 0.70 at step 30 to 0.50, while the reward rose from 1.4 to 2.4; of 800 prompts 0.07 may be",
     ),
     "nan": (breaks, 2, "grad_norm is not a finite number."),
 }
@@ -145,7 +146,7 @@ def test_a_model_that_is_never_better_than_its_base_games_its_reward():
     steps = range(1, 21)
     gaming = [metric(step, reward=0.3 + 0.02 * step) for step in steps]
     for step in steps[4::5][::-1]:
-        gaming.insert(step, evaluation(step, win_rate=0.0, win_rate_n=16))
+        gaming.insert(step, evaluation(step, win_rate=0.0, win_rate_n=16, win_rate_decided=16))
 
     (alarm,) = raised(gaming)
 
@@ -154,18 +155,28 @@ def test_a_model_that_is_never_better_than_its_base_games_its_reward():
 
 
 def test_few_prompts_that_fall_a_little_are_noise():
-    """Of 16 prompts 12 ties, a win and 3 losses; of a thousand the same is a fall, under even and under the best."""
+    """Of 16 prompts a win and 3 losses; of ten times as many the same is a fall, under even and under the best."""
 
-    def stream(n: int, *rates: float) -> Events:
+    def stream(times: int, *rates: float) -> Events:
         for step, rate in enumerate(rates, start=1):
             yield metric(step, reward=0.05 * step)
-            yield evaluation(step, win_rate=rate, win_rate_n=n)
+            yield evaluation(step, win_rate=rate, win_rate_n=16 * times, win_rate_decided=4 * times)
 
     for rates in ([0.4375] * 3, [0.55, 0.4375, 0.4375]):
-        assert raised(stream(16, *rates)) == []
-        assert [each.alarm for each in raised(stream(1000, *rates))] == ["reward_hacking"]
+        assert raised(stream(1, *rates)) == []
+        assert [each.alarm for each in raised(stream(10, *rates))] == ["reward_hacking"]
     slightly = [0.55, 0.51, 0.51]  # no chance, and no matter
-    assert raised(stream(10**6, *slightly)) == []
+    assert raised(stream(10**5, *slightly)) == []
+
+
+def test_ppo_on_a_learnt_reward_without_a_price_on_the_kl_is_seen_on_48_prompts():
+    """As measured, at every fifth step: wins of 48 prompts, and how many were decided."""
+    found = [(24, 0)] * 6 + [(20, 8), (19, 10), (19, 10), (18, 12), (18, 12), (16, 16), (15, 18)]
+    gaming = [metric(5 * k, reward=1.5 + 0.05 * k) for k in range(1, 14)]
+    for k, (wins, decided) in reversed([*enumerate(found, start=1)]):
+        gaming.insert(k, evaluation(5 * k, win_rate=wins / 48, win_rate_n=48, win_rate_decided=decided))
+    (alarm,) = raised(gaming)
+    assert (alarm.alarm, alarm.step) == ("reward_hacking", 65)
 
 
 EVALUATIONS, RUNS = 20, 200
@@ -189,9 +200,11 @@ def share_of_alarms(
         scores = outcomes(chance, n, win, tie, kept)
         scores[EVALUATIONS // 2 :] *= chance.random((EVALUATIONS - EVALUATIONS // 2, n)) >= fall
         watch, found = Watch(), []
-        for step, rate in enumerate(scores.mean(axis=1).tolist(), start=1):
+        for step, each in enumerate(scores, start=1):
             watch.feed(metric(step, reward=0.1 * step))
-            found += watch.feed(evaluation(step, win_rate=rate, win_rate_n=said or n))
+            decided = (each != 0.5).mean() * (said or n)
+            values = {"win_rate": each.mean(), "win_rate_n": said or n, "win_rate_decided": decided}
+            found += watch.feed(evaluation(step, **values))
         fired += bool(found)
     return fired / RUNS
 

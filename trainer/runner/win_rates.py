@@ -45,7 +45,8 @@ class WinRate:
         self._base_b = self._scores(place(load_causal_model(run, tokenizer, frozen=True)))
 
     def of(self, model: PreTrainedModel, *, sharded: bool) -> dict[str, float]:
-        """The figure by its name, and the prompts it was measured on; nothing where none has both grades.
+        """The figure, the prompts it was measured on, and those where one answer was worth more; nothing where no
+        prompt has both grades.
 
         `sharded`: a process holds a part of the model only.
         """
@@ -55,7 +56,10 @@ class WinRate:
             )
         above_b = self._scores(model) - self._base_b
         wins_b = above_b[~above_b.isnan()].sign() / 2 + 0.5
-        return {"win_rate": float(wins_b.mean()), "win_rate_n": len(wins_b)} if len(wins_b) else {}
+        if not len(wins_b):
+            return {}
+        decided = int((wins_b != 0.5).sum())
+        return {"win_rate": float(wins_b.mean()), "win_rate_n": len(wins_b), "win_rate_decided": decided}
 
     def _scores(self, model: PreTrainedModel) -> Tensor:
         return torch.cat(

@@ -28,7 +28,9 @@ def adapter(tiny_model: Path, tmp_path: Path) -> Path:
             weight.data.fill_(0.3)
     model.save_pretrained(tmp_path / "adapter")
     AutoTokenizer.from_pretrained(tiny_model).save_pretrained(tmp_path / "adapter")
-    shutil.copy(tiny_model / "config.json", tmp_path / "adapter")  # of the hub, its tokenizer is not loaded without
+    shutil.copy(
+        tiny_model / "config.json", tmp_path / "adapter"
+    )  # of the hub, its tokenizer is not loaded without
     return tmp_path / "adapter"
 
 

@@ -185,9 +185,9 @@ def test_held_out_answers_are_judged_beside_the_base_models(
         assert win_rate is not None
         model = load_causal_model(run, tokenizer)
 
-        assert win_rate.of(model, sharded=False) == {"win_rate": 0.5, "win_rate_n": 4}
+        assert win_rate.of(model, sharded=False) == {"win_rate": 0.5, "win_rate_n": 4, "win_rate_decided": 0}
         model.get_output_embeddings().weight.data.zero_()  # it says its first token only, which shows as nothing
-        assert win_rate.of(model, sharded=False) == {"win_rate": 0.0, "win_rate_n": 4}
+        assert win_rate.of(model, sharded=False) == {"win_rate": 0.0, "win_rate_n": 4, "win_rate_decided": 4}
         with pytest.raises(RunnerError, match="needs the whole model in one process"):
             win_rate.of(model, sharded=True)
         with pytest.raises(RunnerError, match="there are none: add test rows"):
