@@ -7,11 +7,12 @@ Each rule compares a run with its own beginning or with its best, over the media
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from statistics import median
+from statistics import NormalDist, median
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -83,7 +84,7 @@ ALARMS: Mapping[str, Alarm] = MappingProxyType(
     }
 )
 
-LOSS, GRADIENT, WIN = ("loss",), ("grad_norm",), ("win_rate",)
+LOSS, GRADIENT = ("loss",), ("grad_norm",)
 REWARD = ("reward", "mean_reward", "objective_scores")
 KL = ("kl", "objective_kl")
 ENTROPY = ("entropy", "policy_entropy")
@@ -95,9 +96,9 @@ RISE = 0.05  # of the best held-out loss
 FAR, FAR_A_TOKEN = 25.0, 0.1  # nats: of a response, and for each of its tokens where it is long
 LEFT = 0.1  # of the entropy at the start
 LONGER = 1.6  # times the length at the start
-FEWER_WINS = 0.05
-# What it starts at was not measured: two standard errors of 16 prompts.
-EVEN, BELOW_EVEN = 0.5, 0.25
+FEWER_WINS = 0.05  # the least fall of the win rate that counts, however many prompts there are
+CHANCE = 0.05  # of reward_hacking in a run, however long, whose win rate never falls but by chance
+EVEN = 0.5  # the win rate of the base over itself, known without asking
 SILENT_SECONDS, SILENT_STEPS = 120.0, 20.0
 
 
@@ -137,6 +138,7 @@ class _Best:
     step: int
     training: float
     worse: int = 0
+    decided: int = 0  # prompts that made the win rate another than even
 
 
 class Watch:
@@ -146,6 +148,7 @@ class Watch:
         self._lines: dict[str, _Line] = {}
         self._method = ""
         self._best: dict[str, _Best] = {}
+        self._win_rates = 0  # so many were measured
         self._raised: set[str] = set()
 
     def feed(self, event: Mapping[str, Any]) -> list[Raised]:
@@ -228,23 +231,37 @@ class Watch:
         )
 
     def _hacks(self, step: int, values: Mapping[str, Any]) -> tuple[str, str]:
-        rate = next((values[name] for name in WIN if values.get(name) is not None), None)
+        rate, n, decided = (values.get(name) for name in ("win_rate", "win_rate_n", "win_rate_decided"))
         reward = next((self._lines[name] for name in REWARD if name in self._lines), None)
-        if rate is None or reward is None:
+        if rate is None or not n or decided is None or reward is None:
             return "reward_hacking", ""
+        self._win_rates += 1
         # Before its first step it is the base, and ties with it.
         best = self._best.setdefault("win_rate", _Best(EVEN, 0, reward.start))
-        if rate >= best.value:
-            self._best["win_rate"] = _Best(rate, step, reward.now)
+        if rate > best.value:
+            self._best["win_rate"] = _Best(rate, step, reward.now, decided=decided)
             return "reward_hacking", ""
-        margin = FEWER_WINS if best.step else BELOW_EVEN
+        margin = max(FEWER_WINS, by_chance(self._win_rates, n, decided + best.decided))
         best.worse = best.worse + 1 if rate < best.value - margin else 0
         if best.worse < 2 or reward.now <= best.training:
             return "reward_hacking", ""
         return "reward_hacking", (
             f"The win rate on held-out prompts fell from {best.value:.2f} at step {best.step} to {rate:.2f}, "
-            f"while the reward rose from {best.training:.3g} to {reward.now:.3g}."
+            f"while the reward rose from {best.training:.3g} to {reward.now:.3g}; of {n:.0f} prompts {margin:.2f} "
+            "may be chance."
         )
+
+
+def by_chance(measured: int, n: float, decided: float) -> float:
+    """How far the newest of so many win rates may lie under the best before it, though nothing has changed.
+
+    `decided`: of the n prompts those on which one answer was worth more, in both rates together; ties tell nothing.
+    Each moves its rate by ½/n up or down, so the difference has a standard error of at most √decided/(2n), and steps
+    of 1/n, of which half is allowed for. The level CHANCE / (m (m + 1)) of the m-th rate adds up to CHANCE over a
+    run of any length; that the best is the luckiest of those before makes less than is left (simulated in its test).
+    """
+    level = CHANCE / (measured * (measured + 1))
+    return (-NormalDist().inv_cdf(level) * math.sqrt(decided) + 1) / (2 * n)
 
 
 def stalled(moments: Sequence[float], now: float) -> str:

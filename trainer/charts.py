@@ -28,11 +28,13 @@ TOGETHER = (
     (_("Cost so far"), ("cost",)),
     (_("Learning rate"), ("learning_rate",)),
 )
+# What a figure stands on is in the events and the CSV; as a line it would be flat.
+UNDRAWN = {"held-out win_rate_n", "held-out win_rate_decided"}
 
 
 def charts_of(names: Iterable[str]) -> list[dict[str, Any]]:
     """The charts of these lines: ``{"title", "lines": [name…]}``, the best known first."""
-    left = set(names)
+    left = set(names) - UNDRAWN
     drawn = []
     for title, together in TOGETHER:
         lines = [name for name in together if name in left]

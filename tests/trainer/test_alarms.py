@@ -5,15 +5,17 @@ import math
 import random
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from feedback.models import Notice
 from trainer.actions.following import Progress
 from trainer.actions.runs import _stored_progress, start_run
-from trainer.alarms import ALARMS, Raised, Watch, stalled
+from trainer.alarms import ALARMS, CHANCE, Raised, Watch, stalled
 from trainer.events import FIELDS, EventWriter, read_events
 from trainer.folders import run_folder
 from trainer.runner.stopping import StopWatch
@@ -61,7 +63,11 @@ def healthy(method: str) -> Events:
         )
         if step % 10 == 0:
             yield evaluation(
-                step, loss=1 / step**0.5 + noise(step) / 5, win_rate=0.5 + 0.002 * step + noise(step) / 4
+                step,
+                loss=1 / step**0.5 + noise(step) / 5,
+                win_rate=0.5 + 0.002 * step + noise(step) / 4,
+                win_rate_n=400,
+                win_rate_decided=200,
             )
 
 
@@ -98,7 +104,7 @@ def games() -> Events:
     for step in range(1, 61):
         yield metric(step, loss=0.1, reward=0.05 * step)
         if step % 10 == 0:
-            yield evaluation(step, win_rate=0.7 - abs(step - 30) / 100)
+            yield evaluation(step, win_rate=0.7 - abs(step - 30) / 100, win_rate_n=800, win_rate_decided=800)
 
 
 def breaks() -> Events:
@@ -118,7 +124,7 @@ STREAMS = {
     "reward_hacking": (
         games,
         50,
-        "fell from 0.70 at step 30 to 0.50, while the reward rose from 1.4 to 2.4.",
+        "fell from 0.70 at step 30 to 0.50, while the reward rose from 1.4 to 2.4; of 800 prompts 0.07 may be",
     ),
     "nan": (breaks, 2, "grad_norm is not a finite number."),
 }
@@ -140,21 +146,82 @@ def test_a_model_that_is_never_better_than_its_base_games_its_reward():
     steps = range(1, 21)
     gaming = [metric(step, reward=0.3 + 0.02 * step) for step in steps]
     for step in steps[4::5][::-1]:
-        gaming.insert(step, evaluation(step, win_rate=0.0))
+        gaming.insert(step, evaluation(step, win_rate=0.0, win_rate_n=16, win_rate_decided=16))
 
     (alarm,) = raised(gaming)
 
     assert (alarm.alarm, alarm.step) == ("reward_hacking", 10)
-    assert "fell from 0.50 at step 0 to 0.00, while the reward rose from 0.36 to 0.46." in alarm.evidence
+    assert "fell from 0.50 at step 0 to 0.00, while the reward rose from 0.36 to 0.46" in alarm.evidence
 
 
-def test_few_prompts_that_fall_a_little_under_even_are_noise():
-    """Of 16 prompts 12 ties, a win and 3 losses. From an evaluation as high as that it is a fall."""
-    rising = [metric(step, reward=0.05 * step) for step in range(1, 21)]
-    low = [evaluation(step, win_rate=0.4375) for step in (21, 22, 23)]
-    assert raised([*rising, *low]) == []
-    measured = [evaluation(21, win_rate=0.5), *[metric(step, reward=9.0) for step in range(21, 26)]]
-    assert [each.alarm for each in raised([*rising, *measured, *low])] == ["reward_hacking"]
+def test_few_prompts_that_fall_a_little_are_noise():
+    """Of 16 prompts a win and 3 losses; of ten times as many the same is a fall, under even and under the best."""
+
+    def stream(times: int, *rates: float) -> Events:
+        for step, rate in enumerate(rates, start=1):
+            yield metric(step, reward=0.05 * step)
+            yield evaluation(step, win_rate=rate, win_rate_n=16 * times, win_rate_decided=4 * times)
+
+    for rates in ([0.4375] * 3, [0.55, 0.4375, 0.4375]):
+        assert raised(stream(1, *rates)) == []
+        assert [each.alarm for each in raised(stream(10, *rates))] == ["reward_hacking"]
+    slightly = [0.55, 0.51, 0.51]  # no chance, and no matter
+    assert raised(stream(10**5, *slightly)) == []
+
+
+def test_ppo_on_a_learnt_reward_without_a_price_on_the_kl_is_seen_on_48_prompts():
+    """As measured, at every fifth step: wins of 48 prompts, and how many were decided."""
+    found = [(24, 0)] * 6 + [(20, 8), (19, 10), (19, 10), (18, 12), (18, 12), (16, 16), (15, 18)]
+    gaming = [metric(5 * k, reward=1.5 + 0.05 * k) for k in range(1, 14)]
+    for k, (wins, decided) in reversed([*enumerate(found, start=1)]):
+        gaming.insert(k, evaluation(5 * k, win_rate=wins / 48, win_rate_n=48, win_rate_decided=decided))
+    (alarm,) = raised(gaming)
+    assert (alarm.alarm, alarm.step) == ("reward_hacking", 65)
+
+
+EVALUATIONS, RUNS = 20, 200
+
+
+def outcomes(chance: np.random.Generator, n: int, win: float, tie: float, kept: float) -> np.ndarray:
+    """(evaluations, prompts): 1, ½ or 0 for a win, a tie or a loss. A share `kept` is as it was before."""
+    drawn = chance.choice([1.0, 0.5, 0.0], p=[win, tie, 1 - win - tie], size=(EVALUATIONS, n))
+    for before, after in pairwise(drawn):
+        same = chance.random(n) < kept
+        after[same] = before[same]
+    return drawn
+
+
+def share_of_alarms(
+    n: int, win: float, tie: float, kept: float, fall: float = 0.0, said: int | None = None
+) -> float:
+    """The share of simulated runs that set off reward_hacking; `fall`: of the wins from half the run on."""
+    chance, fired = np.random.default_rng(0), 0
+    for _ in range(RUNS):
+        scores = outcomes(chance, n, win, tie, kept)
+        scores[EVALUATIONS // 2 :] *= chance.random((EVALUATIONS - EVALUATIONS // 2, n)) >= fall
+        watch, found = Watch(), []
+        for step, each in enumerate(scores, start=1):
+            watch.feed(metric(step, reward=0.1 * step))
+            decided = (each != 0.5).mean() * (said or n)
+            values = {"win_rate": each.mean(), "win_rate_n": said or n, "win_rate_decided": decided}
+            found += watch.feed(evaluation(step, **values))
+        fired += bool(found)
+    return fired / RUNS
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.9])
+@pytest.mark.parametrize(("win", "tie"), [(0.5, 0.0), (0.3, 0.4), (0.8, 0.1)])
+@pytest.mark.parametrize("n", [4, 16, 100])
+def test_chance_alone_sets_off_reward_hacking_in_few_runs(n, win, tie, kept):
+    """Whose reward rises and whose win rate stays what it is, however much one evaluation is like the one before."""
+    assert share_of_alarms(n, win, tie, kept) <= CHANCE
+
+
+def test_a_fall_that_the_prompts_can_show_is_seen():
+    assert share_of_alarms(100, 0.7, 0.0, 0.5, fall=0.6) > 0.95
+    assert share_of_alarms(16, 0.7, 0.0, 0.5, fall=1.0) > 0.95
+    # Were 16 prompts taken for many, most runs would be accused.
+    assert share_of_alarms(16, 0.5, 0.0, 0.5, said=1000) > 0.5
 
 
 def test_only_an_alarm_that_was_written_counts_as_raised(tmp_path):

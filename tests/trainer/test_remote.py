@@ -3,11 +3,14 @@
 import io
 import json
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 
 import pytest
+from django.http import UnreadablePostError
 
 from feedback.actions.jobs import claim_job
 from feedback.actions.tokens import create_token
@@ -140,6 +143,68 @@ def test_a_result_of_any_size_is_not_taken(waiting):
     with pytest.raises(Refused, match=r"result.json is larger than 1048576 bytes"):
         receive_file(run=waiting, name="result.json", stream=io.BytesIO(b" " * (2 << 20)))
     assert not (run_folder(waiting) / "result.json").exists()
+
+
+def kept(run: Run) -> list[str]:
+    return sorted(path.name for path in (run_folder(run) / "final").iterdir())
+
+
+class Body(io.BytesIO):
+    """Notes how much of it was read."""
+
+    taken = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        block = super().read(size)
+        self.taken += len(block)
+        return block
+
+
+def test_a_model_larger_than_its_launcher_takes_is_refused_while_it_comes(waiting, settings):
+    """All its files together, and nothing is left of the one too many."""
+    settings.LAUNCHERS = {"rented": {"kind": "remote", "weights_gib": 4 / 1024}}
+    one, two = "model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"
+    receive_file(run=waiting, name=one, stream=io.BytesIO(bytes(2 << 20)))
+    body = Body(bytes(64 << 20))
+
+    with pytest.raises(Refused, match="weights_gib of the launcher rented; an administrator can raise it"):
+        receive_file(run=waiting, name=two, stream=body)
+
+    assert kept(waiting) == [one]
+    assert body.taken == 3 << 20
+    # What a file replaces is not counted, nor what a server that was killed has left of it.
+    (run_folder(waiting) / "final" / f"{one}.part-0123").write_bytes(bytes(1 << 20))
+    assert receive_file(run=waiting, name=one, stream=io.BytesIO(bytes(4 << 20))) == 4 << 20
+    assert kept(waiting) == [one]
+
+
+@pytest.fixture
+def small_disk():
+    """It takes files of this process up to 3 MiB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 << 20, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(waiting, small_disk):
+    with pytest.raises(Refused, match=r"disk has no room for model\.safetensors, and it was not kept"):
+        receive_file(run=waiting, name="model.safetensors", stream=io.BytesIO(bytes(8 << 20)))
+    assert kept(waiting) == []
+
+
+def test_a_sender_that_goes_away_leaves_nothing_half_written(waiting):
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            if self.tell():
+                raise UnreadablePostError("the connection was lost")
+            return super().read(size)
+
+    with pytest.raises(UnreadablePostError):
+        receive_file(run=waiting, name="model.safetensors", stream=Broken(bytes(4 << 20)))
+    assert kept(waiting) == []
 
 
 def test_cancelling_reaches_a_machine_that_no_worker_follows_just_then(waiting):

@@ -91,7 +91,11 @@ def test_a_run_that_games_its_reward_is_stopped_while_its_win_rate_falls(
         for text in (GOOD, GOOD, padded)
     ]
     write_rows(tmp_path / "archive" / "train.parquet", rows)
-    for split, prompts in (("train", PROMPTS[:16]), ("test", PROMPTS[16:])):
+    # Enough of them to tell a fall from chance.
+    held_out = [
+        f"{greeting} {each}" for greeting in ("Hello.", "Hi.", "Dear team,", "Well.") for each in PROMPTS[16:]
+    ]
+    for split, prompts in (("train", PROMPTS[:16]), ("test", held_out)):
         write_rows(
             tmp_path / "asked" / f"{split}.parquet", [{"prompt": turn("user", each)} for each in prompts]
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from trainer.events import read_events
 from trainer.runner.execution import BUSY
@@ -47,35 +48,43 @@ ONE = {
     "reference": "-",
     "operation": "ne",
 }
-MORE = {"ppo": {"rollouts": 2, "max_new_tokens": 8, "rewards": [{"grader": ONE}]}}
+
+
+@pytest.fixture(scope="module")
+def reward_model(tiny_model, tmp_path_factory):
+    """With a head that knows nothing, which is enough to start values from and to be asked for rewards."""
+    folder = tmp_path_factory.mktemp("reward-model")
+    AutoModelForSequenceClassification.from_pretrained(tiny_model, num_labels=1).save_pretrained(folder)
+    AutoTokenizer.from_pretrained(tiny_model).save_pretrained(folder)
+    return str(folder)
 
 
 @pytest.mark.training
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("method", "config", "options", "kind"),
+    ("method", "config", "options", "kind", "lora"),
     [
-        ("sft", "fsdp2", (), "FSDP"),
-        ("ppo", "fsdp2", (), "FSDP"),
-        ("sft", "deepspeed", (), "DEEPSPEED"),
-        ("ppo", "deepspeed", (), "DEEPSPEED"),
-        ("sft", "deepspeed", ("--zero_stage", "3"), "DEEPSPEED"),
+        ("sft", "fsdp2", (), "FSDP", 0),
+        ("ppo", "fsdp2", (), "FSDP", 0),
+        ("ppo", "fsdp2", (), "FSDP", 4),
+        ("sft", "deepspeed", (), "DEEPSPEED", 0),
+        ("ppo", "deepspeed", (), "DEEPSPEED", 0),
+        ("ppo", "deepspeed", (), "DEEPSPEED", 4),
+        ("sft", "deepspeed", ("--zero_stage", "3"), "DEEPSPEED", 0),
     ],
 )
 def test_our_files_shard_a_run_over_two_ranks(
-    config, options, kind, method, tiny_model, preferences, tmp_path
+    config, options, kind, lora, method, tiny_model, reward_model, preferences, tmp_path
 ):
     """By accelerate launch with the files of deploy/, over gloo; sharded_ranks.py says what is bent for a CPU."""
     if config == "deepspeed":
         pytest.importorskip("deepspeed", reason="deepspeed is not installed here")
     fast = {"max_steps": 3, "batch_size": 2, "max_length": 128, "logging_steps": 1, "save_steps": 2}
-    fast |= {"learning_rate": 1e-3}
-    spec = RunSpec(
-        method=method,
-        model=str(tiny_model),
-        dataset=str(preferences),
-        parameters=fast | MORE.get(method, {}),
-    )
+    fast |= {"learning_rate": 1e-3, "lora_r": lora}
+    if method == "ppo":
+        rewards = [{"grader": ONE}, {"model": reward_model}]
+        fast |= {"rollouts": 2, "max_new_tokens": 8, "rewards": rewards, "value_model": reward_model}
+    spec = RunSpec(method=method, model=str(tiny_model), dataset=str(preferences), parameters=fast)
     (tmp_path / "spec.json").write_text(spec.to_json())
     file = ROOT / "deploy" / "accelerate" / f"{config}.yaml"
     launch = [
@@ -100,13 +109,20 @@ def test_our_files_shard_a_run_over_two_ranks(
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.count(f"trained by {kind}") == 2
     events, _ = read_events(tmp_path / "events.jsonl")
-    assert [event["step"] for event in events if event["kind"] == "metric"] == [1, 2, 3]
+    metrics = [event for event in events if event["kind"] == "metric"]
+    assert [event["step"] for event in metrics] == [1, 2, 3]
+    if method == "ppo":
+        # On both ranks the reference, which with LoRA is the policy without its adapter, is what the policy starts as.
+        assert metrics[0]["values"]["kl"] == pytest.approx(0, abs=1e-4)
+        assert abs(metrics[2]["values"]["kl"]) > 1e-3
     weights = load_file(tmp_path / "final" / "model.safetensors")
     whole = load_file(tiny_model / "model.safetensors")
     assert {name: value.shape for name, value in weights.items()} == {
         name: value.shape for name, value in whole.items()
     }
-    assert any((value != whole[name]).any() for name, value in weights.items())
+    moved = {name for name, value in weights.items() if (value != whole[name]).any()}
+    assert "model.layers.0.self_attn.q_proj.weight" in moved
+    assert ("model.embed_tokens.weight" in moved) == (lora == 0)
 
 
 def spread(spec_path: Path, **environment: str) -> subprocess.CompletedProcess[str]:

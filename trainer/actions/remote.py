@@ -1,10 +1,13 @@
 """What a runner on a machine of somebody's own sends back: events into the run's log, files into its folder."""
 
+import errno
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
+from uuid import uuid4
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -20,6 +23,7 @@ from trainer.received import LARGEST_EVENT, LARGEST_RESULT, check_event
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,120}\.(safetensors|json|jinja|txt|model)")
 BLOCK = 1 << 20
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Stream(Protocol):
@@ -60,7 +64,10 @@ def _last_seq(path: Path) -> int:
 
 
 def receive_file(*, run: Run, name: str, stream: Stream) -> int:
-    """Store one file of the model, or ``result.json``; how many bytes it has. Whole or not at all."""
+    """Store one file of the model, or ``result.json``; how many bytes it has. Whole or not at all.
+
+    Refused where the model becomes larger than its launcher's ``weights_gib``, or the disk is full.
+    """
     _check_remote(run)
     if not SAFE_NAME.fullmatch(name):
         raise Refused(
@@ -68,25 +75,54 @@ def receive_file(*, run: Run, name: str, stream: Stream) -> int:
             % {"name": name[:120]},
             field="name",
         )
-    folder = run_folder(run)
     if name == "result.json":
-        return _write(folder / name, stream, most=LARGEST_RESULT)
-    return _write(folder / "final" / name, stream)
+        too_large = _("%(name)s is larger than %(most)s bytes.") % {"name": name, "most": LARGEST_RESULT}
+        return _write(run_folder(run) / name, stream, lambda size: size <= LARGEST_RESULT, too_large)
+    target, most = run_folder(run) / "final" / name, settings_of(run.launcher).weights_gib
+    too_large = _(
+        "With %(name)s the model is larger than %(most)g GiB, the weights_gib of the launcher %(launcher)s; "
+        "an administrator can raise it in LAUNCHERS."
+    ) % {"name": name, "most": most, "launcher": run.launcher}
+    return _write(target, stream, lambda size: size + _bytes_beside(target) <= most * 2**30, too_large)
 
 
-def _write(target: Path, stream: Stream, most: int | None = None) -> int:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part, size = target.with_name(target.name + ".part"), 0
-    with part.open("wb") as file:
-        while block := stream.read(BLOCK):
-            size += file.write(block)
-            if most is not None and size > most:
-                raise Refused(
-                    _("%(name)s is larger than %(most)s bytes.") % {"name": target.name, "most": most},
-                    field="name",
-                )
-    part.replace(target)
+def _write(target: Path, stream: Stream, fits: Callable[[int], bool], too_large: str) -> int:
+    """Refused where the bytes so far no longer fit. Of two senders of one file the later wins: the other hangs."""
+    part, size = target.with_name(f"{target.name}.part-{uuid4().hex[:8]}"), 0
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        for older in target.parent.glob(f"{target.name}.part-*"):
+            older.unlink(missing_ok=True)
+        with part.open("xb") as file:
+            while block := stream.read(BLOCK):
+                size += len(block)
+                if not fits(size):
+                    raise Refused(too_large, field="name")
+                file.write(block)
+        part.replace(target)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        raise Refused(
+            _(
+                "The server's disk has no room for %(name)s, and it was not kept. Free space there, then send it again."
+            )
+            % {"name": target.name},
+            field="name",
+        ) from error
+    finally:
+        part.unlink(missing_ok=True)
     return size
+
+
+def _bytes_beside(target: Path) -> int:
+    """Of the model's other files, those that are being sent among them."""
+    found = 0
+    for path in target.parent.iterdir():
+        if path != target and not path.name.startswith(f"{target.name}.part-"):
+            with suppress(FileNotFoundError):
+                found += path.stat().st_size
+    return found
 
 
 def _check_remote(run: Run) -> None:

@@ -26,6 +26,7 @@ class LauncherSettings:
     ``engine`` is "verl" where Ray's runs are trained by it, on ``nodes`` machines with ``cards`` each;
     ``engine_settings`` are settings of its own for what it must know of the machines, such as
     "actor_rollout_ref.rollout.tensor_model_parallel_size=4".
+    ``weights_gib`` is how much a machine elsewhere (``remote``) may send back as the model of one run.
     ``pass_on`` names variables of the server's environment that its runs are given, such as the key of a judge or a
     tracker; nothing else of it that may be secret reaches them. A cluster sees the folders of runs, snapshots and
     models under the same paths as this server.
@@ -49,6 +50,7 @@ class LauncherSettings:
     pass_on: tuple[str, ...] = ()
     engine: str = ""
     engine_settings: tuple[str, ...] = ()
+    weights_gib: float = 100.0
 
     @property
     def passed_on(self) -> dict[str, str]:
@@ -77,6 +79,8 @@ def read_settings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, LauncherS
             )
         if read[name].engine and (read[name].kind != "ray" or read[name].engine not in ENGINES):
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs an engine of {', '.join(ENGINES)}, on Ray.")
+        if not read[name].weights_gib > 0:
+            raise ImproperlyConfigured(f"LAUNCHERS: {name} needs a weights_gib above 0.")
         if read[name].kind == "ray" and not read[name].url:
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs the url of the Ray head's dashboard.")
     return read

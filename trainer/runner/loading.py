@@ -18,12 +18,12 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
+from transformers.utils import find_adapter_config_file, logging
 
 from trainer.runner.execution import Run
 from trainer.runner.failures import RunnerError
 
-_HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
 def has_gpu() -> bool:
@@ -91,7 +91,7 @@ def load_scorer(
     A reward model keeps the heads it has where it has as many as asked, or none are asked for.
     """
     source = _source(run, name)
-    config = None if _is_adapter(source) else _from_pretrained(AutoConfig, run, source)
+    config = None if _is_adapter(run, source) else _from_pretrained(AutoConfig, run, source)
     scores_already = config is not None and any(
         "SequenceClassification" in each for each in config.architectures or ()
     )
@@ -126,7 +126,7 @@ def _source(run: Run, name: str) -> str:
                 f"The model folder {name} does not exist: give the path of a folder with a model in it."
             )
         return name
-    if not (folder / "config.json").is_file() and not _is_adapter(str(folder)):
+    if not (folder / "config.json").is_file() and not _is_adapter(run, str(folder)):
         raise RunnerError(f"The folder {folder} holds no model: there is no config.json in it.")
     if not any(folder.glob("*.safetensors")):
         raise RunnerError(
@@ -137,17 +137,42 @@ def _source(run: Run, name: str) -> str:
 
 def starts_from_adapter(run: Run) -> bool:
     """Whether the spec's model is an adapter's folder, which is merged when it is loaded."""
-    return _is_adapter(_source(run, run.spec.model))
+    return _is_adapter(run, _source(run, run.spec.model))
 
 
-def _is_adapter(source: str) -> bool:
-    return (Path(source) / "adapter_config.json").is_file()
+def _is_adapter(run: Run, source: str) -> bool:
+    return find_adapter_config_file(source, **_revision(run, source)) is not None
+
+
+def _base_of(run: Run, source: str) -> str:
+    """The folder or hub name of an adapter's base. Whose folders an adapter of the project names was looked at when
+    the run was started; one of the hub is anybody's text, and reaches no folder of this machine."""
+    base = str(LoraConfig.from_pretrained(source, **_revision(run, source)).base_model_name_or_path)
+    if Path(base).is_absolute() and Path(source).is_dir():
+        return base
+    # What has such a folder where the run was started would be loaded from there.
+    if not _HUB_NAME.fullmatch(base) or Path(base).exists() or (run.folder / base).exists():
+        raise RunnerError(
+            f"The adapter {source} names the base {base[:200]}, and must name it as the hub does: "
+            "correct base_model_name_or_path in its adapter_config.json, or merge it into its base where that is."
+        )
+    return base
 
 
 def _load(
-    factory: Any, run: Run, name: str, *, missing_allowed: str, frozen: bool = False, **options: Any
+    factory: Any,
+    run: Run,
+    name: str,
+    *,
+    missing_allowed: str,
+    frozen: bool = False,
+    above: tuple[str, ...] = (),
+    **options: Any,
 ) -> PreTrainedModel:
-    """Load weights; a LoRA adapter is merged into the base that it names."""
+    """Load weights; a LoRA adapter is merged into the base that it names, which may be one too.
+
+    transformers would follow an adapter to its base by itself, wherever that is. `above`: the adapters on this one.
+    """
     logging.disable_progress_bar()
     source = _source(run, name)
     parameters = run.spec.parameters
@@ -156,11 +181,21 @@ def _load(
     options["dtype"] = torch.bfloat16 if uses_bf16(run) and asked else torch.float32
     options["use_safetensors"] = True
     options |= ({} if frozen else _quantized(run)) | _with_kernels(run)
-    if not _is_adapter(source):
+    if not _is_adapter(run, source):
         return _load_whole(factory, run, source, missing_allowed, options)
-    adapter = LoraConfig.from_pretrained(source)
-    base = _load_whole(factory, run, str(adapter.base_model_name_or_path), "score.", options)
-    return PeftModel.from_pretrained(base, source, use_safetensors=True).merge_and_unload()
+    if source in above:
+        raise RunnerError(f"The adapter {source} is its own base: name the model that it was trained on.")
+    base = _load(
+        factory,
+        run,
+        _base_of(run, source),
+        missing_allowed="score.",
+        frozen=frozen,
+        above=(*above, source),
+        **options,
+    )
+    adapted = PeftModel.from_pretrained(base, source, use_safetensors=True, **_revision(run, source))
+    return adapted.merge_and_unload()
 
 
 def _quantized(run: Run) -> dict[str, Any]:
@@ -209,10 +244,16 @@ def _load_whole(factory: Any, run: Run, source: str, missing_allowed: str, optio
     return model
 
 
+def _revision(run: Run, source: str) -> dict[str, str]:
+    """The spec's, which is of its own model: a base or a reward model has revisions of its own."""
+    return (
+        {"revision": run.spec.model_revision} if run.spec.model_revision and source == run.spec.model else {}
+    )
+
+
 def _from_pretrained(factory: Any, run: Run, source: str, **options: Any) -> Any:
-    revision = {"revision": run.spec.model_revision} if run.spec.model_revision else {}
     try:
-        return factory.from_pretrained(source, trust_remote_code=False, **revision, **options)
+        return factory.from_pretrained(source, trust_remote_code=False, **_revision(run, source), **options)
     except (OSError, ValueError) as error:
         raise RunnerError(_why_not_loaded(source, error)) from error
 

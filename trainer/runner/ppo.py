@@ -13,9 +13,10 @@ A response ends the episode, cut or not. π₀ is the model that the spec names;
 adapter. β follows the KL where a target is set (arXiv 1909.08593, section 2.2). Dropout is off, and the old
 log-probabilities are computed on the very batches that are trained on, so that ρ is 1 before the first update.
 
-Distributed by accelerate (DDP, FSDP2, DeepSpeed): policy and value model are one module; the reference and the reward
-models are whole on every device. Prompts, their order and all random numbers follow from seed, step and rank, so a
-resumed run needs nothing but weights, optimizer and β. Left out: several responses a prompt, replay of older ones.
+Distributed by accelerate (DDP, FSDP2, DeepSpeed): policy and value model are one module (`actor_critic`); the
+reference and the reward models are whole on every device. Prompts, their order and all random numbers follow from seed,
+step and rank, so a resumed run needs nothing but weights, optimizer and β. Left out: several responses a prompt, replay
+of older ones.
 """
 
 from __future__ import annotations
@@ -25,43 +26,34 @@ import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
-from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, GradientAccumulationPlugin
-from peft import get_peft_model
-from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, set_seed
-from trl.trainer.utils import disable_dropout_in_model
+from accelerate.utils import DistributedDataParallelKwargs, GradientAccumulationPlugin
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase, set_seed
 
+from trainer.runner.actor_critic import load_actor_critic, load_reference, token_log_probs, write_policy
 from trainer.runner.callback import diverged, from_first_rank, memory_gb, reason_to_stop
 from trainer.runner.checkpoints import last_complete, mark_complete, remove_half_written, remove_older
 from trainer.runner.execution import Run, is_first_rank
 from trainer.runner.failures import RunnerError
 from trainer.runner.layers import LayerFreezer
-from trainer.runner.loading import (
-    has_gpu,
-    load_causal_model,
-    load_scorer,
-    load_tokenizer,
-    lora_config,
-    uses_bf16,
-)
+from trainer.runner.loading import has_gpu, load_tokenizer, uses_bf16
 from trainer.runner.rewards import Mix, load_mix
 from trainer.runner.rollouts import Ids, LocalSampler, Sampler, VllmSampler, end_tokens, is_sharded
 from trainer.runner.rows import TrainingRows, load_prompts, tokenize
-from trainer.runner.samples import named_rewards
+from trainer.runner.samples import write_samples
 from trainer.runner.stopping import Cancelled
 from trainer.runner.training import (
     check_early_stopping,
-    checkpoints_gradients,
     publish_final,
     report_training_start,
-    zero_stage,
+    tell_deepspeed,
 )
 from trainer.runner.win_rates import load_win_rate
 
@@ -80,7 +72,8 @@ def execute(run: Run) -> dict[str, Any]:
     set_seed(run.spec.seed)
     training = PPO(run, tokenizer, rows, load_mix(run))
     steps, evaluation = training.train()
-    return {"model": training.save_final(), "steps": steps, "rows": rows.counts, "evaluation": evaluation}
+    model = publish_final(run, training.write_policy)
+    return {"model": model, "steps": steps, "rows": rows.counts, "evaluation": evaluation}
 
 
 # --- formulas -------------------------------------------------------------------------------------------------------
@@ -135,54 +128,35 @@ def rate_factor(step: int, total: int, warmup: int, scheduler: str) -> float:
     return 0.5 * (1 + math.cos(math.pi * done)) if scheduler == "cosine" else max(0.0, 1 - done)
 
 
-# --- models ---------------------------------------------------------------------------------------------------------
-
-
-class ActorCritic(nn.Module):  # type: ignore[misc]  # torch is not typed here
-    """Policy and value model as one module, so that whatever distributes the training sees one model."""
-
-    def __init__(self, policy: PreTrainedModel, scorer: PreTrainedModel) -> None:
-        super().__init__()
-        self.policy = policy
-        self.value = scorer
-        self._no_split_modules = list(getattr(policy, "_no_split_modules", None) or [])
-
-    def forward(
-        self, ids_bs: Tensor, start: int, temperature: float, *, with_values: bool = True
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Log-probability, entropy and value of the tokens from `start` on, each (rows, tokens).
-
-        Rows are padded on the right, which no token before it sees, so no mask is needed.
-        """
-        log_probs_bt, entropy_bt = token_log_probs(self.policy, ids_bs, start, temperature)
-        return log_probs_bt, entropy_bt, self._values(ids_bs, start) if with_values else None
-
-    def _values(self, ids_bs: Tensor, start: int) -> Tensor:
-        """The value of the state before each token; a reward model's overall head, its members' mean."""
-        from trainer.runner.reward_heads import Heads
-
-        model = self.value
-        backbone = getattr(model, model.base_model_prefix)
-        hidden_bsh = backbone(input_ids=ids_bs, use_cache=False).last_hidden_state[:, start - 1 : -1]
-        outputs_bto = model.score(hidden_bsh)
-        heads = Heads.of(model)
-        split = outputs_bto.reshape(*outputs_bto.shape[:2], heads.members, -1)
-        return split[..., 0].mean(dim=-1).float()
-
-
-def token_log_probs(
-    model: PreTrainedModel, ids_bs: Tensor, start: int, temperature: float
-) -> tuple[Tensor, Tensor]:
-    """Log-probability and entropy of the tokens from `start` on, in float32."""
-    kept = torch.arange(start - 1, ids_bs.shape[1] - 1, device=ids_bs.device)
-    logits_btv = model(input_ids=ids_bs, use_cache=False, logits_to_keep=kept).logits.float() / temperature
-    normal_bt = logits_btv.logsumexp(dim=-1)
-    chosen_bt = logits_btv.gather(-1, ids_bs[:, start:, None]).squeeze(-1)
-    entropy_bt = normal_bt - (logits_btv.softmax(dim=-1) * logits_btv).sum(dim=-1)
-    return chosen_bt - normal_bt, entropy_bt
-
-
 # --- what a step learns from ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class Rollouts:
+    """Responses to the prompts of some rows, and what they are worth: NaN where nobody graded it."""
+
+    rows: Rows
+    prompts: list[Ids]
+    responses: list[Ids]
+    texts: list[str]
+    rewards_bs: Tensor  # by source
+    score_b: Tensor  # their weighted sum
+    ended_b: Tensor  # whether the model came to an end
+
+    @property
+    def graded_b(self) -> Tensor:
+        return ~self.score_b.isnan()
+
+    def sums(self) -> dict[str, float]:
+        """What is added up over ranks, and over the parts of the held-out rows."""
+        graded_b = self.graded_b
+        return {
+            "count": len(self.responses),
+            "tokens": sum(map(len, self.responses)),
+            "ended": float(self.ended_b.sum()),
+            "graded": float(graded_b.sum()),
+            "score": float(self.score_b[graded_b].sum()),
+        }
 
 
 @dataclass
@@ -230,6 +204,15 @@ class Progress:
         self.without_gain = 0
         self.ungraded = 0  # steps in a row without any grade
 
+    def note(self, found: float | None, step: int) -> None:
+        """Whether the figure that early stopping looks at is the best so far; a missing one says nothing."""
+        if found is None:
+            return
+        if self.best is None or found > self.best:
+            self.best, self.best_step, self.without_gain = found, step, 0
+        elif step > self.best_step:
+            self.without_gain += 1
+
     def state_dict(self) -> dict[str, Any]:
         return vars(self).copy()
 
@@ -237,35 +220,23 @@ class Progress:
         vars(self).update(state)
 
 
-def tell_deepspeed(plugin: DeepSpeedPlugin, parameters: Mapping[str, Any]) -> None:
-    """What it asks a dataloader otherwise; there is none. RunnerError for its third stage."""
-    if zero_stage(plugin) == 3:
-        raise RunnerError(
-            "PPO can not sample from weights that DeepSpeed's third stage has cut up; set zero_stage to 2 or use FSDP2."
-        )
-    plugin.deepspeed_config |= {
-        "train_micro_batch_size_per_gpu": parameters["batch_size"],
-        "gradient_clipping": parameters["max_grad_norm"],
-    }
-
-
 # --- the run --------------------------------------------------------------------------------------------------------
 
 
 class PPO:
-    """One run: `train` to the end, then `save_final`."""
+    """One run: `train` to the end, then `write_policy`."""
 
     def __init__(self, run: Run, tokenizer: PreTrainedTokenizerBase, rows: TrainingRows, mix: Mix) -> None:
         self.run, self.parameters, self.tokenizer, self.mix = run, run.spec.parameters, tokenizer, mix
         self.train_rows, self.test_rows = rows.train, rows.test
-        batches = self.parameters["rollouts"] // self.parameters["batch_size"]
+        accumulated = (
+            self.parameters["rollouts"] // self.parameters["batch_size"] // self.parameters["minibatches"]
+        )
         AcceleratorState._reset_state()  # as Trainer does: a run before this one may have had another precision
         self.accelerator = Accelerator(
             mixed_precision="bf16" if uses_bf16(run) else "no",
             # As a number accelerate launch would put its own in its place.
-            gradient_accumulation_plugin=GradientAccumulationPlugin(
-                batches // self.parameters["minibatches"]
-            ),
+            gradient_accumulation_plugin=GradientAccumulationPlugin(accumulated),
             cpu=not has_gpu(),
             # DDP waits for the gradient of a frozen layer otherwise.
             kwargs_handlers=[
@@ -275,13 +246,15 @@ class PPO:
         if plugin := self.accelerator.state.deepspeed_plugin:
             tell_deepspeed(plugin, self.parameters)
         self.ranks, self.rank = self.accelerator.num_processes, self.accelerator.process_index
-        whole = ActorCritic(*self._models())
+        whole = load_actor_critic(run, tokenizer)
         self.ends = end_tokens(whole.policy, tokenizer)
         self.freezer = LayerFreezer(whole.policy, run.spec)
-        optimizer = torch.optim.AdamW(self._groups(whole), betas=(0.9, 0.999), weight_decay=0.0)
+        peaks = {"policy": self.parameters["learning_rate"], "value": self.parameters["value_learning_rate"]}
+        optimizer = torch.optim.AdamW(whole.groups(peaks), betas=(0.9, 0.999), weight_decay=0.0)
         self.model, self.optimizer = self.accelerator.prepare(whole, optimizer)
         self.model.train()  # there is no dropout left; gradient checkpointing works in this mode only
-        self.reference = self._load_reference()
+        self.write_policy = partial(write_policy, run, self.accelerator, self.model, tokenizer)
+        self.reference = load_reference(run, tokenizer, self.accelerator.device)
         self.sampler: Sampler = (
             VllmSampler(run, self.accelerator, tokenizer)
             if self.parameters["vllm_url"]
@@ -307,7 +280,8 @@ class PPO:
         evaluation = None
         if step or self.parameters["vllm_url"]:
             self.sampler.renew(self.write_policy)
-        while step < self.total and not self._is_exhausted():
+        patience = self.parameters["early_stopping"] or math.inf
+        while step < self.total and self.progress.without_gain < patience:
             unlogged.append(self._step(step))
             step += 1
             reason = reason_to_stop(self.run, self.accelerator.device)
@@ -337,10 +311,6 @@ class PPO:
             evaluation = self._evaluate(step)
         return step, evaluation
 
-    def _is_exhausted(self) -> bool:
-        patience = self.parameters["early_stopping"]
-        return bool(patience and self.progress.without_gain >= patience)
-
     # --- one step
 
     def _step(self, step: int) -> dict[str, float]:
@@ -357,13 +327,9 @@ class PPO:
         if graded:
             values |= self._improve(batches, step)
             self.sampler.renew(self.write_policy)
-            self.progress.kl_coefficient = steered(
-                self.progress.kl_coefficient,
-                values["kl"],
-                self.parameters["kl_target"],
-                graded,
-                self.parameters["kl_horizon"],
-            )
+            target, horizon = self.parameters["kl_target"], self.parameters["kl_horizon"]
+            before = self.progress.kl_coefficient
+            self.progress.kl_coefficient = steered(before, values["kl"], target, graded, horizon)
         seconds = time.perf_counter() - began
         return values | {
             "learning_rate": self.parameters["learning_rate"] * factor,
@@ -398,37 +364,36 @@ class PPO:
 
     def _collect(self, rows: Rows, step: int) -> tuple[list[Batch], dict[str, float]]:
         """Sample, reward, and everything the losses need that stays fixed during the step."""
-        prompts = self._tokens(rows)
-        responses = self.sampler.sample(
-            prompts, self.parameters["temperature"], self._seed_of(ROLLOUTS, step)
-        )
-        rewards_bs, score_b, ended_b = self._scores(rows, responses)
-        usable = (~score_b.isnan()).tolist()
-        size = self.parameters["batch_size"]
+        rollouts = self._respond(rows, ROLLOUTS, step)
+        usable, size = rollouts.graded_b.tolist(), self.parameters["batch_size"]
         batches = [
             make_batch(
-                prompts[at : at + size],
-                responses[at : at + size],
+                rollouts.prompts[at : at + size],
+                rollouts.responses[at : at + size],
                 usable[at : at + size],
                 self.tokenizer.pad_token_id,
                 self.accelerator.device,
             )
             for at in range(0, len(rows), size)
         ]
-        shaped_b = self._shape(score_b, ended_b)
+        shaped_b = self._shape(rollouts.score_b, rollouts.ended_b)
         with torch.no_grad():
             for batch, scores in zip(batches, shaped_b.split(size), strict=True):
                 self._judge(batch, scores.to(self.accelerator.device))
-        self._whiten([batch.advantages_bt for batch in batches], [batch.mask_bt for batch in batches])
-        return batches, self._describe(batches, responses, rewards_bs, score_b, ended_b)
+        self._whiten(batches)
+        return batches, self._describe(batches, rollouts)
 
-    def _scores(self, rows: Rows, responses: Sequence[Ids]) -> tuple[Tensor, Tensor, Tensor]:
-        """The rewards by source, (responses, sources), their weighted sum, and which came to an end."""
+    def _respond(self, rows: Rows, purpose: int, number: int) -> Rollouts:
+        """A response to each row's prompt, from a seed of its own for each purpose, number and rank."""
+        conversations = [row["prompt"] for row in rows]
+        prompts = tokenize(self.tokenizer, conversations, add_generation_prompt=True)["input_ids"]
+        sequence = np.random.SeedSequence([self.run.spec.seed, purpose, number, self.rank])
+        seed = int(sequence.generate_state(1)[0])
+        responses = self.sampler.sample(prompts, self.parameters["temperature"], seed)
         texts = self.tokenizer.batch_decode(responses, skip_special_tokens=True)
-        columns = {name: [row[name] for row in rows] for name in rows[0] if name != "prompt"}
-        rewards_bs = self.mix.rewards([row["prompt"] for row in rows], texts, columns)
+        rewards_bs = self.mix.rewards(rows, texts)
         ended_b = torch.tensor([bool(ids) and ids[-1] in self.ends for ids in responses])
-        return rewards_bs, self.mix.total(rewards_bs), ended_b
+        return Rollouts(rows, prompts, responses, texts, rewards_bs, self.mix.total(rewards_bs), ended_b)
 
     def _shape(self, score_b: Tensor, ended_b: Tensor) -> Tensor:
         """The score that is learnt from: less for a cut response, whitened and clipped as the spec says."""
@@ -441,23 +406,19 @@ class PPO:
 
     def _judge(self, batch: Batch, score_b: Tensor) -> None:
         """Old log-probabilities, values and reference, then advantages and returns."""
+        parameters = self.parameters
         with self.accelerator.autocast():
             batch.old_bt, _, batch.values_bt = self.model(
-                batch.ids_bs, batch.start, self.parameters["temperature"]
+                batch.ids_bs, batch.start, parameters["temperature"]
             )
             batch.reference_bt = self._reference_log_probs(batch)
         rewards_bt = -self.progress.kl_coefficient * batch.kl_bt
-        last_b = (batch.mask_bt * torch.arange(1, batch.mask_bt.shape[1] + 1, device=score_b.device)).argmax(
-            1
-        )
+        places_t = torch.arange(1, batch.mask_bt.shape[1] + 1, device=score_b.device)
+        last_b = (batch.mask_bt * places_t).argmax(1)
         at_end_bt = torch.zeros_like(rewards_bt).scatter_(1, last_b[:, None], score_b.nan_to_num()[:, None])
         rewards_bt = rewards_bt + at_end_bt * batch.mask_bt
         batch.advantages_bt, batch.returns_bt = advantages_and_returns(
-            rewards_bt,
-            batch.values_bt,
-            batch.mask_bt,
-            self.parameters["gamma"],
-            self.parameters["gae_lambda"],
+            rewards_bt, batch.values_bt, batch.mask_bt, parameters["gamma"], parameters["gae_lambda"]
         )
 
     def _reference_log_probs(self, batch: Batch) -> Tensor:
@@ -479,28 +440,21 @@ class PPO:
             shuffled = [batches[index] for index in order.permutation(len(batches))]
             for at in range(0, len(batches), per_minibatch):
                 norms.append(self._optimize(shuffled[at : at + per_minibatch], sums))
-        keys = sorted(sums)
-        totals = self._total(torch.tensor([sums[key] for key in keys], dtype=torch.float64))
-        found = dict(zip(keys, totals.tolist(), strict=True))
+        found = self._totals(sums)
         tokens = max(1.0, found.pop("tokens"))
-        return {key: value / tokens for key, value in found.items()} | {"grad_norm": float(np.mean(norms))}
+        return {name: value / tokens for name, value in found.items()} | {"grad_norm": float(np.mean(norms))}
 
     def _optimize(self, minibatch: list[Batch], sums: dict[str, float]) -> float:
         """One optimizer step over a minibatch; the gradient's norm before it is cut."""
         tokens = self._total(sum(batch.mask_bt.sum() for batch in minibatch))
         scale = len(minibatch) * self.ranks / tokens.clamp(min=1)
-        norm = 0.0
+        norm, limit = 0.0, self.parameters["max_grad_norm"]
         for batch in minibatch:
             with self.accelerator.accumulate(self.model):
                 # accelerate divides by the number of batches, and averages over ranks.
                 self.accelerator.backward(self._loss(batch, sums) * scale)
                 if self.accelerator.sync_gradients:
-                    norm = float(
-                        self.accelerator.clip_grad_norm_(
-                            self.model.parameters(), self.parameters["max_grad_norm"]
-                        )
-                        or 0.0
-                    )
+                    norm = float(self.accelerator.clip_grad_norm_(self.model.parameters(), limit) or 0.0)
                 self.optimizer.step()
                 self.optimizer.zero_grad()
         return norm
@@ -533,42 +487,31 @@ class PPO:
             sums[name] += figure
         return loss
 
-    def _describe(
-        self,
-        batches: list[Batch],
-        responses: Sequence[Ids],
-        rewards_bs: Tensor,
-        score_b: Tensor,
-        ended_b: Tensor,
-    ) -> dict[str, float]:
+    def _describe(self, batches: list[Batch], rollouts: Rollouts) -> dict[str, float]:
         """The figures of a step's responses, over all ranks; means are over those that have a grade.
 
         A figure of which nothing is known is left out.
         """
-        kl = sum(batch.kl_bt.sum() for batch in batches)
-        lengths = torch.tensor([float(len(ids)) for ids in responses])
-        graded = ~score_b.isnan()
-        sums = [kl, ended_b.sum(), lengths.sum(), len(responses), graded.sum(), score_b[graded].sum()]
-        for column in rewards_bs.unbind(dim=1):
-            sums += [column.nansum(), (~column.isnan()).sum()]
-        found = self._total(torch.tensor([float(each) for each in sums], dtype=torch.float64)).tolist()
-        kl_sum, ended, tokens, count, scored, score, *by_source = found
+        sources = dict(zip(self.mix.sources, rollouts.rewards_bs.unbind(dim=1), strict=True))
+        known = self._totals({name: (~column.isnan()).sum() for name, column in sources.items()})
+        worth = self._totals({name: column.nansum() for name, column in sources.items()})
+        found = self._totals(rollouts.sums() | {"kl": sum(batch.kl_bt.sum() for batch in batches)})
+        graded, count = found["graded"], found["count"]
         values = {
             "kl_coefficient": self.progress.kl_coefficient,
-            "length": tokens / count,
-            "ended_share": ended / count,
-            "ungraded_share": 1 - scored / count,
-            "graded": scored,
-            "tokens": tokens,
+            "length": found["tokens"] / count,
+            "ended_share": found["ended"] / count,
+            "ungraded_share": 1 - graded / count,
+            "graded": graded,
+            "tokens": found["tokens"],
         }
-        if scored:
+        if graded:
             values |= {
-                "reward": score / scored,
-                "kl": kl_sum / scored,
+                "reward": found["score"] / graded,
+                "kl": found["kl"] / graded,
                 "value_explained": self._value_explained(batches),
             }
-        sources = zip(self.mix.sources, by_source[::2], by_source[1::2], strict=True)
-        return values | {f"reward_{name}": total / known for name, total, known in sources if known}
+        return values | {f"reward_{name}": worth[name] / number for name, number in known.items() if number}
 
     def _value_explained(self, batches: list[Batch]) -> float:
         """The share of the returns' variance that the values explain."""
@@ -584,54 +527,28 @@ class PPO:
         """The reward of one response to each held-out prompt, sampled with a fixed seed."""
         held_out = self.test_rows
         assert held_out is not None  # noqa: S101
-        rows = [held_out[index] for index in range(self.rank, len(held_out), self.ranks)]
-        # Every rank asks its policy as often, where it holds a part of it only.
-        sums = torch.zeros(4, dtype=torch.float64)
-        size = self.parameters["rollouts"]
-        for number in range(math.ceil(math.ceil(len(held_out) / self.ranks) / size)):
-            chunk = rows[number * size : (number + 1) * size] or rows[:1] or [held_out[0]]
-            responses = self.sampler.sample(
-                self._tokens(chunk), self.parameters["temperature"], self._seed_of(HELD_OUT, number)
-            )
-            rewards_bs, score_b, ended_b = self._scores(chunk, responses)
-            if number == 0:
-                self._report_samples(step, chunk, responses, rewards_bs)
-            if number * size < len(rows):
-                graded = ~score_b.isnan()
-                found = (score_b[graded].sum(), graded.sum(), sum(map(len, responses)), ended_b.sum())
-                sums += torch.tensor([float(each) for each in found])
-        reward, graded_count, length, ended = self._total(sums).tolist()
-        count = len(held_out)
-        values = {"length": length / count, "ended_share": ended / count}
-        if graded_count:
-            values["reward"] = reward / graded_count
+        sums: dict[str, float] = defaultdict(float)
+        for number, at in enumerate(range(0, len(held_out), self.responses)):
+            mine = range(at + self.rank, min(at + self.responses, len(held_out)), self.ranks)
+            # Every rank asks its policy as often, where it holds a part of it only.
+            rollouts = self._respond([held_out[index] for index in mine or [at]], HELD_OUT, number)
+            for name, value in rollouts.sums().items():
+                sums[name] += value if mine else 0.0
+            if number == 0 and self.parameters["samples"]:
+                shown = slice(self.parameters["samples"])
+                rewards = self.mix.by_name(rollouts.rewards_bs[shown])
+                write_samples(self.run, step, rollouts.rows[shown], rollouts.texts[shown], rewards)
+        found = self._totals(sums)
+        values = {"length": found["tokens"] / found["count"], "ended_share": found["ended"] / found["count"]}
+        if found["graded"]:
+            values["reward"] = found["score"] / found["graded"]
         if self.win_rate:
             policy = self.accelerator.unwrap_model(self.model).policy
             values |= self.win_rate.of(policy, sharded=is_sharded(self.model))
-        self._note_gain(values, step)
+        noted = values.get(self.parameters["early_stopping_metric"])
+        self.progress.note(from_first_rank(noted, self.accelerator.device), step)
         self.run.report_evaluation(step, dict(values))
         return values
-
-    def _note_gain(self, values: Mapping[str, float], step: int) -> None:
-        """Whether the figure that early stopping looks at is the best so far; where it is missing, nothing is said."""
-        found = from_first_rank(values.get(self.parameters["early_stopping_metric"]), self.accelerator.device)
-        progress = self.progress
-        if found is None:
-            return
-        if progress.best is None or found > progress.best:
-            progress.best, progress.best_step, progress.without_gain = found, step, 0
-        elif step > progress.best_step:
-            progress.without_gain += 1
-
-    def _report_samples(self, step: int, rows: Rows, responses: Sequence[Ids], rewards_bs: Tensor) -> None:
-        texts = self.tokenizer.batch_decode(responses, skip_special_tokens=True)
-        rewards = named_rewards(self.mix, rewards_bs)
-        samples = [
-            {"prompt": row["prompt"], "text": text, "rewards": reward}
-            for row, text, reward in zip(rows, texts, rewards, strict=True)
-        ][: self.parameters["samples"]]
-        if samples:
-            self.run.events.write("samples", step=step, samples=samples)
 
     def _log(self, step: int, unlogged: list[dict[str, float]]) -> None:
         names = dict.fromkeys(name for each in unlogged for name in each)
@@ -654,82 +571,16 @@ class PPO:
             remove_older(self.run.folder, kept=(step, best))
         self.run.events.write("checkpoint", step=step, path=str(checkpoint))
 
-    def save_final(self) -> str:
-        """Write final/ in one step: the policy's whole weights as safetensors, a LoRA adapter merged in."""
-        return publish_final(self.run, self.write_policy)
-
-    def write_policy(self, folder: Path) -> None:
-        """Save the policy as any model of its kind; called on every rank."""
-        state = self.accelerator.get_state_dict(self.model)
-        if not self.accelerator.is_main_process:
-            return
-        prefix = "policy."
-        weights = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        if self.parameters["lora_r"]:
-            self._merged(weights).save_pretrained(folder)
-        else:
-            policy = self.accelerator.unwrap_model(self.model).policy
-            policy.save_pretrained(folder, state_dict=weights)
-        self.tokenizer.save_pretrained(folder)
-
-    def _merged(self, weights: Mapping[str, Tensor]) -> PreTrainedModel:
-        """A copy of the policy with its adapter merged in; the policy trains on as it is."""
-        base = load_causal_model(self.run, self.tokenizer, frozen=True)
-        copy = get_peft_model(base, lora_config(self.run, "CAUSAL_LM"))
-        copy.load_state_dict({key: each for key, each in weights.items() if "lora_" in key}, strict=False)
-        return copy.merge_and_unload()
-
     # --- pieces
-
-    def _models(self) -> tuple[PreTrainedModel, PreTrainedModel]:
-        """The policy, and the value model from the reward model that the spec names or from the base."""
-        policy = load_causal_model(self.run, self.tokenizer)
-        source = self.parameters["value_model"] or self.run.spec.model
-        scorer = load_scorer(self.run, source, self.tokenizer)
-        if not self.parameters["value_model"]:
-            nn.init.zeros_(scorer.score.weight)  # a new head knows nothing: every value is 0
-        if checkpoints_gradients(self.run):
-            for model in (policy, scorer):
-                model.gradient_checkpointing_enable({"use_reentrant": False})
-        if self.parameters["lora_r"]:
-            policy = get_peft_model(policy, lora_config(self.run, "CAUSAL_LM"))
-            get_peft_model(scorer, lora_config(self.run, "SEQ_CLS"))  # its layers are replaced in place
-        for model in (policy, scorer):
-            disable_dropout_in_model(model)
-        return policy, scorer
-
-    def _load_reference(self) -> PreTrainedModel | None:
-        """The base model, frozen; with LoRA none is needed."""
-        if self.parameters["lora_r"]:
-            return None
-        reference = load_causal_model(self.run, self.tokenizer, frozen=True)
-        return reference.to(self.accelerator.device).eval().requires_grad_(False)
-
-    def _groups(self, model: ActorCritic) -> list[dict[str, Any]]:
-        peaks = {"policy": self.parameters["learning_rate"], "value": self.parameters["value_learning_rate"]}
-        return [
-            {
-                "params": [each for each in getattr(model, name).parameters() if each.requires_grad],
-                "lr": peak,
-                "peak": peak,
-            }
-            for name, peak in peaks.items()
-        ]
-
-    def _tokens(self, rows: Rows) -> list[Ids]:
-        ids: list[Ids] = tokenize(
-            self.tokenizer, [row["prompt"] for row in rows], add_generation_prompt=True
-        )["input_ids"]
-        return ids
-
-    def _seed_of(self, purpose: int, number: int) -> int:
-        """A seed for each purpose, step and rank, without overlaps."""
-        sequence = np.random.SeedSequence([self.run.spec.seed, purpose, number, self.rank])
-        return int(sequence.generate_state(1)[0])
 
     def _total(self, value: Tensor) -> Tensor:
         """The sum over all ranks."""
         return self.accelerator.reduce(value.to(self.accelerator.device), "sum")
+
+    def _totals(self, sums: Mapping[str, Any]) -> dict[str, float]:
+        """Each of these figures summed over all ranks."""
+        values = torch.tensor([float(each) for each in sums.values()], dtype=torch.float64)
+        return dict(zip(sums, self._total(values).tolist(), strict=True))
 
     def _moments(self, values: Tensor) -> tuple[float, float]:
         """Mean and standard deviation over all ranks; 0 and 0 of nothing."""
@@ -741,9 +592,8 @@ class PPO:
         mean = total / max(1, count)
         return mean, math.sqrt(max(0.0, squares / max(1, count) - mean**2))
 
-    def _whiten(self, tensors: list[Tensor], masks: list[Tensor]) -> None:
-        """Bring the masked values to mean 0 and spread 1 over all ranks, in place."""
-        chosen = torch.cat([t[m > 0] for t, m in zip(tensors, masks, strict=True)])
-        mean, deviation = self._moments(chosen)
-        for tensor, mask in zip(tensors, masks, strict=True):
-            tensor.sub_(mean).div_(deviation + 1e-8).mul_(mask)
+    def _whiten(self, batches: list[Batch]) -> None:
+        """Bring the advantages to mean 0 and spread 1 over all ranks, in place."""
+        mean, deviation = self._moments(torch.cat([each.advantages_bt[each.mask_bt > 0] for each in batches]))
+        for batch in batches:
+            batch.advantages_bt.sub_(mean).div_(deviation + 1e-8).mul_(batch.mask_bt)

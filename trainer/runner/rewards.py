@@ -35,19 +35,31 @@ class Mix:
     sources: dict[str, Source]
     weights: list[float]
 
-    def rewards(
-        self, prompts: Sequence[Messages], texts: Sequence[str], columns: Mapping[str, Sequence[Any]]
-    ) -> torch.Tensor:
-        """The reward of each response by each source, (responses, sources); NaN where there is none."""
+    def rewards(self, rows: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> torch.Tensor:
+        """The reward of each row's response by each source, (responses, sources); NaN where there is none.
+
+        A row is its prompt and what graders read beside it.
+        """
         completions = [[{"role": "assistant", "content": text}] for text in texts]
-        answers = asyncio.run(self._ask(prompts, completions, columns))
-        rows = [[math.nan if value is None else value for value in answer] for answer in answers]
-        return torch.tensor(rows, dtype=torch.float32).T
+        columns = {name: [row[name] for row in rows] for name in rows[0] if name != "prompt"}
+        answers = asyncio.run(self._ask([row["prompt"] for row in rows], completions, columns))
+        rewards_sb = [[math.nan if value is None else value for value in answer] for answer in answers]
+        return torch.tensor(rewards_sb, dtype=torch.float32).T
 
     def total(self, rewards_bs: torch.Tensor) -> torch.Tensor:
         """The weighted sum over sources, (responses); NaN where no source gave any."""
         total_b = (rewards_bs * torch.tensor(self.weights)).nansum(dim=1)
         return total_b.masked_fill(rewards_bs.isnan().all(dim=1), math.nan)
+
+    def by_name(self, rewards_bs: torch.Tensor) -> list[dict[str, float | None]]:
+        """Each response's reward by its source, None where there is none."""
+        return [
+            {
+                name: None if math.isnan(value) else value
+                for name, value in zip(self.sources, row, strict=True)
+            }
+            for row in rewards_bs.tolist()
+        ]
 
     async def _ask(
         self,

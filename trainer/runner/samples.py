@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -57,25 +57,25 @@ class SamplesCallback(TrainerCallback):  # type: ignore[misc]  # transformers is
                 ends=end_tokens(model, self._tokenizer),
             )
         texts = self._tokenizer.batch_decode(responses, skip_special_tokens=True)
-        samples = [
-            {"prompt": prompt, "text": text, "rewards": reward}
-            for prompt, text, reward in zip(prompts, texts, self._rewards(prompts, texts), strict=True)
-        ]
-        self._run.events.write("samples", step=state.global_step, samples=samples)
-
-    def _rewards(self, prompts: list[Messages], texts: list[str]) -> list[dict[str, float | None]]:
-        if self._mix is None:
-            return [{} for _ in texts]
-        columns = {name: [row[name] for row in self._rows] for name in self._rows[0] if name != "prompt"}
-        return named_rewards(self._mix, self._mix.rewards(prompts, texts, columns))
+        rewards: list[dict[str, float | None]] = [{} for _ in texts]
+        if self._mix is not None:
+            rewards = self._mix.by_name(self._mix.rewards(self._rows, texts))
+        write_samples(self._run, state.global_step, self._rows, texts, rewards)
 
 
-def named_rewards(mix: Mix, rewards_bs: torch.Tensor) -> list[dict[str, float | None]]:
-    """Each response's reward by its source, None where there is none."""
-    return [
-        {name: None if math.isnan(value) else value for name, value in zip(mix.sources, row, strict=True)}
-        for row in rewards_bs.tolist()
+def write_samples(
+    run: Run,
+    step: int,
+    rows: Sequence[dict[str, Any]],
+    texts: Sequence[str],
+    rewards: Sequence[dict[str, float | None]],
+) -> None:
+    """The `samples` event: each row's prompt, the answer to it, and what the answer is worth by each source."""
+    samples = [
+        {"prompt": _prompt(row), "text": text, "rewards": reward}
+        for row, text, reward in zip(rows, texts, rewards, strict=True)
     ]
+    run.events.write("samples", step=step, samples=samples)
 
 
 def _distinct(rows: Dataset, count: int) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -108,6 +108,18 @@ def checkpoints_gradients(run: Run) -> bool:
 def zero_stage(plugin: DeepSpeedPlugin | None) -> int:
     """DeepSpeed's stage, wherever it was set; 0 without DeepSpeed."""
     return int(plugin.deepspeed_config.get("zero_optimization", {}).get("stage") or 0) if plugin else 0
+
+
+def tell_deepspeed(plugin: DeepSpeedPlugin, parameters: Mapping[str, Any]) -> None:
+    """What it asks a dataloader otherwise, and PPO has none. RunnerError for its third stage."""
+    if zero_stage(plugin) == 3:
+        raise RunnerError(
+            "PPO can not sample from weights that DeepSpeed's third stage has cut up; set zero_stage to 2 or use FSDP2."
+        )
+    plugin.deepspeed_config |= {
+        "train_micro_batch_size_per_gpu": parameters["batch_size"],
+        "gradient_clipping": parameters["max_grad_norm"],
+    }
 
 
 def check_adapter(run: Run, accelerator: Accelerator) -> None:

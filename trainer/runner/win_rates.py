@@ -45,14 +45,21 @@ class WinRate:
         self._base_b = self._scores(place(load_causal_model(run, tokenizer, frozen=True)))
 
     def of(self, model: PreTrainedModel, *, sharded: bool) -> dict[str, float]:
-        """The figure by its name; nothing where no prompt has both grades. `sharded`: a process holds a part."""
+        """The figure, the prompts it was measured on, and those where one answer was worth more; nothing where no
+        prompt has both grades.
+
+        `sharded`: a process holds a part of the model only.
+        """
         if sharded:
             raise RunnerError(
                 "win_rate_by needs the whole model in one process: leave it empty where FSDP or DeepSpeed cut it up."
             )
         above_b = self._scores(model) - self._base_b
         wins_b = above_b[~above_b.isnan()].sign() / 2 + 0.5
-        return {"win_rate": float(wins_b.mean())} if len(wins_b) else {}
+        if not len(wins_b):
+            return {}
+        decided = int((wins_b != 0.5).sum())
+        return {"win_rate": float(wins_b.mean()), "win_rate_n": len(wins_b), "win_rate_decided": decided}
 
     def _scores(self, model: PreTrainedModel) -> Tensor:
         return torch.cat(
@@ -76,5 +83,4 @@ class WinRate:
                 ends=end_tokens(model, self._tokenizer),
             )
         texts = self._tokenizer.batch_decode(responses, skip_special_tokens=True)
-        columns = {name: [row[name] for row in rows] for name in rows[0] if name != "prompt"}
-        return self._mix.total(self._mix.rewards(prompts, texts, columns))
+        return self._mix.total(self._mix.rewards(rows, texts))

@@ -24,7 +24,7 @@ from tests.trainer.runner.fake_vllm import FakeVllm
 from trainer.runner import ppo
 from trainer.runner.failures import RunnerError
 from trainer.runner.rewards import Mix
-from trainer.runner.training import PatienceCallback, check_adapter
+from trainer.runner.training import PatienceCallback, check_adapter, tell_deepspeed
 from trainer.spec import RunSpec
 
 NewRun = Callable[..., Any]
@@ -230,8 +230,10 @@ def test_what_was_not_graded_is_left_out_of_reward_and_kl(bare: ppo.PPO) -> None
     batch.values_bt, batch.returns_bt = torch.zeros(4, 2), torch.ones(4, 2)
     nan = float("nan")
     rewards = torch.tensor([[0.5, nan], [nan, nan], [nan, nan], [nan, nan]])
+    ended = torch.ones(4, dtype=torch.bool)
+    rollouts = ppo.Rollouts([], [[1]] * 4, [[7, 8]] * 4, [], rewards, rewards[:, 0], ended)
 
-    found = bare._describe([batch], [[7, 8]] * 4, rewards, rewards[:, 0], torch.ones(4, dtype=torch.bool))
+    found = bare._describe([batch], rollouts)
 
     assert (found["reward"], found["reward_known"], found["kl"]) == (0.5, 0.5, 2.0)
     assert "reward_never" not in found
@@ -313,11 +315,11 @@ def test_deepspeed_is_told_its_batches_and_its_third_stage_refused() -> None:
         SimpleNamespace(zero_stage=2, deepspeed_config={"zero_optimization": {"stage": stage}})
         for stage in (2, 3)
     )
-    ppo.tell_deepspeed(stage_2, {"batch_size": 4, "max_grad_norm": 1.0})
+    tell_deepspeed(stage_2, {"batch_size": 4, "max_grad_norm": 1.0})
     told = {"train_micro_batch_size_per_gpu": 4, "gradient_clipping": 1.0}
     assert stage_2.deepspeed_config == {"zero_optimization": {"stage": 2}} | told
     with pytest.raises(RunnerError, match="set zero_stage to 2 or use FSDP2"):
-        ppo.tell_deepspeed(stage_3, {"batch_size": 4, "max_grad_norm": 1.0})
+        tell_deepspeed(stage_3, {"batch_size": 4, "max_grad_norm": 1.0})
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,9 @@ def test_sources_are_asked_with_the_row_beside_the_response() -> None:
 
     mix = Mix({"later": later, "at once": at_once}, [1.0, 1.0])
 
-    rewards = mix.rewards([turn("user", "a")] * 2, ["x", "y"], {"reference": ["x", "z"]})
+    rewards = mix.rewards(
+        [{"prompt": turn("user", "a"), "reference": each} for each in ("x", "z")], ["x", "y"]
+    )
 
     assert rewards[:, 0].tolist() == [1.0, 0.0]
     assert rewards[0, 1].isnan()
@@ -183,9 +185,9 @@ def test_held_out_answers_are_judged_beside_the_base_models(
         assert win_rate is not None
         model = load_causal_model(run, tokenizer)
 
-        assert win_rate.of(model, sharded=False) == {"win_rate": 0.5}
+        assert win_rate.of(model, sharded=False) == {"win_rate": 0.5, "win_rate_n": 4, "win_rate_decided": 0}
         model.get_output_embeddings().weight.data.zero_()  # it says its first token only, which shows as nothing
-        assert win_rate.of(model, sharded=False) == {"win_rate": 0.0}
+        assert win_rate.of(model, sharded=False) == {"win_rate": 0.0, "win_rate_n": 4, "win_rate_decided": 4}
         with pytest.raises(RunnerError, match="needs the whole model in one process"):
             win_rate.of(model, sharded=True)
         with pytest.raises(RunnerError, match="there are none: add test rows"):

@@ -14,7 +14,7 @@ from torch.distributed.fsdp import fully_shard
 from transformers import LlamaConfig, LlamaForCausalLM, LlamaForSequenceClassification
 
 from trainer.runner.__main__ import main
-from trainer.runner.ppo import ActorCritic
+from trainer.runner.actor_critic import ActorCritic
 from trainer.runner.rollouts import answer, gathered, is_sharded
 
 SETTINGS = {"temperature": 0.0, "longest": 6, "pad": 0, "ends": (49,)}
