@@ -90,6 +90,7 @@ KL = ("kl", "objective_kl")
 ENTROPY = ("entropy", "policy_entropy")
 LENGTH = ("length", "mean_length", "completions_mean_length", "response_length")
 PER_TOKEN_KL = ("grpo", "rloo")  # TRL reports their KL as a mean over tokens
+EXPLORING = ("ppo", "grpo", "rloo")  # they learn from their own samples; by rows given, more certain is what is learnt
 
 POINTS = 5  # logged points in a median
 RISE = 0.05  # of the best held-out loss
@@ -198,8 +199,9 @@ class Watch:
 
     def _certain(self) -> tuple[str, str]:
         entropy = self._line(ENTROPY)
-        collapsed = entropy is not None and entropy.start > 0 and entropy.now < LEFT * entropy.start
-        if entropy is None or not collapsed:
+        if self._method not in EXPLORING or entropy is None:
+            return "entropy_collapse", ""
+        if entropy.start <= 0 or entropy.now >= LEFT * entropy.start:
             return "entropy_collapse", ""
         return "entropy_collapse", f"The entropy fell from {entropy.start:.3g} to {entropy.now:.3g}."
 

@@ -49,8 +49,12 @@ def noise(step: int) -> float:
 
 
 def healthy(method: str) -> Events:
-    """A run that learns: noisy, with a reward that saturates and a held-out loss that falls."""
+    """A run that learns: noisy, with a reward that saturates and a held-out loss that falls.
+
+    One that learns from given rows becomes certain of what it was given.
+    """
     yield started(method)
+    certain = 0.93 if method in ("sft", "dpo") else 0.997
     for step in range(1, 101):
         yield metric(
             step,
@@ -58,7 +62,7 @@ def healthy(method: str) -> Events:
             grad_norm=1 + noise(step),
             reward=2 - 2 / step**0.5 + noise(step),
             kl=4 * (1 - 1 / step) + noise(step),
-            entropy=2 - 0.01 * step + noise(step),
+            entropy=2 * certain**step + noise(step) / 100,
             length=40 + 0.1 * step + 20 * noise(step),
         )
         if step % 10 == 0:
@@ -91,6 +95,7 @@ def blows_up() -> Events:
 
 
 def collapses() -> Events:
+    yield started("ppo")
     for step in range(1, 61):
         yield metric(step, loss=0.1, entropy=2.0 * 0.93**step)
 
