@@ -11,9 +11,10 @@ class Fields:
     """One JSON object. A null counts as absent, which is what Parquet makes of an absent field."""
 
     def __init__(self, values: object, where: str = "") -> None:
-        if not isinstance(values, Mapping):
+        if not isinstance(values, dict | Mapping):  # a dict is told at once, a mapping is not
             raise BadRecord(f"it must be an object, not {_kind(values)}", where or None)
-        self._values = {name: value for name, value in values.items() if value is not None}
+        some = None in values.values()
+        self._values = {name: value for name, value in values.items() if value is not None} if some else values
         self._where = where
 
     def only(self, known: Iterable[str]) -> "Fields":

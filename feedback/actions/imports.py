@@ -6,7 +6,8 @@ reason; nothing that is stored is overwritten. Judgments are stored by
 ``feedback.actions.import_judgments``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from django.db import connection, transaction
@@ -36,7 +37,7 @@ from feedback.people import Person
 from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
 from feedback.statements import refresh_statistics
 
-Positions = dict[tuple[str, str], int]  # of a comparison's responses, by their sources and hashes
+Order = Sequence[tuple[str, str]]  # a comparison's responses in canonical order, by their sources and hashes
 BATCH = 200  # records a transaction: people at work on SQLite wait for one batch at most
 LARGE_BATCH = 1000  # on PostgreSQL, where they do not wait
 GROWING = (Prompt, Response, Comparison, Slot, QueueItem, Judgment, ReviewItem, Comparison.tags.through)
@@ -60,10 +61,48 @@ class ImportSummary:
         return bool(self.comparisons_new or self.judgments_new)
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """A record that was checked, with its hashes: of its prompt, of each response beside its source, and of it all."""
+
+    record: ComparisonRecord
+    prompt: str
+    responses: tuple[tuple[str, str], ...]
+    content: str
+
+    @property
+    def line(self) -> int:
+        return self.record.line
+
+    @property
+    def id(self) -> str:
+        return self.record.key or f"sha256:{self.content}"
+
+    @property
+    def purpose(self) -> str:
+        return self.record.gold.use if self.record.gold else self.record.purpose
+
+
+Batch = list[Prepared | Rejection]
+
+
+def read_ahead(records: Iterable[ComparisonRecord | Rejection]) -> Iterator[Prepared | Rejection]:
+    """A file's records, read, checked and hashed on a thread of their own, one batch while another is stored.
+
+    The thread has no connection: the records must come without any question to the database.
+    """
+    batches = _batches(records)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while batch := coming.result():
+            coming = thread.submit(next, batches, None)
+            yield from batch
+
+
 def store_records(
     *,
     project: Project,
-    records: Iterable[ComparisonRecord | Rejection],
+    records: Iterable[ComparisonRecord | Prepared | Rejection],
     by: Person,
     overlap: int | None = None,
     reject: Callable[[Rejection], None] | None = None,
@@ -82,7 +121,7 @@ def store_records(
     rejected = _Counted(reject or summary.rejections.append)
     store = _Store(project, summary, rejected, overlap)
     try:
-        for batch in _batches(records, rejected):
+        for batch in _batches(records):
             with transaction.atomic():
                 store.store(batch)
                 if progress:
@@ -103,24 +142,6 @@ def store_records(
 def prompt_sha256(record: ComparisonRecord) -> str:
     """The identity of a prompt within its project."""
     return content_sha256({"messages": _messages(record.prompt), "reference": record.reference})
-
-
-@dataclass(frozen=True)
-class _Incoming:
-    """A record with its hashes: of its prompt, of each response beside its source, and of it all."""
-
-    record: ComparisonRecord
-    prompt: str
-    responses: tuple[tuple[str, str], ...]
-    content: str
-
-    @property
-    def id(self) -> str:
-        return self.record.key or f"sha256:{self.content}"
-
-    @property
-    def purpose(self) -> str:
-        return self.record.gold.use if self.record.gold else self.record.purpose
 
 
 class _Counted:
@@ -144,25 +165,31 @@ def _audit(
     audit(by=by, verb="import", target=project, project=project, complete=complete, **counts)
 
 
-def _batches(
-    records: Iterable[ComparisonRecord | Rejection], reject: Callable[[Rejection], None]
-) -> Iterator[list[ComparisonRecord]]:
-    batch: list[ComparisonRecord] = []
+def _batches(records: Iterable[ComparisonRecord | Prepared | Rejection]) -> Iterator[Batch]:
+    batch: Batch = []
     characters = 0
     most = LARGE_BATCH if connection.vendor == "postgresql" else BATCH
     for record in records:
-        if isinstance(record, Rejection):
-            reject(record)
-            continue
-        batch.append(record)
-        characters += sum(
-            len(response.text) for response in record.responses if isinstance(response.text, str)
-        )
+        each = _prepared(record) if isinstance(record, ComparisonRecord) else record
+        batch.append(each)
+        if isinstance(each, Prepared):
+            characters += sum(len(response.text) for response in each.record.responses)
         if len(batch) >= most or characters >= BATCH_CHARACTERS:
             yield batch
             batch, characters = [], 0
     if batch:
         yield batch
+
+
+def _prepared(record: ComparisonRecord) -> Prepared | Rejection:
+    try:
+        check_record(record)
+    except BadRecord as bad:
+        return Rejection(record.line, bad.reason, bad.field)
+    prompt = prompt_sha256(record)
+    responses = tuple((response.source, content_sha256(response.text)) for response in record.responses)
+    content = content_sha256({"prompt": prompt, "responses": sorted(responses)})
+    return Prepared(record, prompt, responses, content)
 
 
 class _Store:
@@ -182,34 +209,34 @@ class _Store:
         self.tags: dict[str, Tag] = {}
         self.judgments = JudgmentStore(project, reject)
 
-    def store(self, batch: list[ComparisonRecord]) -> None:
+    def store(self, batch: Batch) -> None:
         # One import at a time in a project: two with the same comparisons would collide on their ids.
         self.rules = SliceRules(Project.objects.select_for_update(no_key=True).get(pk=self.project.pk))
-        incoming = [_hashed(record) for record in batch if self._is_sound(record)]
-        prompts = self._prompts(incoming)
-        placed, made = self._comparisons(incoming, prompts)
+        placed, made = self._comparisons(self._sound(batch))
         agreeing = reject_other_gold(placed, self.reject)
         self.summary.comparisons_unchanged -= len(placed) - len(agreeing)
-        judgments = self.judgments.store(agreeing)
+        judgments = self.judgments.store(agreeing, made)
         taken, people = judgments.taken(), judgments.people()
         self._queue(made, taken)
         fill_slots({pk: count for pk, count in taken.items() if pk not in made})
-        weigh_new(people & made.keys(), project_id=self.project.pk)
-        weigh(people - made.keys())
+        weigh_new({pk: said for pk, said in people.items() if pk in made}, project_id=self.project.pk)
+        weigh(people.keys() - made.keys())
         self.summary.judgments_new += len(judgments.new)
         self.summary.judgments_unchanged += judgments.unchanged
 
-    def _is_sound(self, record: ComparisonRecord) -> bool:
-        try:
-            check_record(record)
-            self.rules.asked(record.tags)
-        except BadRecord as bad:
-            self.reject(Rejection(record.line, bad.reason, bad.field))
-            return False
-        except RulesConflict as conflict:
-            self.reject(Rejection(record.line, str(conflict), "tags"))
-            return False
-        return True
+    def _sound(self, batch: Batch) -> list[Prepared]:
+        sound = []
+        for each in batch:
+            if isinstance(each, Rejection):
+                self.reject(each)
+                continue
+            try:
+                self.rules.asked(each.record.tags)
+            except RulesConflict as conflict:
+                self.reject(Rejection(each.line, str(conflict), "tags"))
+            else:
+                sound.append(each)
+        return sound
 
     def _asked(self, record: ComparisonRecord) -> Asked:
         """What a new comparison asks of people: nobody is asked about one that evaluates, or measures them."""
@@ -218,30 +245,9 @@ class _Store:
             asked = replace(asked, overlap=self.overlap)
         return asked if record.purpose == Purpose.TRAIN and not record.gold else Asked(overlap=0)
 
-    def _prompts(self, incoming: list[_Incoming]) -> dict[str, int]:
-        wanted = {each.prompt: each.record for each in incoming}
-        known = self._prompt_ids(wanted)
-        new = {sha256: record for sha256, record in wanted.items() if sha256 not in known}
-        keys = store_new(
-            Prompt,
-            ("project_id", "sha256", "messages", "reference"),
-            (
-                [self.project.pk, sha256, _messages(record.prompt), record.reference]
-                for sha256, record in new.items()
-            ),
-            ignore_conflicts=True,
-        )
-        return known | (dict(zip(new, keys, strict=True)) if keys else self._prompt_ids(new))
-
-    def _prompt_ids(self, hashes: Iterable[str]) -> dict[str, int]:
-        rows = Prompt.objects.filter(project=self.project, sha256__in=list(hashes))
-        return dict(rows.values_list("sha256", "pk"))
-
-    def _comparisons(
-        self, incoming: list[_Incoming], prompts: dict[str, int]
-    ) -> tuple[list[Placed], dict[int, _Incoming]]:
+    def _comparisons(self, incoming: list[Prepared]) -> tuple[list[Placed], dict[int, Prepared]]:
         """Each record with its comparison, and those that were made for it; a contradiction is rejected."""
-        rows = self.project.comparisons.filter(external_id__in={each.id for each in incoming})
+        rows = self.project.comparisons.filter(external_id__among={each.id for each in incoming})
         known = {
             external_id: (Stored(pk, external_id, purpose), content)
             for pk, external_id, purpose, content in rows.values_list(
@@ -249,7 +255,7 @@ class _Store:
             )
         }
         contents = {external_id: content for external_id, (_stored, content) in known.items()}
-        new: dict[str, _Incoming] = {}
+        new: dict[str, Prepared] = {}
         agreeing = []
         for each in incoming:
             if each.id not in contents:
@@ -261,22 +267,43 @@ class _Store:
                 reason = (
                     f"a comparison with the id {each.id!r} and other texts is already there; change the id"
                 )
-                self.reject(Rejection(each.record.line, reason, "id"))
+                self.reject(Rejection(each.line, reason, "id"))
                 continue
             agreeing.append(each)
-        made = self._create(new, prompts)
-        stored = made | {external_id: row for external_id, (row, _content) in known.items()}
-        positions = {made[key].pk: _positions(each) for key, each in new.items()}
-        positions |= _stored_positions({stored[each.id].pk for each in agreeing} - positions.keys())
+        stored = {external_id: row for external_id, (row, _content) in known.items()} | self._create(new)
+        made = {stored[external_id].pk: each for external_id, each in new.items()}
+        orders: dict[int, Order] = {pk: each.responses for pk, each in made.items()}
+        orders |= _stored_orders({stored[each.id].pk for each in agreeing} - made.keys())
         placed = [
-            Placed(each.record, row, _by_key(each, positions[row.pk]))
+            Placed(each.record, row, _positions(each, orders[row.pk]))
             for each in agreeing
             for row in (stored[each.id],)
         ]
-        return placed, {made[key].pk: each for key, each in new.items()}
+        return placed, made
 
-    def _create(self, new: dict[str, _Incoming], prompts: dict[str, int]) -> dict[str, Stored]:
-        responses = self._responses(list(new.values()), prompts)
+    def _prompts(self, new: Iterable[Prepared]) -> dict[str, int]:
+        """The ids of these records' prompts by their hashes; those that are not there are made."""
+        wanted = {each.prompt: each.record for each in new}
+        known = self._prompt_ids(wanted)
+        missing = {sha256: record for sha256, record in wanted.items() if sha256 not in known}
+        keys = store_new(
+            Prompt,
+            ("project_id", "sha256", "messages", "reference"),
+            (
+                [self.project.pk, sha256, _messages(record.prompt), record.reference]
+                for sha256, record in missing.items()
+            ),
+            ignore_conflicts=True,
+        )
+        return known | (dict(zip(missing, keys, strict=True)) if keys else self._prompt_ids(missing))
+
+    def _prompt_ids(self, hashes: Iterable[str]) -> dict[str, int]:
+        rows = Prompt.objects.filter(project=self.project, sha256__among=hashes)
+        return dict(rows.values_list("sha256", "pk"))
+
+    def _create(self, new: dict[str, Prepared]) -> dict[str, Stored]:
+        prompts = self._prompts(new.values())
+        responses = self._responses(new.values(), prompts)
         keys = store_new(
             Comparison,
             (
@@ -317,7 +344,7 @@ class _Store:
         self.summary.comparisons_new += len(made)
         return made
 
-    def _queue(self, made: dict[int, _Incoming], taken: Mapping[int, int]) -> None:
+    def _queue(self, made: dict[int, Prepared], taken: Mapping[int, int]) -> None:
         """Put new comparisons into the queue: with the slots that are left, widened where that many are not asked."""
         asked = {pk: self._asked(each.record) for pk, each in made.items() if not each.record.gold}
         store_new(
@@ -342,7 +369,7 @@ class _Store:
             Comparison.objects.filter(pk__in=pks).update(overlap=overlap)
 
     def _responses(
-        self, incoming: list[_Incoming], prompts: dict[str, int]
+        self, incoming: Iterable[Prepared], prompts: dict[str, int]
     ) -> dict[tuple[int, str, str], int]:
         wanted = {
             (prompts[each.prompt], *identity): response.text
@@ -369,39 +396,22 @@ class _Store:
         return self.tags[name]
 
 
-def _positions(each: _Incoming) -> Positions:
-    """The canonical order of a comparison's responses is that of the record it was made of."""
-    return {identity: position for position, identity in enumerate(each.responses)}
+def _stored_orders(comparison_ids: set[int]) -> dict[int, Order]:
+    slots = Slot.objects.filter(comparison__among=comparison_ids).order_by("position")
+    found: dict[int, list[tuple[str, str]]] = {}
+    for comparison, source, sha256 in slots.values_list(
+        "comparison_id", "response__source", "response__sha256"
+    ):
+        found.setdefault(comparison, []).append((source, sha256))
+    return dict(found)
 
 
-def _stored_positions(comparison_ids: set[int]) -> dict[int, Positions]:
-    slots = Slot.objects.filter(comparison__in=comparison_ids)
-    found: dict[int, Positions] = {}
-    rows = slots.values_list("comparison_id", "response__source", "response__sha256", "position")
-    for comparison_id, source, sha256, position in rows:
-        found.setdefault(comparison_id, {})[(source, sha256)] = position
-    return found
-
-
-def _by_key(each: _Incoming, positions: Positions) -> dict[str, int]:
+def _positions(each: Prepared, order: Order) -> dict[str, int]:
     """Where each of a record's response keys stands in the canonical order of its comparison."""
     return {
-        response.key: positions[identity]
+        response.key: order.index(identity)
         for response, identity in zip(each.record.responses, each.responses, strict=True)
     }
-
-
-def _hashed(record: ComparisonRecord) -> _Incoming:
-    prompt, responses = prompt_sha256(record), _identities(record)
-    return _Incoming(record, prompt, responses, _content(prompt, responses))
-
-
-def _content(prompt: str, responses: Iterable[tuple[str, str]]) -> str:
-    return content_sha256({"prompt": prompt, "responses": sorted(list(each) for each in responses)})
-
-
-def _identities(record: ComparisonRecord) -> tuple[tuple[str, str], ...]:
-    return tuple((response.source, content_sha256(response.text)) for response in record.responses)
 
 
 def _messages(prompt: Iterable[Message]) -> list[dict[str, str]]:

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
@@ -10,18 +11,7 @@ from django.utils import timezone
 
 from feedback.answers import LONGEST_COMMENT, MOST_SPANS, dense_ranks, verdict_problem
 from feedback.hashing import content_sha256
-from feedback.models import (
-    Criterion,
-    Flag,
-    FlagKind,
-    Judgment,
-    Outcome,
-    Project,
-    Rater,
-    RaterKind,
-    Score,
-    Span,
-)
+from feedback.models import Criterion, FlagKind, Judgment, Outcome, Project, Rater, RaterKind
 from feedback.queries.rubrics import current_criteria
 from feedback.records import (
     KINDS,
@@ -54,14 +44,31 @@ class Placed:
     positions: Mapping[str, int]
 
 
-@dataclass(frozen=True)
-class JudgmentRows:
-    """One judgment with its parts, none of them stored."""
+class NewScore(NamedTuple):
+    position: int
+    criterion: Criterion
+    value: int
 
-    judgment: Judgment
-    scores: list[Score]
-    spans: list[Span]
-    flags: list[Flag]
+
+class NewSpan(NamedTuple):
+    position: int
+    start: int
+    end: int
+    comment: str
+
+
+class NewJudgment(NamedTuple):
+    """A judgment that can be stored: what its record says, its ranks and order shown by canonical position."""
+
+    record: JudgmentRecord
+    comparison_id: int
+    rater: Rater
+    submission_id: UUID
+    ranking: tuple[int, ...]
+    shown: tuple[int, ...]
+    scores: list[NewScore]
+    spans: list[NewSpan]
+    at: datetime
 
 
 class JudgmentReader:
@@ -72,29 +79,32 @@ class JudgmentReader:
         self.raters: dict[tuple[str, str], Rater] = {}
         self.criteria = {criterion.name: criterion for criterion in current_criteria(project.pk)}
 
-    def read(self, placed: Placed, record: JudgmentRecord) -> JudgmentRows:
+    def read(self, placed: Placed, record: JudgmentRecord) -> NewJudgment:
         """Raises BadRecord, which names the field, for what can not be stored."""
         _check_values(record)
-        judgment = Judgment(
-            comparison_id=placed.comparison.pk,
-            rater=self._rater(record),
-            outcome=record.outcome,
-            ranking=_ranking(record, placed.positions),
-            strength=record.strength,
-            shown=_shown(record, placed.positions),
-            rationale=record.rationale,
-            all_bad=record.all_bad,
-            adjudicates=record.adjudicates,
-            seconds=record.seconds,
-            at=record.at or timezone.now(),
+        rater = self._rater(record)
+        ranking, shown = _ranking(record, placed.positions), _shown(record, placed.positions)
+        scores = self._scores(placed.positions, record)
+        spans = _spans(placed.positions, record.spans, placed.record.responses)
+        submission_id = content_id(
+            placed.comparison.external_id,
+            rater,
+            record,
+            ranking=ranking,
+            scores=[(score.position, score.criterion.name, score.value) for score in scores],
+            spans=spans,
         )
-        scores = self._scores(judgment, placed.positions, record)
-        spans = _spans(judgment, placed.positions, record.spans, placed.record.responses)
-        flags = [
-            Flag(judgment=judgment, comparison_id=placed.comparison.pk, kind=kind) for kind in record.flags
-        ]
-        judgment.submission_id = content_id(placed.comparison.external_id, judgment, scores, spans)
-        return JudgmentRows(judgment, scores, spans, flags)
+        return NewJudgment(
+            record,
+            placed.comparison.pk,
+            rater,
+            submission_id,
+            ranking,
+            shown,
+            scores,
+            spans,
+            record.at or timezone.now(),
+        )
 
     def _rater(self, record: JudgmentRecord) -> Rater:
         identity = (record.kind, record.rater)
@@ -114,15 +124,13 @@ class JudgmentReader:
             )
         return self.raters[identity]
 
-    def _scores(
-        self, judgment: Judgment, positions: Mapping[str, int], record: JudgmentRecord
-    ) -> list[Score]:
+    def _scores(self, positions: Mapping[str, int], record: JudgmentRecord) -> list[NewScore]:
         scores = []
         for key, levels in record.scores.items():
             position = _position(key, positions, "scores")
-            for name, value in levels.items():
-                criterion = self._criterion(name, value)
-                scores.append(Score(judgment=judgment, criterion=criterion, position=position, value=value))
+            scores += [
+                NewScore(position, self._criterion(name, value), value) for name, value in levels.items()
+            ]
         return scores
 
     def _criterion(self, name: str, value: object) -> Criterion:
@@ -135,20 +143,28 @@ class JudgmentReader:
         return criterion
 
 
-def content_id(external_id: str, judgment: Judgment, scores: Sequence[Score], spans: Sequence[Span]) -> UUID:
+def content_id(
+    external_id: str,
+    rater: Rater,
+    judgment: JudgmentRecord | Judgment,
+    *,
+    ranking: tuple[int, ...],
+    scores: Sequence[tuple[int, str, int]],
+    spans: Sequence[tuple[int, int, int, str]],
+) -> UUID:
     """The same words about the same comparison by the same rater have the same id in every file.
 
-    Flags are no part of what was said: a reviewer settles them, and the judgment stays.
+    ``ranking``, ``scores`` (position, criterion, value) and ``spans`` (position, start, end, comment) go by canonical
+    position. Flags are no part of what was said: a reviewer settles them, and the judgment stays.
     """
-    rater = judgment.rater
     said: list[object] = [
         judgment.outcome,
-        judgment.ranking,
+        ranking,
         judgment.strength,
         judgment.rationale,
-        sorted((score.position, score.criterion.name, score.value) for score in scores),
+        sorted(scores),
     ]
-    said += [sorted((span.position, span.start, span.end, span.comment) for span in spans)] if spans else []
+    said += [sorted(spans)] if spans else []
     said += [name for name in ("all_bad", "adjudicates") if getattr(judgment, name)]
     return uuid5(SUBMISSIONS, content_sha256([external_id, rater.kind, rater.name, said]))
 
@@ -189,14 +205,11 @@ def _shown(record: JudgmentRecord, positions: Mapping[str, int]) -> tuple[int, .
 
 
 def _spans(
-    judgment: Judgment,
-    positions: Mapping[str, int],
-    spans: Sequence[SpanRecord],
-    responses: Sequence[ResponseRecord],
-) -> list[Span]:
+    positions: Mapping[str, int], spans: Sequence[SpanRecord], responses: Sequence[ResponseRecord]
+) -> list[NewSpan]:
     if len(spans) > MOST_SPANS:
         raise BadRecord(f"there are {len(spans)} spans; at most {MOST_SPANS} fit", "spans")
-    lengths = {response.key: len(response.text) for response in responses}
+    lengths = {response.key: len(response.text) for response in responses} if spans else {}
     rows = []
     for index, span in enumerate(spans):
         position = _position(span.response, positions, f"spans[{index}].response")
@@ -204,9 +217,7 @@ def _spans(
             reason = f"{span.start} to {span.end} is no part of {lengths[span.response]} characters"
             raise BadRecord(reason, f"spans[{index}]")
         check_text(span.comment, f"spans[{index}].comment", LONGEST_COMMENT)
-        rows.append(
-            Span(judgment=judgment, position=position, start=span.start, end=span.end, comment=span.comment)
-        )
+        rows.append(NewSpan(position, span.start, span.end, span.comment))
     return rows
 
 
