@@ -19,7 +19,8 @@ from alignment.formats.mapping import Mapped
 from alignment.formats.registry import AUTO, open_records
 from alignment.formats.source import FormatError
 from alignment.formats.target import json_line, replacing
-from feedback.actions.imports import ImportSummary, read_ahead, store_records
+from feedback.actions.import_reading import read_ahead
+from feedback.actions.imports import ImportSummary, store_records
 from feedback.errors import Refused
 from feedback.models import Project
 from feedback.people import Person
@@ -64,7 +65,7 @@ def import_file(
                 records = bring_rubric(project=project, format=name, records=records, by=by)
                 stored = store_records(
                     project=project,
-                    records=read_ahead(records),
+                    records=read_ahead(project=project, records=records),
                     by=by,
                     reject=rejects.add,
                     progress=progress,

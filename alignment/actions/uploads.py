@@ -31,7 +31,8 @@ from alignment.formats.source import FormatError, check_source, is_parquet, open
 from alignment.formats.target import json_line
 from alignment.models import FileImport
 from feedback.actions.audit import record
-from feedback.actions.imports import ImportSummary, Prepared, read_ahead, store_records
+from feedback.actions.import_reading import Prepared, read_ahead
+from feedback.actions.imports import ImportSummary, store_records
 from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
 from feedback.models import UNFINISHED, Project
@@ -167,7 +168,7 @@ def _store(
             records = bring_rubric(project=found.project, format=name, records=records, by=by)
             summary = store_records(
                 project=found.project,
-                records=_after(read_ahead(records), found.line, alive),
+                records=_after(read_ahead(project=found.project, records=records), found.line, alive),
                 by=by,
                 reject=rejects.add,
                 progress=note,

@@ -14,7 +14,9 @@ class Fields:
         if not isinstance(values, dict | Mapping):  # a dict is told at once, a mapping is not
             raise BadRecord(f"it must be an object, not {_kind(values)}", where or None)
         some = None in values.values()
-        self._values = {name: value for name, value in values.items() if value is not None} if some else values
+        self._values = (
+            {name: value for name, value in values.items() if value is not None} if some else values
+        )
         self._where = where
 
     def only(self, known: Iterable[str]) -> "Fields":

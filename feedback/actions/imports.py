@@ -6,21 +6,22 @@ reason; nothing that is stored is overwritten. Judgments are stored by
 ``feedback.actions.import_judgments``.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import gc
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from feedback.actions.audit import record as audit
 from feedback.actions.copying import store_new
 from feedback.actions.import_gold import reject_other_gold, store_gold
 from feedback.actions.import_judgments import JudgmentStore
-from feedback.actions.judgment_rows import Placed, Stored
+from feedback.actions.import_reading import Batch, Prepared, Records, plain_messages, prepared_batches
+from feedback.actions.judgment_rows import JudgmentReader, Order, Placed, Stored
 from feedback.actions.review_items import weigh, weigh_new
 from feedback.actions.slices import Asked, RulesConflict, SliceRules
 from feedback.actions.slots import fill_slots
-from feedback.hashing import content_sha256
 from feedback.models import (
     Comparison,
     Judgment,
@@ -34,16 +35,12 @@ from feedback.models import (
     Tag,
 )
 from feedback.people import Person
-from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
+from feedback.records import ComparisonRecord, Rejection
 from feedback.statements import refresh_statistics
 
-Order = Sequence[tuple[str, str]]  # a comparison's responses in canonical order, by their sources and hashes
-BATCH = 200  # records a transaction: people at work on SQLite wait for one batch at most
-LARGE_BATCH = 1000  # on PostgreSQL, where they do not wait
 GROWING = (Prompt, Response, Comparison, Slot, QueueItem, Judgment, ReviewItem, Comparison.tags.through)
 # New comparisons after which PostgreSQL is told to look at these tables; again at four times as many, and so on.
 FIRST_LOOK = 1000
-BATCH_CHARACTERS = 8_000_000  # of responses in a batch, so that long ones do not fill the memory
 
 
 @dataclass
@@ -61,48 +58,10 @@ class ImportSummary:
         return bool(self.comparisons_new or self.judgments_new)
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A record that was checked, with its hashes: of its prompt, of each response beside its source, and of it all."""
-
-    record: ComparisonRecord
-    prompt: str
-    responses: tuple[tuple[str, str], ...]
-    content: str
-
-    @property
-    def line(self) -> int:
-        return self.record.line
-
-    @property
-    def id(self) -> str:
-        return self.record.key or f"sha256:{self.content}"
-
-    @property
-    def purpose(self) -> str:
-        return self.record.gold.use if self.record.gold else self.record.purpose
-
-
-Batch = list[Prepared | Rejection]
-
-
-def read_ahead(records: Iterable[ComparisonRecord | Rejection]) -> Iterator[Prepared | Rejection]:
-    """A file's records, read, checked and hashed on a thread of their own, one batch while another is stored.
-
-    The thread has no connection: the records must come without any question to the database.
-    """
-    batches = _batches(records)
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, batches, None)
-        while batch := coming.result():
-            coming = thread.submit(next, batches, None)
-            yield from batch
-
-
 def store_records(
     *,
     project: Project,
-    records: Iterable[ComparisonRecord | Prepared | Rejection],
+    records: Records,
     by: Person,
     overlap: int | None = None,
     reject: Callable[[Rejection], None] | None = None,
@@ -121,8 +80,8 @@ def store_records(
     rejected = _Counted(reject or summary.rejections.append)
     store = _Store(project, summary, rejected, overlap)
     try:
-        for batch in _batches(records):
-            with transaction.atomic():
+        for batch in prepared_batches(records, store.reader):
+            with transaction.atomic(), _no_search_for_cycles():
                 store.store(batch)
                 if progress:
                     progress(batch[-1].line, summary)
@@ -139,9 +98,15 @@ def store_records(
     return summary
 
 
-def prompt_sha256(record: ComparisonRecord) -> str:
-    """The identity of a prompt within its project."""
-    return content_sha256({"messages": _messages(record.prompt), "reference": record.reference})
+@contextmanager
+def _no_search_for_cycles() -> Iterator[None]:
+    """A batch is tens of thousands of rows and no cycle, which to look for, again and again among all that the program
+    holds, took a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 class _Counted:
@@ -165,33 +130,6 @@ def _audit(
     audit(by=by, verb="import", target=project, project=project, complete=complete, **counts)
 
 
-def _batches(records: Iterable[ComparisonRecord | Prepared | Rejection]) -> Iterator[Batch]:
-    batch: Batch = []
-    characters = 0
-    most = LARGE_BATCH if connection.vendor == "postgresql" else BATCH
-    for record in records:
-        each = _prepared(record) if isinstance(record, ComparisonRecord) else record
-        batch.append(each)
-        if isinstance(each, Prepared):
-            characters += sum(len(response.text) for response in each.record.responses)
-        if len(batch) >= most or characters >= BATCH_CHARACTERS:
-            yield batch
-            batch, characters = [], 0
-    if batch:
-        yield batch
-
-
-def _prepared(record: ComparisonRecord) -> Prepared | Rejection:
-    try:
-        check_record(record)
-    except BadRecord as bad:
-        return Rejection(record.line, bad.reason, bad.field)
-    prompt = prompt_sha256(record)
-    responses = tuple((response.source, content_sha256(response.text)) for response in record.responses)
-    content = content_sha256({"prompt": prompt, "responses": sorted(responses)})
-    return Prepared(record, prompt, responses, content)
-
-
 class _Store:
     """One import: the summary being filled, and the tags met so far."""
 
@@ -207,6 +145,7 @@ class _Store:
         self.reject = reject
         self.overlap = overlap
         self.tags: dict[str, Tag] = {}
+        self.reader = JudgmentReader(project)
         self.judgments = JudgmentStore(project, reject)
 
     def store(self, batch: Batch) -> None:
@@ -274,12 +213,18 @@ class _Store:
         made = {stored[external_id].pk: each for external_id, each in new.items()}
         orders: dict[int, Order] = {pk: each.responses for pk, each in made.items()}
         orders |= _stored_orders({stored[each.id].pk for each in agreeing} - made.keys())
-        placed = [
-            Placed(each.record, row, _positions(each, orders[row.pk]))
-            for each in agreeing
-            for row in (stored[each.id],)
-        ]
-        return placed, made
+        return [self._placed(each, stored[each.id], orders) for each in agreeing], made
+
+    def _placed(self, each: Prepared, row: Stored, orders: Mapping[int, Order]) -> Placed:
+        """The record where its comparison is; its judgments are read again if the canonical order is another."""
+        order = orders[row.pk]
+        positions = {
+            response.key: order.index(identity)
+            for response, identity in zip(each.record.responses, each.responses, strict=True)
+        }
+        same = order == each.responses
+        judgments = each.judgments if same else self.reader.read(each.id, each.record, positions)
+        return Placed(each.record, row, positions, judgments)
 
     def _prompts(self, new: Iterable[Prepared]) -> dict[str, int]:
         """The ids of these records' prompts by their hashes; those that are not there are made."""
@@ -290,7 +235,7 @@ class _Store:
             Prompt,
             ("project_id", "sha256", "messages", "reference"),
             (
-                [self.project.pk, sha256, _messages(record.prompt), record.reference]
+                [self.project.pk, sha256, plain_messages(record.prompt), record.reference]
                 for sha256, record in missing.items()
             ),
             ignore_conflicts=True,
@@ -398,21 +343,9 @@ class _Store:
 
 def _stored_orders(comparison_ids: set[int]) -> dict[int, Order]:
     slots = Slot.objects.filter(comparison__among=comparison_ids).order_by("position")
-    found: dict[int, list[tuple[str, str]]] = {}
+    found: dict[int, Order] = {}
     for comparison, source, sha256 in slots.values_list(
         "comparison_id", "response__source", "response__sha256"
     ):
-        found.setdefault(comparison, []).append((source, sha256))
-    return dict(found)
-
-
-def _positions(each: Prepared, order: Order) -> dict[str, int]:
-    """Where each of a record's response keys stands in the canonical order of its comparison."""
-    return {
-        response.key: order.index(identity)
-        for response, identity in zip(each.record.responses, each.responses, strict=True)
-    }
-
-
-def _messages(prompt: Iterable[Message]) -> list[dict[str, str]]:
-    return [{"role": message["role"], "content": message["content"]} for message in prompt]
+        found[comparison] = (*found.get(comparison, ()), (source, sha256))
+    return found

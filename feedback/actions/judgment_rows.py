@@ -2,22 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from django.utils import timezone
-
 from feedback.answers import LONGEST_COMMENT, MOST_SPANS, dense_ranks, verdict_problem
 from feedback.hashing import content_sha256
-from feedback.models import Criterion, FlagKind, Judgment, Outcome, Project, Rater, RaterKind
+from feedback.models import Criterion, FlagKind, Judgment, Outcome, Project, RaterKind
 from feedback.queries.rubrics import current_criteria
 from feedback.records import (
     KINDS,
     BadRecord,
     ComparisonRecord,
     JudgmentRecord,
+    Rejection,
     ResponseRecord,
     SpanRecord,
     check_text,
@@ -27,21 +24,15 @@ SUBMISSIONS = UUID("6f0f7a3e-3f0e-5d6c-9d0b-6d2f5b6a9c11")  # namespace of the i
 MAX_STRENGTH = 100
 
 
+Order = tuple[tuple[str, str], ...]  # responses, each by its source and its hash
+
+
 class Stored(NamedTuple):
     """A comparison that is in the store."""
 
     pk: int
     external_id: str
     purpose: str
-
-
-@dataclass(frozen=True)
-class Placed:
-    """A record, its stored comparison, and the canonical position of each of the record's response keys."""
-
-    record: ComparisonRecord
-    comparison: Stored
-    positions: Mapping[str, int]
 
 
 class NewScore(NamedTuple):
@@ -61,68 +52,74 @@ class NewJudgment(NamedTuple):
     """A judgment that can be stored: what its record says, its ranks and order shown by canonical position."""
 
     record: JudgmentRecord
-    comparison_id: int
-    rater: Rater
     submission_id: UUID
     ranking: tuple[int, ...]
     shown: tuple[int, ...]
     scores: list[NewScore]
     spans: list[NewSpan]
-    at: datetime
+
+
+class Placed(NamedTuple):
+    """A record, its stored comparison, the canonical position of each of its response keys, and its judgments by it."""
+
+    record: ComparisonRecord
+    comparison: Stored
+    positions: Mapping[str, int]
+    judgments: Sequence[NewJudgment | Rejection]
 
 
 class JudgmentReader:
-    """One import's raters met so far, and the criteria that scores may name."""
+    """One import's judgments, read without the database: the criteria that scores may name are looked up before."""
 
     def __init__(self, project: Project) -> None:
-        self.project = project
-        self.raters: dict[tuple[str, str], Rater] = {}
-        self.criteria = {criterion.name: criterion for criterion in current_criteria(project.pk)}
+        self._sound_raters: set[tuple[str, str]] = set()
+        self._criteria = {criterion.name: criterion for criterion in current_criteria(project.pk)}
 
-    def read(self, placed: Placed, record: JudgmentRecord) -> NewJudgment:
-        """Raises BadRecord, which names the field, for what can not be stored."""
+    def read(
+        self, external_id: str, record: ComparisonRecord, positions: Mapping[str, int]
+    ) -> list[NewJudgment | Rejection]:
+        """The judgments of a comparison's record, in their order; or what can not be stored of one, by its field."""
+        found: list[NewJudgment | Rejection] = []
+        for index, judgment in enumerate(record.judgments):
+            try:
+                found.append(self._read(external_id, record, judgment, positions))
+            except BadRecord as bad:
+                found.append(Rejection(record.line, bad.reason, f"judgments[{index}].{bad.field}"))
+        return found
+
+    def _read(
+        self,
+        external_id: str,
+        comparison: ComparisonRecord,
+        record: JudgmentRecord,
+        positions: Mapping[str, int],
+    ) -> NewJudgment:
         _check_values(record)
-        rater = self._rater(record)
-        ranking, shown = _ranking(record, placed.positions), _shown(record, placed.positions)
-        scores = self._scores(placed.positions, record)
-        spans = _spans(placed.positions, record.spans, placed.record.responses)
+        self._check_rater(record)
+        ranking, shown = _ranking(record, positions), _shown(record, positions)
+        scores = self._scores(positions, record)
+        spans = _spans(positions, record.spans, comparison.responses)
         submission_id = content_id(
-            placed.comparison.external_id,
-            rater,
+            external_id,
+            (record.kind, record.rater),
             record,
             ranking=ranking,
             scores=[(score.position, score.criterion.name, score.value) for score in scores],
             spans=spans,
         )
-        return NewJudgment(
-            record,
-            placed.comparison.pk,
-            rater,
-            submission_id,
-            ranking,
-            shown,
-            scores,
-            spans,
-            record.at or timezone.now(),
-        )
+        return NewJudgment(record, submission_id, ranking, shown, scores, spans)
 
-    def _rater(self, record: JudgmentRecord) -> Rater:
-        identity = (record.kind, record.rater)
-        if identity not in self.raters:
-            if record.kind not in KINDS:
-                raise BadRecord(f"{record.kind!r} is none of {', '.join(KINDS)}", "kind")
-            check_text(record.rater, "rater", 200)
-            if not record.rater:
-                raise BadRecord("it must name who judged", "rater")
-            if record.simulated and record.kind != RaterKind.HUMAN:
-                raise BadRecord("only a person can be simulated", "simulated")
-            self.raters[identity], _ = Rater.objects.get_or_create(
-                project=self.project,
-                kind=record.kind,
-                name=record.rater,
-                defaults={"simulated": record.simulated},
-            )
-        return self.raters[identity]
+    def _check_rater(self, record: JudgmentRecord) -> None:
+        if (record.kind, record.rater) in self._sound_raters:
+            return
+        if record.kind not in KINDS:
+            raise BadRecord(f"{record.kind!r} is none of {', '.join(KINDS)}", "kind")
+        check_text(record.rater, "rater", 200)
+        if not record.rater:
+            raise BadRecord("it must name who judged", "rater")
+        if record.simulated and record.kind != RaterKind.HUMAN:
+            raise BadRecord("only a person can be simulated", "simulated")
+        self._sound_raters.add((record.kind, record.rater))
 
     def _scores(self, positions: Mapping[str, int], record: JudgmentRecord) -> list[NewScore]:
         scores = []
@@ -134,7 +131,7 @@ class JudgmentReader:
         return scores
 
     def _criterion(self, name: str, value: object) -> Criterion:
-        criterion = self.criteria.get(name)
+        criterion = self._criteria.get(name)
         if criterion is None:
             raise BadRecord(f"the project's rubric has no criterion {name!r}; add it first", "scores")
         low, high = criterion.scale_min, criterion.scale_max
@@ -145,14 +142,14 @@ class JudgmentReader:
 
 def content_id(
     external_id: str,
-    rater: Rater,
+    rater: tuple[str, str],
     judgment: JudgmentRecord | Judgment,
     *,
     ranking: tuple[int, ...],
     scores: Sequence[tuple[int, str, int]],
     spans: Sequence[tuple[int, int, int, str]],
 ) -> UUID:
-    """The same words about the same comparison by the same rater have the same id in every file.
+    """The same words about the same comparison by the same rater (kind, name) have the same id in every file.
 
     ``ranking``, ``scores`` (position, criterion, value) and ``spans`` (position, start, end, comment) go by canonical
     position. Flags are no part of what was said: a reviewer settles them, and the judgment stays.
@@ -166,7 +163,7 @@ def content_id(
     ]
     said += [sorted(spans)] if spans else []
     said += [name for name in ("all_bad", "adjudicates") if getattr(judgment, name)]
-    return uuid5(SUBMISSIONS, content_sha256([external_id, rater.kind, rater.name, said]))
+    return uuid5(SUBMISSIONS, content_sha256([external_id, *rater, said]))
 
 
 def _check_values(record: JudgmentRecord) -> None:

@@ -88,5 +88,6 @@ class Among(models.Lookup):  # type: ignore[type-arg]  # it takes no parameter w
             raise EmptyResultSet
         left, parameters = self.process_lhs(compiler, connection)
         if connection.vendor == "postgresql":
-            return left + " = ANY(%s)", [*parameters, self.rhs]
-        return left + " IN (SELECT value FROM json_each(%s))", [*parameters, json.dumps(self.rhs)]
+            return f"{left} = ANY(%s)", [*parameters, self.rhs]
+        values = "SELECT value FROM json_each(%s)"
+        return f"{left} IN ({values})", [*parameters, json.dumps(self.rhs)]
