@@ -60,7 +60,7 @@ def refresh_statistics(*models: type[Model]) -> None:
     with connection.cursor() as cursor:
         for model in models:
             fields = [field for field in model._meta.concrete_fields if not isinstance(field, _LONG)]
-            columns = ", ".join(quoted(field.column) for field in fields)
+            columns = ", ".join(quoted(str(field.column)) for field in fields)
             cursor.execute(f"ANALYZE {quoted(model._meta.db_table)} ({columns})")
 
 

@@ -51,13 +51,13 @@ def _complete(model: type[Model], names: Sequence[str], rows: list[Values]) -> t
     for field in model._meta.concrete_fields:
         if field.attname in place:
             index = place[field.attname]
-            columns[index] = field.column
+            columns[index] = str(field.column)
             if isinstance(field, _CONVERTED):
                 for row in rows:
                     row[index] = field.get_db_prep_save(row[index], connection)
         elif not field.primary_key and not getattr(field, "generated", False):
             # A default, or the time: the same for all of them.
-            columns.append(field.column)
+            columns.append(str(field.column))
             rest.append(field.get_db_prep_save(field.pre_save(field.model(), add=True), connection))
     key = model._meta.pk
     if key.attname in place:
@@ -65,7 +65,7 @@ def _complete(model: type[Model], names: Sequence[str], rows: list[Values]) -> t
         for row in rows:
             row += rest
     else:
-        columns.append(key.column)
+        columns.append(str(key.column))
         keys = _numbers(model, len(rows))
         for row, number in zip(rows, keys, strict=True):
             row += [*rest, number]

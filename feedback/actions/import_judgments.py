@@ -32,13 +32,13 @@ class _Arrived(NamedTuple):
     """A judgment that is about to be stored: where it came from, and whose it is."""
 
     placed: Placed
-    index: int
+    number: int
     new: NewJudgment
     rater: Rater
 
     @property
     def where(self) -> str:
-        return f"judgments[{self.index}]"
+        return f"judgments[{self.number}]"
 
     @property
     def identity(self) -> Identity:
@@ -63,7 +63,7 @@ class StoredJudgments:
     def people(self) -> dict[int, Said]:
         """What people say anew of each comparison that they have judged."""
         people: dict[int, Said] = {}
-        for placed, _index, new, rater in self.new:
+        for placed, _number, new, rater in self.new:
             if rater.kind == RaterKind.HUMAN:
                 comparison, record = placed.comparison, new.record
                 said = people.setdefault(comparison.pk, Said(comparison.purpose in MEASURING))
@@ -74,7 +74,7 @@ class StoredJudgments:
         """How many slots of each comparison they take."""
         return Counter(
             placed.comparison.pk
-            for placed, _index, new, rater in self.new
+            for placed, _number, new, rater in self.new
             if rater.kind == RaterKind.HUMAN
             and new.record.outcome != Outcome.SKIPPED
             and not new.record.adjudicates

@@ -74,7 +74,7 @@ class FrozenRow(models.Model):
 
 @models.ForeignKey.register_lookup
 @models.Field.register_lookup
-class Among(models.Lookup):  # type: ignore[type-arg]  # it takes no parameter where it runs
+class Among(models.Lookup):
     """One of many texts or whole numbers, as ``__in``, but sent as one value: to make a statement of a thousand places
     takes longer than to run it."""
 
@@ -83,11 +83,11 @@ class Among(models.Lookup):  # type: ignore[type-arg]  # it takes no parameter w
     def get_prep_lookup(self) -> list[Any]:
         return list(self.rhs)
 
-    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         if not self.rhs:
             raise EmptyResultSet
         left, parameters = self.process_lhs(compiler, connection)
         if connection.vendor == "postgresql":
-            return f"{left} = ANY(%s)", [*parameters, self.rhs]
+            return f"{left} = ANY(%s)", (*parameters, self.rhs)
         values = "SELECT value FROM json_each(%s)"
-        return f"{left} IN ({values})", [*parameters, json.dumps(self.rhs)]
+        return f"{left} IN ({values})", (*parameters, json.dumps(self.rhs))
