@@ -19,6 +19,7 @@ from alignment.formats.mapping import Mapped
 from alignment.formats.registry import AUTO, open_records
 from alignment.formats.source import FormatError
 from alignment.formats.target import json_line, replacing
+from feedback.actions.import_reading import read_ahead
 from feedback.actions.imports import ImportSummary, store_records
 from feedback.errors import Refused
 from feedback.models import Project
@@ -63,7 +64,11 @@ def import_file(
             with transaction.atomic() if strict else nullcontext():
                 records = bring_rubric(project=project, format=name, records=records, by=by)
                 stored = store_records(
-                    project=project, records=records, by=by, reject=rejects.add, progress=progress
+                    project=project,
+                    records=read_ahead(project=project, records=records),
+                    by=by,
+                    reject=rejects.add,
+                    progress=progress,
                 )
         except FormatError as error:
             raise Refused(error.sentence, field="file") from error

@@ -31,6 +31,7 @@ from alignment.formats.source import FormatError, check_source, is_parquet, open
 from alignment.formats.target import json_line
 from alignment.models import FileImport
 from feedback.actions.audit import record
+from feedback.actions.import_reading import Prepared, read_ahead
 from feedback.actions.imports import ImportSummary, store_records
 from feedback.actions.jobs import Lease, queue_job
 from feedback.errors import Refused
@@ -167,7 +168,7 @@ def _store(
             records = bring_rubric(project=found.project, format=name, records=records, by=by)
             summary = store_records(
                 project=found.project,
-                records=_after(records, found.line, alive),
+                records=_after(read_ahead(project=found.project, records=records), found.line, alive),
                 by=by,
                 reject=rejects.add,
                 progress=note,
@@ -185,7 +186,9 @@ def _open(path: Path, found: FileImport, mapped: Mapped | None) -> tuple[str, Re
     return stream_records(path, AUTO if mapped else found.format or AUTO, mapped)
 
 
-def _after(records: Records, line: int, alive: Callable[[], None]) -> Records:
+def _after(
+    records: Iterator[Prepared | Rejection], line: int, alive: Callable[[], None]
+) -> Iterator[Prepared | Rejection]:
     """What comes after ``line``, which was stored before; ``alive`` is called on the way."""
     for number, each in enumerate(records):
         if number % 1000 == 999:

@@ -155,13 +155,12 @@ def _read(row: Row) -> ComparisonRecord | Rejection:
 
 
 def _message(fields: Fields) -> Message:
-    fields.only(("role", "content"))
-    return {"role": fields.text("role"), "content": fields.text("content")}
+    role, content = fields.only_texts("role", "content")
+    return {"role": role, "content": content}
 
 
 def _response(fields: Fields) -> ResponseRecord:
-    fields.only(("id", "source", "text"))
-    return ResponseRecord(fields.text("id"), fields.text("source"), fields.text("text"))
+    return ResponseRecord(*fields.only_texts("id", "source", "text"))
 
 
 def _metadata(row: Fields, value: object) -> Mapping[str, Any]:

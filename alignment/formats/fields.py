@@ -11,9 +11,11 @@ class Fields:
     """One JSON object. A null counts as absent, which is what Parquet makes of an absent field."""
 
     def __init__(self, values: object, where: str = "") -> None:
-        if not isinstance(values, Mapping):
+        if not isinstance(values, dict | Mapping):  # a dict is told at once, a mapping is not
             raise BadRecord(f"it must be an object, not {_kind(values)}", where or None)
-        self._values = {name: value for name, value in values.items() if value is not None}
+        if None in values.values():
+            values = {name: value for name, value in values.items() if value is not None}
+        self._values = values
         self._where = where
 
     def only(self, known: Iterable[str]) -> "Fields":
@@ -22,6 +24,14 @@ class Fields:
         if unknown:
             raise BadRecord(f"there is no such field; known are {', '.join(known)}", self.place(unknown[0]))
         return self
+
+    def only_texts(self, *names: str) -> tuple[str, ...]:
+        """The texts of these names, each needed, where there is nothing else."""
+        found: tuple[Any, ...] = tuple(map(self._values.get, names))
+        if len(self._values) == len(names) and all(type(text) is str for text in found):
+            return found
+        self.only(names)
+        return tuple(self.text(name) for name in names)
 
     def place(self, name: str) -> str:
         return f"{self._where}.{name}" if self._where else name
@@ -112,7 +122,9 @@ class Fields:
 
     def pairs(self, name: str) -> dict[str, Any]:
         """An object of any names; a Parquet map is a list of (name, value). Nulls are absent."""
-        value: Any = self._values.get(name, {})
+        if name not in self._values:
+            return {}
+        value: Any = self._values[name]
         if isinstance(value, Sequence) and not isinstance(value, str):
             value = as_mapping(value, self.place(name))
         return dict(Fields(value, self.place(name))._values)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import Field, JSONField, Model
+from django.db.models import JSONField, Model
 
 from feedback.models.fields import IntTupleField
 
@@ -29,10 +29,9 @@ def store_new(
             [model(**dict(zip(names, row, strict=True))) for row in new], ignore_conflicts=ignore_conflicts
         )
         return [] if ignore_conflicts else [row.pk for row in made]
-    columns = [field for field in model._meta.concrete_fields if not getattr(field, "generated", False)]
-    keys = _complete(model, columns, names, new)
+    columns, keys = _complete(model, names, new)
     table = connection.ops.quote_name(model._meta.db_table)
-    column_names = ", ".join(connection.ops.quote_name(str(field.column)) for field in columns)
+    column_names = ", ".join(map(connection.ops.quote_name, columns))
     if not ignore_conflicts:
         _copy(table, column_names, new)
         return keys
@@ -45,40 +44,44 @@ def store_new(
         return []
 
 
-def _complete(
-    model: type[Model], columns: Sequence["Field[Any, Any]"], names: Sequence[str], rows: list[Values]
-) -> list[Any]:
-    """Make each row one of all ``columns``, as the database takes them; the rows' keys."""
+def _complete(model: type[Model], names: Sequence[str], rows: list[Values]) -> tuple[list[str], list[Any]]:
+    """Make each row one of all columns, as the database takes them; the columns, and the rows' keys."""
     place = {name: index for index, name in enumerate(names)}
-    of = {field: _column(field, place.get(field.attname), rows) for field in columns}
+    columns, rest = list(names), []
+    for field in model._meta.concrete_fields:
+        if field.attname in place:
+            index = place[field.attname]
+            columns[index] = str(field.column)
+            if isinstance(field, _CONVERTED):
+                for row in rows:
+                    row[index] = field.get_db_prep_save(row[index], connection)
+        elif not field.primary_key and not getattr(field, "generated", False):
+            # A default, or the time: the same for all of them.
+            columns.append(str(field.column))
+            rest.append(field.get_db_prep_save(field.pre_save(field.model(), add=True), connection))
     key = model._meta.pk
-    if key.attname not in place:
-        of[key] = _numbers(model, len(rows))
-    rows[:] = map(list, zip(*of.values(), strict=True))
-    return of[key]
-
-
-def _column(field: "Field[Any, Any]", index: int | None, rows: list[Values]) -> list[Any]:
-    if index is None:
-        if field.primary_key:
-            return []
-        # A default, or the time: the same for all of them.
-        value = field.pre_save(field.model(), add=True)
-        return [field.get_db_prep_save(value, connection)] * len(rows)
-    values = [row[index] for row in rows]
-    if isinstance(field, _CONVERTED):
-        return [field.get_db_prep_save(value, connection) for value in values]
-    return values
+    if key.attname in place:
+        keys = [row[place[key.attname]] for row in rows]
+        for row in rows:
+            row += rest
+    else:
+        columns.append(str(key.column))
+        keys = _numbers(model, len(rows))
+        for row, number in zip(rows, keys, strict=True):
+            row += [*rest, number]
+    return columns, keys
 
 
 def _numbers(model: type[Model], count: int) -> list[int]:
     """Keys that the table counts up."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
-            [model._meta.db_table, model._meta.pk.column, count],
+            "SELECT array_agg(nextval(counter)) FROM generate_series(1, %s), "
+            "(SELECT pg_get_serial_sequence(%s, %s)::regclass AS counter OFFSET 0) found",
+            [count, model._meta.db_table, model._meta.pk.column],
         )
-        return [number for (number,) in cursor.fetchall()]
+        keys: list[int] = cursor.fetchone()[0]
+        return keys
 
 
 def _copy_around(table: str, names: str, rows: Iterable[Values]) -> None:

@@ -7,51 +7,49 @@ here judges with it: an import gives nothing new in their name.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import UUID
 
+from django.utils import timezone
+
 from feedback.actions.copying import store_new
-from feedback.actions.judgment_rows import JudgmentReader, JudgmentRows, Placed, content_id
-from feedback.models import Flag, Judgment, Outcome, Project, RaterKind, Score, Span
-from feedback.records import BadRecord, Rejection
+from feedback.actions.judgment_rows import NewJudgment, NewSpan, Placed, content_id
+from feedback.actions.review_items import Said
+from feedback.models import MEASURING, Flag, Judgment, Outcome, Project, Rater, RaterKind, Score, Span
+from feedback.records import JudgmentRecord, Rejection
 
 _JUDGMENT = (
     "comparison_id", "rater_id", "submission_id", "outcome", "ranking", "strength", "shown", "all_bad", "adjudicates",
     "rationale", "seconds", "at",
 )  # fmt: skip
-_SCORE = ("criterion_id", "position", "value")
-_SPAN = ("position", "start", "end", "comment")
-_FLAG = ("comparison_id", "kind")
 DECIDED = 0  # stands for the rater of an adjudication, of which a comparison has one, whoever made it
+Identity = tuple[int, int]  # a comparison and who judged it
 
 
-@dataclass(frozen=True)
-class _Arrived:
-    """A judgment that is about to be stored, and where it came from."""
+class _Arrived(NamedTuple):
+    """A judgment that is about to be stored: where it came from, and whose it is."""
 
-    line: int
-    where: str
-    rows: JudgmentRows
-
-    @property
-    def row(self) -> Judgment:
-        return self.rows.judgment
+    placed: Placed
+    number: int
+    new: NewJudgment
+    rater: Rater
 
     @property
-    def identity(self) -> tuple[int, int]:
-        return _identity(self.row)
+    def where(self) -> str:
+        return f"judgments[{self.number}]"
 
     @property
-    def is_persons(self) -> bool:
-        return self.row.rater.kind == RaterKind.HUMAN
+    def identity(self) -> Identity:
+        return _identity(self.placed.comparison.pk, self.rater.pk, self.new.record.adjudicates)
 
 
 @dataclass
 class _Known:
     """The judgments on a batch's comparisons: those that count, by who said them, and all submissions."""
 
-    current: dict[tuple[int, int], UUID] = field(default_factory=dict)
+    current: set[Identity] = field(default_factory=set)
     submissions: set[tuple[int, UUID]] = field(default_factory=set)
 
 
@@ -62,117 +60,154 @@ class StoredJudgments:
     new: list[_Arrived]
     unchanged: int
 
-    def people(self) -> set[int]:
-        """The comparisons that people have judged anew."""
-        return {each.row.comparison_id for each in self.new if each.is_persons}
+    def people(self) -> dict[int, Said]:
+        """What people say anew of each comparison that they have judged."""
+        people: dict[int, Said] = {}
+        for placed, _number, new, rater in self.new:
+            if rater.kind == RaterKind.HUMAN:
+                comparison, record = placed.comparison, new.record
+                said = people.setdefault(comparison.pk, Said(comparison.purpose in MEASURING))
+                said.add(record.outcome, new.ranking, record.adjudicates, len(record.flags))
+        return people
 
     def taken(self) -> Counter[int]:
         """How many slots of each comparison they take."""
         return Counter(
-            each.row.comparison_id
-            for each in self.new
-            if each.is_persons and each.row.outcome != Outcome.SKIPPED and not each.row.adjudicates
+            placed.comparison.pk
+            for placed, _number, new, rater in self.new
+            if rater.kind == RaterKind.HUMAN
+            and new.record.outcome != Outcome.SKIPPED
+            and not new.record.adjudicates
         )
 
 
 class JudgmentStore:
-    """One import's judgments."""
+    """One import's judgments, and the raters met so far."""
 
     def __init__(self, project: Project, reject: Callable[[Rejection], None]) -> None:
+        self.project = project
         self.reject = reject
-        self.reader = JudgmentReader(project)
+        self.raters: dict[tuple[str, str], Rater] = {}
 
-    def store(self, placed: list[Placed]) -> "StoredJudgments":
-        """Store the judgments of a batch. What they mean for queue and review is the caller's to do."""
+    def store(self, placed: list[Placed], made: Collection[int]) -> "StoredJudgments":
+        """Store the judgments of a batch. What they mean for queue and review is the caller's to do.
+
+        ``made`` are the comparisons that were made in this transaction, on which there are no judgments yet.
+        """
         arrived = [each for one in placed for each in self._arrived(one)]
-        known = _known({each.row.comparison_id for each in arrived})
-        new: dict[tuple[int, int], _Arrived] = {}
+        known = _known({each.placed.comparison.pk for each in arrived}.difference(made))
+        new: dict[Identity, _Arrived] = {}
         differing = []
         unchanged = 0
         for each in arrived:
-            if (each.row.rater_id, each.row.submission_id) in known.submissions:
+            submission = (each.rater.pk, each.new.submission_id)
+            if submission in known.submissions:
                 unchanged += 1
-            elif each.identity in known.current:
+            elif (identity := each.identity) in known.current:
                 differing.append(each)
-            elif each.row.rater.user_id:
+            elif each.rater.user_id:
                 self._reject_a_members(each)
             else:
-                new[each.identity] = each
-                known.current[each.identity] = each.row.submission_id
-                known.submissions.add((each.row.rater_id, each.row.submission_id))
+                new[identity] = each
+                known.current.add(identity)
+                known.submissions.add(submission)
         _save(list(new.values()))
         return StoredJudgments(list(new.values()), unchanged + self._settle(differing))
 
     def _reject_a_members(self, each: _Arrived) -> None:
-        reason = f"{each.row.rater.name} has an account in this project, and judges with it"
-        self.reject(Rejection(each.line, reason, f"{each.where}.rater"))
+        reason = f"{each.rater.name} has an account in this project, and judges with it"
+        self.reject(Rejection(each.placed.record.line, reason, f"{each.where}.rater"))
 
     def _settle(self, differing: list[_Arrived]) -> int:
         """How many say what the rater's current judgment says; the others are rejected."""
-        stored = _contents({each.row.comparison_id for each in differing})
+        stored = _contents({each.placed.comparison.pk for each in differing})
         same = 0
         for each in differing:
-            if stored.get(each.identity) == each.row.submission_id:
+            if stored.get(each.identity) == each.new.submission_id:
                 same += 1
             else:
-                reason = (
-                    f"{each.row.rater.name} has judged this comparison otherwise; only one judgment counts"
-                )
-                self.reject(Rejection(each.line, reason, each.where))
+                reason = f"{each.rater.name} has judged this comparison otherwise; only one judgment counts"
+                self.reject(Rejection(each.placed.record.line, reason, each.where))
         return same
 
     def _arrived(self, placed: Placed) -> Iterable[_Arrived]:
-        for index, judgment in enumerate(placed.record.judgments):
-            where = f"judgments[{index}]"
-            try:
-                rows = self.reader.read(placed, judgment)
-            except BadRecord as bad:
-                self.reject(Rejection(placed.record.line, bad.reason, f"{where}.{bad.field}"))
+        for index, new in enumerate(placed.judgments):
+            if isinstance(new, Rejection):
+                self.reject(new)
             else:
-                yield _Arrived(placed.record.line, where, rows)
+                yield _Arrived(placed, index, new, self._rater(new.record))
+
+    def _rater(self, record: JudgmentRecord) -> Rater:
+        identity = (record.kind, record.rater)
+        if identity not in self.raters:
+            self.raters[identity], _ = Rater.objects.get_or_create(
+                project=self.project,
+                kind=record.kind,
+                name=record.rater,
+                defaults={"simulated": record.simulated},
+            )
+        return self.raters[identity]
 
 
-def _identity(judgment: Judgment) -> tuple[int, int]:
-    return judgment.comparison_id, DECIDED if judgment.adjudicates else judgment.rater_id
+def _identity(comparison: int, rater: int, adjudicates: bool) -> Identity:
+    return comparison, DECIDED if adjudicates else rater
 
 
 def _known(comparisons: set[int]) -> _Known:
     known = _Known()
-    rows = Judgment.objects.filter(comparison__in=comparisons)
+    rows = Judgment.objects.filter(comparison__among=comparisons)
     columns = ("comparison_id", "rater_id", "submission_id", "current", "adjudicates")
     for comparison, rater, submission, current, adjudicates in rows.values_list(*columns):
         known.submissions.add((rater, submission))
         if current:
-            known.current[(comparison, DECIDED if adjudicates else rater)] = submission
+            known.current.add(_identity(comparison, rater, adjudicates))
     return known
 
 
-def _contents(comparisons: set[int]) -> dict[tuple[int, int], UUID]:
+def _contents(comparisons: set[int]) -> dict[Identity, UUID]:
     """The id that each current judgment of these comparisons would have, had it been imported."""
-    rows = Judgment.objects.filter(comparison__in=comparisons, current=True).select_related(
-        "rater", "comparison"
-    )
+    rows = Judgment.objects.filter(comparison__among=comparisons, current=True)
+    rows = rows.select_related("rater", "comparison").prefetch_related("scores__criterion", "spans")
     return {
-        _identity(row): content_id(
-            row.comparison.external_id, row, list(row.scores.all()), list(row.spans.all())
+        _identity(row.comparison_id, row.rater_id, row.adjudicates): content_id(
+            row.comparison.external_id,
+            (row.rater.kind, row.rater.name),
+            row,
+            ranking=row.ranking,
+            scores=[(score.position, score.criterion.name, score.value) for score in row.scores.all()],
+            spans=[(span.position, span.start, span.end, span.comment) for span in row.spans.all()],
         )
-        for row in rows.prefetch_related("scores__criterion", "spans")
+        for row in rows
     }
 
 
 def _save(arrived: list[_Arrived]) -> None:
-    keys = store_new(
-        Judgment, _JUDGMENT, ([getattr(each.row, name) for name in _JUDGMENT] for each in arrived)
+    keys = store_new(Judgment, _JUDGMENT, map(_row, arrived))
+    by_key = [(key, each.new, each.placed.comparison.pk) for key, each in zip(keys, arrived, strict=True)]
+    store_new(
+        Score,
+        ("judgment_id", "criterion_id", "position", "value"),
+        (
+            [key, score.criterion.pk, score.position, score.value]
+            for key, new, _comparison in by_key
+            for score in new.scores
+        ),
     )
-    for each, key in zip(arrived, keys, strict=True):
-        each.row.pk = key
-    for model, names, parts in ((Score, _SCORE, "scores"), (Span, _SPAN, "spans"), (Flag, _FLAG, "flags")):
-        store_new(
-            model,
-            ("judgment_id", *names),
-            (
-                [each.row.pk, *(getattr(part, name) for name in names)]
-                for each in arrived
-                for part in getattr(each.rows, parts)
-            ),
-        )
+    store_new(
+        Span,
+        ("judgment_id", *NewSpan._fields),
+        ([key, *span] for key, new, _comparison in by_key for span in new.spans),
+    )
+    store_new(
+        Flag,
+        ("judgment_id", "comparison_id", "kind"),
+        ([key, comparison, kind] for key, new, comparison in by_key for kind in new.record.flags),
+    )
+
+
+def _row(each: _Arrived) -> list[object]:
+    new, record = each.new, each.new.record
+    return [
+        each.placed.comparison.pk, each.rater.pk, new.submission_id, record.outcome, new.ranking, record.strength,
+        new.shown, record.all_bad, record.adjudicates, record.rationale, record.seconds, record.at or timezone.now(),
+    ]  # fmt: skip

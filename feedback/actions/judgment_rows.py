@@ -2,32 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID, uuid5
 
-from django.utils import timezone
-
 from feedback.answers import LONGEST_COMMENT, MOST_SPANS, dense_ranks, verdict_problem
 from feedback.hashing import content_sha256
-from feedback.models import (
-    Criterion,
-    Flag,
-    FlagKind,
-    Judgment,
-    Outcome,
-    Project,
-    Rater,
-    RaterKind,
-    Score,
-    Span,
-)
+from feedback.models import Criterion, FlagKind, Judgment, Outcome, Project, RaterKind
 from feedback.queries.rubrics import current_criteria
 from feedback.records import (
     KINDS,
     BadRecord,
     ComparisonRecord,
     JudgmentRecord,
+    Rejection,
     ResponseRecord,
     SpanRecord,
     check_text,
@@ -35,6 +22,9 @@ from feedback.records import (
 
 SUBMISSIONS = UUID("6f0f7a3e-3f0e-5d6c-9d0b-6d2f5b6a9c11")  # namespace of the ids made for imported judgments
 MAX_STRENGTH = 100
+
+
+Order = tuple[tuple[str, str], ...]  # responses, each by its source and its hash
 
 
 class Stored(NamedTuple):
@@ -45,88 +35,103 @@ class Stored(NamedTuple):
     purpose: str
 
 
-@dataclass(frozen=True)
-class Placed:
-    """A record, its stored comparison, and the canonical position of each of the record's response keys."""
+class NewScore(NamedTuple):
+    position: int
+    criterion: Criterion
+    value: int
+
+
+class NewSpan(NamedTuple):
+    position: int
+    start: int
+    end: int
+    comment: str
+
+
+class NewJudgment(NamedTuple):
+    """A judgment that can be stored: what its record says, its ranks and order shown by canonical position."""
+
+    record: JudgmentRecord
+    submission_id: UUID
+    ranking: tuple[int, ...]
+    shown: tuple[int, ...]
+    scores: list[NewScore]
+    spans: list[NewSpan]
+
+
+class Placed(NamedTuple):
+    """A record, its stored comparison, the canonical position of each of its response keys, and its judgments by it."""
 
     record: ComparisonRecord
     comparison: Stored
     positions: Mapping[str, int]
-
-
-@dataclass(frozen=True)
-class JudgmentRows:
-    """One judgment with its parts, none of them stored."""
-
-    judgment: Judgment
-    scores: list[Score]
-    spans: list[Span]
-    flags: list[Flag]
+    judgments: Sequence[NewJudgment | Rejection]
 
 
 class JudgmentReader:
-    """One import's raters met so far, and the criteria that scores may name."""
+    """One import's judgments, read without the database: the criteria that scores may name are looked up before."""
 
     def __init__(self, project: Project) -> None:
-        self.project = project
-        self.raters: dict[tuple[str, str], Rater] = {}
-        self.criteria = {criterion.name: criterion for criterion in current_criteria(project.pk)}
+        self._sound_raters: set[tuple[str, str]] = set()
+        self._criteria = {criterion.name: criterion for criterion in current_criteria(project.pk)}
 
-    def read(self, placed: Placed, record: JudgmentRecord) -> JudgmentRows:
-        """Raises BadRecord, which names the field, for what can not be stored."""
+    def read(
+        self, external_id: str, record: ComparisonRecord, positions: Mapping[str, int]
+    ) -> list[NewJudgment | Rejection]:
+        """The judgments of a comparison's record, in their order; or what can not be stored of one, by its field."""
+        found: list[NewJudgment | Rejection] = []
+        for index, judgment in enumerate(record.judgments):
+            try:
+                found.append(self._read(external_id, record, judgment, positions))
+            except BadRecord as bad:
+                found.append(Rejection(record.line, bad.reason, f"judgments[{index}].{bad.field}"))
+        return found
+
+    def _read(
+        self,
+        external_id: str,
+        comparison: ComparisonRecord,
+        record: JudgmentRecord,
+        positions: Mapping[str, int],
+    ) -> NewJudgment:
         _check_values(record)
-        judgment = Judgment(
-            comparison_id=placed.comparison.pk,
-            rater=self._rater(record),
-            outcome=record.outcome,
-            ranking=_ranking(record, placed.positions),
-            strength=record.strength,
-            shown=_shown(record, placed.positions),
-            rationale=record.rationale,
-            all_bad=record.all_bad,
-            adjudicates=record.adjudicates,
-            seconds=record.seconds,
-            at=record.at or timezone.now(),
+        self._check_rater(record)
+        ranking, shown = _ranking(record, positions), _shown(record, positions)
+        scores = self._scores(positions, record)
+        spans = _spans(positions, record.spans, comparison.responses)
+        submission_id = content_id(
+            external_id,
+            (record.kind, record.rater),
+            record,
+            ranking=ranking,
+            scores=[(score.position, score.criterion.name, score.value) for score in scores],
+            spans=spans,
         )
-        scores = self._scores(judgment, placed.positions, record)
-        spans = _spans(judgment, placed.positions, record.spans, placed.record.responses)
-        flags = [
-            Flag(judgment=judgment, comparison_id=placed.comparison.pk, kind=kind) for kind in record.flags
-        ]
-        judgment.submission_id = content_id(placed.comparison.external_id, judgment, scores, spans)
-        return JudgmentRows(judgment, scores, spans, flags)
+        return NewJudgment(record, submission_id, ranking, shown, scores, spans)
 
-    def _rater(self, record: JudgmentRecord) -> Rater:
-        identity = (record.kind, record.rater)
-        if identity not in self.raters:
-            if record.kind not in KINDS:
-                raise BadRecord(f"{record.kind!r} is none of {', '.join(KINDS)}", "kind")
-            check_text(record.rater, "rater", 200)
-            if not record.rater:
-                raise BadRecord("it must name who judged", "rater")
-            if record.simulated and record.kind != RaterKind.HUMAN:
-                raise BadRecord("only a person can be simulated", "simulated")
-            self.raters[identity], _ = Rater.objects.get_or_create(
-                project=self.project,
-                kind=record.kind,
-                name=record.rater,
-                defaults={"simulated": record.simulated},
-            )
-        return self.raters[identity]
+    def _check_rater(self, record: JudgmentRecord) -> None:
+        if (record.kind, record.rater) in self._sound_raters:
+            return
+        if record.kind not in KINDS:
+            raise BadRecord(f"{record.kind!r} is none of {', '.join(KINDS)}", "kind")
+        check_text(record.rater, "rater", 200)
+        if not record.rater:
+            raise BadRecord("it must name who judged", "rater")
+        if record.simulated and record.kind != RaterKind.HUMAN:
+            raise BadRecord("only a person can be simulated", "simulated")
+        self._sound_raters.add((record.kind, record.rater))
 
-    def _scores(
-        self, judgment: Judgment, positions: Mapping[str, int], record: JudgmentRecord
-    ) -> list[Score]:
+    def _scores(self, positions: Mapping[str, int], record: JudgmentRecord) -> list[NewScore]:
         scores = []
         for key, levels in record.scores.items():
             position = _position(key, positions, "scores")
-            for name, value in levels.items():
-                criterion = self._criterion(name, value)
-                scores.append(Score(judgment=judgment, criterion=criterion, position=position, value=value))
+            scores += [
+                NewScore(position, self._criterion(name, value), value) for name, value in levels.items()
+            ]
         return scores
 
     def _criterion(self, name: str, value: object) -> Criterion:
-        criterion = self.criteria.get(name)
+        criterion = self._criteria.get(name)
         if criterion is None:
             raise BadRecord(f"the project's rubric has no criterion {name!r}; add it first", "scores")
         low, high = criterion.scale_min, criterion.scale_max
@@ -135,22 +140,30 @@ class JudgmentReader:
         return criterion
 
 
-def content_id(external_id: str, judgment: Judgment, scores: Sequence[Score], spans: Sequence[Span]) -> UUID:
-    """The same words about the same comparison by the same rater have the same id in every file.
+def content_id(
+    external_id: str,
+    rater: tuple[str, str],
+    judgment: JudgmentRecord | Judgment,
+    *,
+    ranking: tuple[int, ...],
+    scores: Sequence[tuple[int, str, int]],
+    spans: Sequence[tuple[int, int, int, str]],
+) -> UUID:
+    """The same words about the same comparison by the same rater (kind, name) have the same id in every file.
 
-    Flags are no part of what was said: a reviewer settles them, and the judgment stays.
+    ``ranking``, ``scores`` (position, criterion, value) and ``spans`` (position, start, end, comment) go by canonical
+    position. Flags are no part of what was said: a reviewer settles them, and the judgment stays.
     """
-    rater = judgment.rater
     said: list[object] = [
         judgment.outcome,
-        judgment.ranking,
+        ranking,
         judgment.strength,
         judgment.rationale,
-        sorted((score.position, score.criterion.name, score.value) for score in scores),
+        sorted(scores),
     ]
-    said += [sorted((span.position, span.start, span.end, span.comment) for span in spans)] if spans else []
+    said += [sorted(spans)] if spans else []
     said += [name for name in ("all_bad", "adjudicates") if getattr(judgment, name)]
-    return uuid5(SUBMISSIONS, content_sha256([external_id, rater.kind, rater.name, said]))
+    return uuid5(SUBMISSIONS, content_sha256([external_id, *rater, said]))
 
 
 def _check_values(record: JudgmentRecord) -> None:
@@ -189,14 +202,11 @@ def _shown(record: JudgmentRecord, positions: Mapping[str, int]) -> tuple[int, .
 
 
 def _spans(
-    judgment: Judgment,
-    positions: Mapping[str, int],
-    spans: Sequence[SpanRecord],
-    responses: Sequence[ResponseRecord],
-) -> list[Span]:
+    positions: Mapping[str, int], spans: Sequence[SpanRecord], responses: Sequence[ResponseRecord]
+) -> list[NewSpan]:
     if len(spans) > MOST_SPANS:
         raise BadRecord(f"there are {len(spans)} spans; at most {MOST_SPANS} fit", "spans")
-    lengths = {response.key: len(response.text) for response in responses}
+    lengths = {response.key: len(response.text) for response in responses} if spans else {}
     rows = []
     for index, span in enumerate(spans):
         position = _position(span.response, positions, f"spans[{index}].response")
@@ -204,9 +214,7 @@ def _spans(
             reason = f"{span.start} to {span.end} is no part of {lengths[span.response]} characters"
             raise BadRecord(reason, f"spans[{index}]")
         check_text(span.comment, f"spans[{index}].comment", LONGEST_COMMENT)
-        rows.append(
-            Span(judgment=judgment, position=position, start=span.start, end=span.end, comment=span.comment)
-        )
+        rows.append(NewSpan(position, span.start, span.end, span.comment))
     return rows
 
 

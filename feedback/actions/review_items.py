@@ -4,8 +4,9 @@ Each change locks the comparison's row first and only then reads the judgments, 
 same moment the second sees the first, and no disagreement goes unnoticed.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from django.db import connection
 
@@ -15,7 +16,6 @@ from feedback.models.fields import IntTupleField
 from feedback.rankings import Ranking, agreement_in_thousandths
 from feedback.statements import places, rows, run_each
 
-_KEPT = ("verdicts", "agreement", "conflict", "let_stand", "asked", "flags", "returns", "open")
 _RANKING = IntTupleField()
 
 # Made where there is none yet, and locked either way.
@@ -47,15 +47,35 @@ WHERE comparison_id = %s
 
 
 @dataclass
-class _Said:
+class Said:
     """What people say of one comparison now."""
 
     measuring: bool
-    retired: bool
-    returns: int
+    retired: bool = False
+    returns: int = 0
     rankings: list[Ranking] = field(default_factory=list)
     flags: int = 0
     decided: bool = False
+
+    def add(self, outcome: str | None, ranking: Ranking, adjudicates: bool, flags: int) -> None:
+        """One more current judgment, with so many flags that are open."""
+        self.flags += flags
+        self.decided |= adjudicates
+        if outcome == Outcome.RANKED and not adjudicates:
+            self.rankings.append(ranking)
+
+
+class _Kept(NamedTuple):
+    """What a row keeps of that, beside the comparison and its project; these values where nobody has said anything."""
+
+    verdicts: int = 0
+    agreement: int = 1000
+    conflict: bool = False
+    let_stand: bool = False
+    asked: bool = False
+    flags: int = 0
+    returns: int = 0
+    open: bool = False
 
 
 def judged(judgment: Judgment) -> None:
@@ -83,17 +103,13 @@ def weigh(comparison_ids: Collection[int]) -> None:
     _weigh(_lock(comparison_ids))
 
 
-def weigh_new(comparison_ids: Collection[int], *, project_id: int) -> None:
-    """Make the rows of comparisons that this transaction has made, which have none yet."""
-    said = _said(comparison_ids)
-    items = [
-        ReviewItem(comparison_id=pk, project_id=project_id, verdicts=0, agreement=1000, flags=0, returns=0)
-        for pk in sorted(comparison_ids)
-    ]
-    for item in items:
-        _weighed(item, said[item.pk])
-    names = ("comparison_id", "project_id", *_KEPT)
-    store_new(ReviewItem, names, ([getattr(item, name) for name in names] for item in items))
+def weigh_new(said: Mapping[int, Said], *, project_id: int) -> None:
+    """Make the rows of comparisons that this transaction has made, which have none yet, by what people say of each."""
+    store_new(
+        ReviewItem,
+        ("comparison_id", "project_id", *_Kept._fields),
+        ([pk, project_id, *_weighed(_Kept(), of)] for pk, of in sorted(said.items())),
+    )
 
 
 def lock_item(comparison: Comparison) -> ReviewItem:
@@ -107,40 +123,43 @@ def _lock(comparison_ids: Collection[int]) -> list[ReviewItem]:
     if not comparison_ids:
         return []
     found = rows(_LOCK.format(ids=places(comparison_ids)), list(comparison_ids))
-    names = ("comparison_id", "project_id", *_KEPT)
+    names = ("comparison_id", "project_id", *_Kept._fields)
     return [ReviewItem.from_db(connection.alias, names, row) for row in found]
 
 
 def _weigh(items: Collection[ReviewItem]) -> None:
     said = _said([item.pk for item in items])
-    changed = [item for item in items if _weighed(item, said[item.pk])]
-    run_each(_KEEP, [[*(getattr(item, name) for name in _KEPT), item.pk] for item in changed])
+    before = {item.pk: _Kept(*(getattr(item, name) for name in _Kept._fields)) for item in items}
+    now = {pk: _weighed(kept, said[pk]) for pk, kept in before.items()}
+    run_each(_KEEP, [[*kept, pk] for pk, kept in now.items() if kept != before[pk]])
 
 
-def _said(comparison_ids: Collection[int]) -> dict[int, _Said]:
-    said: dict[int, _Said] = {}
+def _said(comparison_ids: Collection[int]) -> dict[int, Said]:
+    said: dict[int, Said] = {}
     found = rows(_SAID.format(ids=places(comparison_ids)), list(comparison_ids)) if comparison_ids else []
     for comparison, purpose, retired_at, returns, outcome, ranking, adjudicates, flags in found:
-        about = said.setdefault(comparison, _Said(purpose in MEASURING, retired_at is not None, returns))
-        about.flags += flags
-        about.decided |= bool(adjudicates)
-        if outcome == Outcome.RANKED and not adjudicates:
-            about.rankings.append(_RANKING.to_python(ranking))
+        about = said.setdefault(comparison, Said(purpose in MEASURING, retired_at is not None, returns))
+        about.add(outcome, _RANKING.to_python(ranking), bool(adjudicates), flags)
     return said
 
 
-def _weighed(item: ReviewItem, said: _Said) -> bool:
-    """Bring the row up to date; was it not?"""
-    before = [getattr(item, name) for name in _KEPT]
+def _weighed(before: _Kept, said: Said) -> _Kept:
+    """What the row says now."""
     # On what measures people, they are many and told apart from the known answer: only flags matter there.
     rankings = [] if said.measuring else said.rankings
     agreement = agreement_in_thousandths(rankings)
     # Somebody changed the disagreement that a reviewer let stand.
-    item.let_stand = item.let_stand and agreement == item.agreement
-    item.verdicts, item.agreement = len(rankings), agreement
-    item.conflict = agreement < 1000 and not said.decided and not item.let_stand
-    item.flags, item.returns = said.flags, said.returns
-    item.asked = item.asked and not said.decided
-    wanted = item.conflict or item.asked or item.flags > 0
-    item.open = wanted and not said.returns and not said.retired
-    return before != [getattr(item, name) for name in _KEPT]
+    let_stand = before.let_stand and agreement == before.agreement
+    conflict = agreement < 1000 and not said.decided and not let_stand
+    asked = before.asked and not said.decided
+    wanted = conflict or asked or said.flags > 0
+    return _Kept(
+        verdicts=len(rankings),
+        agreement=agreement,
+        conflict=conflict,
+        let_stand=let_stand,
+        asked=asked,
+        flags=said.flags,
+        returns=said.returns,
+        open=wanted and not said.returns and not said.retired,
+    )

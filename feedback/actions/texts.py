@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from feedback.actions.audit import record as audit
-from feedback.actions.imports import BATCH, prompt_sha256
+from feedback.actions.import_reading import BATCH, plain_messages, prompt_sha256
 from feedback.hashing import content_sha256
 from feedback.models import Project, Prompt, Response
 from feedback.people import Person
@@ -115,7 +115,12 @@ def _store_prompts(project: Project, records: list[NewPrompt], summary: TextsSum
     before = set(project.prompts.filter(sha256__in=wanted).values_list("sha256", flat=True))
     Prompt.objects.bulk_create(
         (
-            Prompt(project=project, sha256=sha256, messages=_messages(record), reference=record.reference)
+            Prompt(
+                project=project,
+                sha256=sha256,
+                messages=plain_messages(record.messages),
+                reference=record.reference,
+            )
             for sha256, record in wanted.items()
             if sha256 not in before
         ),
@@ -172,10 +177,6 @@ def _responses(wanted: Iterable[tuple[int, str, str]]) -> dict[tuple[int, str, s
         sha256__in={identity[2] for identity in identities},
     ).values_list("prompt_id", "source", "sha256", "pk")
     return {(row[0], row[1], row[2]): row[3] for row in rows if (row[0], row[1], row[2]) in identities}
-
-
-def _messages(record: NewPrompt) -> list[dict[str, str]]:
-    return [{"role": message["role"], "content": message["content"]} for message in record.messages]
 
 
 def _sha256(record: NewPrompt) -> str:

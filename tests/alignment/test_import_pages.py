@@ -27,7 +27,7 @@ from alignment.formats import source
 from alignment.formats.mapping import parse_mapping
 from alignment.models import FileImport
 from alignment.views.receive import shown_name, stored_name
-from feedback.actions import imports as storing
+from feedback.actions import import_reading as storing
 from feedback.actions.jobs import Lease, cancel_job, claim_job, perform_job, resume_job
 from feedback.actions.projects import create_project
 from feedback.errors import Refused

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from feedback.actions import imports
+from feedback.actions import import_reading
 from feedback.actions.imports import store_records
 from feedback.actions.judgments import MachineVerdict, store_verdicts, submit_judgment
 from feedback.actions.projects import rater_of
@@ -270,7 +270,7 @@ def test_what_a_reader_rejected_passes_through_and_can_be_told_one_by_one(store)
 
 
 def test_a_failure_in_the_middle_keeps_whole_batches_and_the_audit_trail_says_so(project, monkeypatch):
-    monkeypatch.setattr(imports, "LARGE_BATCH", imports.BATCH)
+    monkeypatch.setattr(import_reading, "LARGE_BATCH", import_reading.BATCH)
 
     def failing():
         for number in range(250):
