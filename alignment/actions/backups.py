@@ -29,13 +29,14 @@ def _of_a_page(table: str, select: str, order: str) -> str:
     """A statement of what points at the comparisons of a page: two bounds cost nothing, where a list of ids costs more
     than the rows. Repeats that lie between are read and passed over."""
     return f"""{select} JOIN feedback_comparison c ON c.id = {table}.comparison_id
-        WHERE c.project_id = %(project)s AND c.id > %(after)s AND c.id <= %(last)s {order}"""
+        WHERE {table}.comparison_id > %(after)s AND {table}.comparison_id <= %(last)s
+        AND c.id > %(after)s AND c.id <= %(last)s AND c.project_id = %(project)s {order}"""
 
 
 _RESPONSES = _of_a_page(
     "s",
     "SELECT c.id, s.key, r.source, r.text FROM feedback_slot s JOIN feedback_response r ON r.id = s.response_id",
-    "ORDER BY c.id, s.position",
+    "ORDER BY s.comparison_id, s.position",
 )
 _TAGS = _of_a_page(
     "x",
