@@ -4,6 +4,7 @@ import json
 import resource
 from hashlib import sha256
 
+import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -35,7 +36,7 @@ def rubric_in(project):
 
 
 def rows_of(project):
-    return {row["id"]: row for row in project_rows(project)}
+    return {row.id: msgspec.to_builtins(row) for row in project_rows(project)}
 
 
 @pytest.fixture
