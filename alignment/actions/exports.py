@@ -157,9 +157,8 @@ def _export_folder(project: Project, path: Path, by: Person, snapshot: Snapshot)
 
 
 def _export_project(project: Project, writer: Writer, path: Path, by: Person) -> ExportSummary:
-    not_held = tuple(not_in_a_backup(project))
     with reading_through():
-        summary = _convert(writer, project_rows(project), path, not_held)
+        summary = _convert(writer, project_rows(project), path, tuple(not_in_a_backup(project)))
     record(by=by, verb="export", target=project, project=project, rows=summary.rows)
     return summary
 

@@ -28,8 +28,7 @@ SPLITS = ("train", "test")
 MANIFEST = "manifest.json"
 CARD = "README.md"
 VERSION = "concord-snapshot-2"
-_BATCH = 500  # rows that are read at once
-_FEW = 50  # rows that are made into columns at once
+_BATCH = 500  # rows that are read, or made into columns, at once
 _NUMBERS = [field.name for field in SCHEMA if pa.types.is_floating(field.type)]
 _SORTED = msgspec.json.Encoder(order="sorted").encode
 _LINES = msgspec.json.Encoder().encode_lines
@@ -171,7 +170,7 @@ class _SplitFile:
     def add(self, row: PreferenceRow) -> None:
         self.tally.add(row)
         self._waiting.append(row)
-        if len(self._waiting) == _FEW:
+        if len(self._waiting) == _BATCH:
             self._hand_over()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:

@@ -31,7 +31,7 @@ ZIP = ".zip"  # JSON lines with what belongs beside them
 CHUNK = 1 << 20  # bytes that are compressed, or written, at once
 Lines = Iterable[tuple[bytes, int]]  # JSON lines by the megabyte, each with the number of its rows
 _ROW_GROUP = 4 * CHUNK  # bytes of a Parquet file's columns before they are compressed
-_FEW = 50  # rows that are made into lines or columns at once
+_MANY = 500  # rows that are made into lines or columns at once
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -54,9 +54,9 @@ def lines_of(rows: Iterable[Any]) -> Lines:
     rows = iter(rows)
     waiting: list[bytes] = []
     count = size = 0
-    while few := [*islice(rows, _FEW)]:
-        waiting.append(_ENCODER.encode_lines(few))
-        count += len(few)
+    while many := [*islice(rows, _MANY)]:
+        waiting.append(_ENCODER.encode_lines(many))
+        count += len(many)
         size += len(waiting[-1])
         if size >= CHUNK:
             yield b"".join(waiting), count
@@ -78,9 +78,9 @@ def write_rows(path: Path, rows: Iterable[Any], schema: pa.Schema | None = None)
     rows = iter(rows)
     count = 0
     with replacing(path) as file, parquet_file(file, schema) as write:
-        while few := [*islice(rows, _FEW)]:
-            write(few)
-            count += len(few)
+        while many := [*islice(rows, _MANY)]:
+            write(many)
+            count += len(many)
     return count
 
 
