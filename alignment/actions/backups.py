@@ -5,7 +5,9 @@ statements made anew from objects, and records, would each take as long as all t
 """
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -17,7 +19,7 @@ from alignment.models import Asking
 from feedback.models import Flag, Judgment, Outcome, Project, Purpose
 from feedback.models.fields import whole_numbers
 
-_PAGE = 500  # comparisons
+_PAGE = 1000  # comparisons
 _COMPARISONS = """
 SELECT c.id, c.external_id, p.messages, p.reference, c.metadata, c.purpose, g.ranking, g.explanation
 FROM feedback_comparison c JOIN feedback_prompt p ON p.id = c.prompt_id
@@ -71,6 +73,8 @@ _FLAGS = _of_a_page(
 
 
 _PARTS = (_RESPONSES, _TAGS, _JUDGMENTS, _SCORES, _SPANS, _FLAGS)
+_TRAIN, _RANKED = Purpose.TRAIN.value, Outcome.RANKED.value
+_NUMBERS = lru_cache(whole_numbers)  # of few different texts
 _MESSAGES = msgspec.json.Decoder(list[MessageRow]).decode
 
 
@@ -110,10 +114,12 @@ def _pages(cursor: Any, project: Project) -> Iterator[_Page]:
 
 
 def _made(page: _Page) -> Iterator[ComparisonRow]:
-    responses: dict[int, list[ResponseRow]] = {}
-    for comparison, *response in page.responses:
-        responses.setdefault(comparison, []).append(ResponseRow(*response))
-    tags, judgments = _grouped(page.tags), _judgments(page, responses)
+    responses: dict[int, list[ResponseRow]] = defaultdict(list)
+    keys: dict[int, list[str]] = defaultdict(list)
+    for comparison, key, source, text in page.responses:
+        responses[comparison].append(ResponseRow(key, source, text))
+        keys[comparison].append(key)
+    tags, judgments = _grouped(page.tags), _judgments(page, keys)
     for pk, external_id, messages, reference, metadata, purpose, ranking, explanation in page.comparisons:
         known = ranking is not None
         yield ComparisonRow(
@@ -124,10 +130,10 @@ def _made(page: _Page) -> Iterator[ComparisonRow]:
             else [],  # not by the database's own alphabet
             reference=reference,
             metadata=json.loads(metadata) or None,
-            purpose=None if known or purpose == Purpose.TRAIN.value else purpose,
-            gold=GoldRow(purpose, _by_key(responses[pk], ranking), explanation) if known else None,
+            purpose=None if known or purpose == _TRAIN else purpose,
+            gold=GoldRow(purpose, _by_key(keys[pk], ranking), explanation) if known else None,
             responses=responses[pk],
-            judgments=judgments.get(pk, []),
+            judgments=judgments[pk],
         )
 
 
@@ -153,43 +159,44 @@ def not_in_a_backup(project: Project) -> Iterator[str]:
         yield "the rubric: scores need one with the same criteria where they are imported"
 
 
-def _judgments(page: _Page, responses_of: Mapping[int, list[ResponseRow]]) -> dict[int, list[JudgmentRow]]:
+def _judgments(page: _Page, keys_of: Mapping[int, list[str]]) -> dict[int, list[JudgmentRow]]:
     scores, spans, flags = map(_grouped, (page.scores, page.spans, page.flags))
-    found: dict[int, list[JudgmentRow]] = {}
-    for pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, *rest in page.judgments:
-        rationale, all_bad, seconds, at, adjudicates = rest
-        responses = responses_of[comparison]
+    found: dict[int, list[JudgmentRow]] = defaultdict(list)
+    for (
+        pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, rationale, all_bad, seconds, at,
+        adjudicates,
+    ) in page.judgments:  # fmt: skip
+        keys = keys_of[comparison]
         row = JudgmentRow(
             rater,
             kind,
-            None if outcome == Outcome.RANKED.value else outcome,
-            _by_key(responses, ranking),
+            None if outcome == _RANKED else outcome,
+            _by_key(keys, ranking),
             strength,
-            [responses[position].id for position in whole_numbers(shown)],
-            _levels(scores[pk], responses) if pk in scores else {},
+            [keys[position] for position in _NUMBERS(shown)] if shown else [],
+            _levels(scores[pk], keys) if pk in scores else {},
             rationale,
             all_bad,
-            [SpanRow(responses[position].id, *span) for position, *span in spans.get(pk, ())],
-            [flag for (flag,) in flags.get(pk, ())],
+            [SpanRow(keys[position], *span) for position, *span in spans[pk]] if pk in spans else [],
+            [flag for (flag,) in flags[pk]] if pk in flags else [],
             seconds,
             _moment(at),
             simulated,
             adjudicates,
         )
-        found.setdefault(comparison, []).append(row)
+        found[comparison].append(row)
     return found
 
 
-def _by_key(responses: Sequence[ResponseRow], ranking: str) -> dict[str, int]:
+def _by_key(keys: Sequence[str], ranking: str) -> dict[str, int]:
     """Each response's rank; without a ranking none."""
-    ranks = whole_numbers(ranking)
-    return {response.id: rank for response, rank in zip(responses, ranks, strict=bool(ranks))}
+    return dict(zip(keys, _NUMBERS(ranking), strict=True)) if ranking else {}
 
 
-def _levels(scores: Sequence[tuple[Any, ...]], responses: Sequence[ResponseRow]) -> dict[str, dict[str, int]]:
+def _levels(scores: Sequence[tuple[Any, ...]], keys: Sequence[str]) -> dict[str, dict[str, int]]:
     levels: dict[str, dict[str, int]] = {}
     for position, criterion, value in scores:
-        levels.setdefault(responses[position].id, {})[criterion] = value
+        levels.setdefault(keys[position], {})[criterion] = value
     return levels
 
 
@@ -199,9 +206,9 @@ def _moment(at: str) -> str:
     return f"{at[:10]}T{at[11:]:0<15}Z" if "." in at else f"{at[:10]}T{at[11:]}Z"
 
 
-def _grouped(found: Iterable[tuple[Any, ...]]) -> dict[int, list[list[Any]]]:
+def _grouped(found: Iterable[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]]:
     """What a statement found, by its first column, in its order."""
-    groups: dict[int, list[list[Any]]] = {}
+    groups: dict[int, list[tuple[Any, ...]]] = {}
     for key, *values in found:
-        groups.setdefault(key, []).append(values)
+        groups.setdefault(key, []).append(tuple(values))
     return groups

@@ -4,9 +4,10 @@ A row, and every object in it, is a dictionary or a ``msgspec.Struct``; a map is
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from functools import cache
 from itertools import chain, islice
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,34 +17,32 @@ import pyarrow as pa
 
 def table_of(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
     """The rows in the columns of ``schema``; what a row does not have is null."""
-    return pa.Table.from_arrays(
-        [_array([*_values(rows, field.name)], field.type) for field in schema], schema=schema
-    )
+    columns = [_array(_values(rows, field.name), field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _values(rows: Sequence[Any], name: str) -> Iterable[Any]:
-    if isinstance(next(row for row in rows if row is not None), Mapping):
-        return (None if row is None else row.get(name) for row in rows)
-    return (getattr(row, name, None) for row in rows)
+def _values(rows: Sequence[Any], name: str, nulls: int = 0) -> list[Any]:
+    """What each row, of which so many are None, has of this name."""
+    if isinstance(rows[0], Mapping) or nulls:
+        return [row.get(name) if isinstance(row, Mapping) else getattr(row, name, None) for row in rows]
+    return [*map(attrgetter(name), rows)]
 
 
 def _array(values: list[Any], type: pa.DataType) -> pa.Array:
     count, nulls = len(values), values.count(None)
     if nulls == count:
         return pa.nulls(count, type)
-    if pa.types.is_string(type):
-        builder = pa.lib.StringBuilder()
-        builder.append_values(values)
-        return builder.finish()
     valid = _bits([value is not None for value in values]) if nulls else None
+    if pa.types.is_string(type):
+        texts = [(value or "").encode() for value in values] if nulls else [text.encode() for text in values]
+        return pa.Array.from_buffers(type, count, [valid, _offsets(texts), pa.py_buffer(b"".join(texts))])
     if pa.types.is_struct(type):
-        children = [_array([*_values(values, field.name)], field.type) for field in type]
+        children = [_array(_values(values, field.name, nulls), field.type) for field in type]
         return pa.Array.from_buffers(type, count, [valid], children=children)
     if pa.types.is_nested(type):
-        lengths = [len(value) if value else 0 for value in values]
-        offsets = pa.py_buffer(np.cumsum([0, *lengths], dtype=np.int32))
-        child = _pairs(values, type) if pa.types.is_map(type) else _elements(values, type)
-        return pa.Array.from_buffers(type, count, [valid, offsets], children=[child])
+        held = [value or () for value in values] if nulls else values
+        child = _pairs(held, type) if pa.types.is_map(type) else _array([*chain(*held)], type.value_type)
+        return pa.Array.from_buffers(type, count, [valid, _offsets(held)], children=[child])
     numbers = [0 if value is None else value for value in values] if nulls else values
     if pa.types.is_boolean(type):
         return pa.Array.from_buffers(type, count, [valid, _bits(numbers)])
@@ -51,17 +50,15 @@ def _array(values: list[Any], type: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(type, count, [valid, buffer])
 
 
-def _elements(lists: Iterable[Sequence[Any] | None], type: pa.DataType) -> pa.Array:
-    return _array([*chain.from_iterable(each for each in lists if each)], type.value_type)
+def _pairs(maps: Iterable[Mapping[str, Any]], type: pa.DataType) -> pa.Array:
+    keys = _array([*chain(*maps)], type.key_type)
+    values = _array([value for each in maps if each for value in each.values()], type.item_type)
+    pair = pa.struct([type.key_field, type.item_field])
+    return pa.Array.from_buffers(pair, len(keys), [None], children=[keys, values])
 
 
-def _pairs(maps: Iterable[Mapping[str, Any] | None], type: pa.DataType) -> pa.Array:
-    found = [each for each in maps if each]
-    keys = _array([*chain.from_iterable(found)], type.key_type)
-    values = _array([*chain.from_iterable(each.values() for each in found)], type.item_type)
-    return pa.Array.from_buffers(
-        pa.struct([type.key_field, type.item_field]), len(keys), [None], children=[keys, values]
-    )
+def _offsets(values: Iterable[Sized]) -> pa.Buffer:
+    return pa.py_buffer(np.cumsum([0, *map(len, values)], dtype=np.int32))
 
 
 def _bits(values: list[bool]) -> pa.Buffer:
