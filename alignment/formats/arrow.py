@@ -40,10 +40,10 @@ def _array(values: list[Any], type: pa.DataType) -> pa.Array:
         children = [_array(_values(values, field.name, nulls), field.type) for field in type]
         return pa.Array.from_buffers(type, count, [valid], children=children)
     if pa.types.is_nested(type):
-        held = [value or () for value in values] if nulls else values
+        held: list[Any] = [value or () for value in values] if nulls else values
         child = _pairs(held, type) if pa.types.is_map(type) else _array([*chain(*held)], type.value_type)
         return pa.Array.from_buffers(type, count, [valid, _offsets(held)], children=[child])
-    numbers = [0 if value is None else value for value in values] if nulls else values
+    numbers: list[Any] = [0 if value is None else value for value in values] if nulls else values
     if pa.types.is_boolean(type):
         return pa.Array.from_buffers(type, count, [valid, _bits(numbers)])
     buffer = pa.py_buffer(np.array(numbers, dtype=type.to_pandas_dtype()))
