@@ -1,7 +1,8 @@
 """A project's comparisons as rows of our own format, page by page: what a backup is written of.
 
 Each page is a handful of statements written out, and their rows become those of the file without records between:
-statements made anew from objects, and records, would each take as long as all the rest.
+statements made anew from objects, and records, would each take as long as all the rest. A time comes as text, since a
+driver takes as long to make one as for the rest of its row.
 """
 
 import json
@@ -30,7 +31,8 @@ WHERE c.project_id = %(project)s AND c.id > %(after)s AND c.purpose <> %(repeat)
 
 def _of_a_page(table: str, select: str, order: str) -> str:
     """A statement of what points at the comparisons of a page: two bounds cost nothing, where a list of ids costs more
-    than the rows. Repeats that lie between are read and passed over."""
+    than the rows. PostgreSQL does not conclude from one table's bounds to the other's, and would read the other through
+    for every page. Repeats that lie between are read and passed over."""
     return f"""{select} JOIN feedback_comparison c ON c.id = {table}.comparison_id
         WHERE {table}.comparison_id > %(after)s AND {table}.comparison_id <= %(last)s
         AND c.id > %(after)s AND c.id <= %(last)s AND c.project_id = %(project)s {order}"""
@@ -70,8 +72,6 @@ _FLAGS = _of_a_page(
     "SELECT j.id, x.kind FROM feedback_flag x JOIN feedback_judgment j ON j.id = x.judgment_id",
     "AND x.settled_at IS NULL ORDER BY x.id",
 )
-
-
 _PARTS = (_RESPONSES, _TAGS, _JUDGMENTS, _SCORES, _SPANS, _FLAGS)
 _TRAIN, _RANKED = Purpose.TRAIN.value, Outcome.RANKED.value
 _NUMBERS = lru_cache(whole_numbers)  # of few different texts

@@ -94,7 +94,9 @@ def copy_file(source: Path, path: Path) -> None:
 def parquet_file(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[Sequence[Any]], None]]:
     """What takes some rows for a new Parquet file; they are packed on another core while the next are made."""
     with ExitStack() as stack:
-        writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+        # Without each column's least and greatest text, which the writer would keep of every row group until the end.
+        writer = pq.ParquetWriter(file, schema, compression="zstd", write_statistics=False)
+        stack.enter_context(writer)
         thread = stack.enter_context(ThreadPoolExecutor(1))
         under_way: list[Future[None]] = []
         waiting: list[pa.Table] = []
