@@ -20,7 +20,7 @@ from alignment.models import Asking
 from feedback.models import Flag, Judgment, Outcome, Project, Purpose
 from feedback.models.fields import whole_numbers
 
-_PAGE = 1000  # comparisons
+_PAGE = 500  # comparisons
 _COMPARISONS = """
 SELECT c.id, c.external_id, p.messages, p.reference, c.metadata, c.purpose, g.ranking, g.explanation
 FROM feedback_comparison c JOIN feedback_prompt p ON p.id = c.prompt_id
