@@ -32,6 +32,7 @@ from alignment.formats.target import (
     replacing_zip,
     write_beside,
     write_lines,
+    write_rows,
 )
 from alignment.models import Snapshot
 from feedback.actions.audit import record
@@ -43,7 +44,7 @@ from judges.core.graders.export import openai_grader
 from judges.core.graders.fields import BadGrader
 from judges.queries import grader_documents
 
-Rows = Iterable[dict[str, Any]]
+Rows = Iterable[Any]  # dictionaries, or the structs of our own format
 REPORT = "report.json"
 
 
@@ -156,9 +157,8 @@ def _export_folder(project: Project, path: Path, by: Person, snapshot: Snapshot)
 
 
 def _export_project(project: Project, writer: Writer, path: Path, by: Person) -> ExportSummary:
-    not_held = tuple(not_in_a_backup(project))
     with reading_through():
-        summary = _convert(writer, project_rows(project), path, not_held)
+        summary = _convert(writer, project_rows(project), path, tuple(not_in_a_backup(project)))
     record(by=by, verb="export", target=project, project=project, rows=summary.rows)
     return summary
 
@@ -183,9 +183,10 @@ def _export_snapshot(
 def _convert(writer: Writer, rows: Rows, path: Path, not_held: tuple[str, ...]) -> ExportSummary:
     left_out: Counter[str] = Counter()
     converted = writer.convert(rows, left_out)
-    if path.name.endswith(PARQUET):
-        converted = map(writer.parquet_row, converted)
-    return _write(writer, lines_of(converted), path, not_held, left_out)
+    if not path.name.endswith(PARQUET):
+        return _write(writer, lines_of(converted), path, not_held, left_out)
+    count = write_rows(path, map(writer.parquet_row, converted), writer.schema)
+    return _summary(writer, path, count, not_held, left_out)
 
 
 def _write(
@@ -193,11 +194,17 @@ def _write(
 ) -> ExportSummary:
     if path.name.endswith(ZIP):
         return _write_zip(writer, lines, path, not_held, left_out)
-    count = write_lines(path, lines, writer.schema)
+    return _summary(writer, path, write_lines(path, lines), not_held, left_out)
+
+
+def _summary(
+    writer: Writer, path: Path, rows: int, not_held: tuple[str, ...], left_out: Counter[str]
+) -> ExportSummary:
+    """What was written to ``path``, once what belongs beside it is there."""
     beside = writer.beside(path.name)
     for name, value in beside.items():
         write_beside(path.with_name(name), value)
-    return ExportSummary(path, count, (*not_held, *_counted(left_out)), tuple(beside))
+    return ExportSummary(path, rows, (*not_held, *_counted(left_out)), tuple(beside))
 
 
 def _write_zip(

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import pyarrow as pa
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count
@@ -138,14 +139,14 @@ def verify_snapshot(*, snapshot: Snapshot) -> None:
 
 def frozen_rows(*, snapshot: Snapshot, split: str) -> Iterator[PreferenceRow]:
     """The rows of one split, in order; Refused, at their end at the latest, unless they are what was frozen."""
-    for rows, _lines in _frozen(snapshot, split):
-        yield from rows
+    for batch, _lines in _frozen(snapshot, split):
+        yield from batch.to_pylist()
 
 
 def frozen_lines(*, snapshot: Snapshot, split: str) -> Lines:
     """The same as JSON lines, those that the split's hash in the manifest is of."""
-    for rows, lines in _frozen(snapshot, split):
-        yield lines, len(rows)
+    for batch, lines in _frozen(snapshot, split):
+        yield lines, len(batch)
 
 
 def snapshot_folder(snapshot: Snapshot) -> Path:
@@ -153,7 +154,7 @@ def snapshot_folder(snapshot: Snapshot) -> Path:
     return Path(settings.SNAPSHOTS_ROOT) / snapshot.sha256
 
 
-def _frozen(snapshot: Snapshot, split: str) -> Iterator[tuple[list[PreferenceRow], bytes]]:
+def _frozen(snapshot: Snapshot, split: str) -> Iterator[tuple[pa.RecordBatch, bytes]]:
     try:
         yield from verified_batches(snapshot_folder(snapshot), snapshot.manifest, split)
     except DamagedError as damaged:

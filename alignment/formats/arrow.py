@@ -1,48 +1,109 @@
-"""JSON lines become Arrow, by its own reader: of Python's objects it makes arrays on this core alone, and with pandas.
+"""Rows become Arrow and come back, a column at a time: of a row alone Arrow makes ten objects, and with pandas.
 
-The reader knows no maps. A map is stored as a list of {key, value} is: so it is read, and then only named otherwise.
+A row, and every object in it, is a dictionary or a ``msgspec.Struct``; a map is a dictionary.
 """
 
+import json
+from collections.abc import Iterable, Mapping, Sequence, Sized
+from functools import cache
+from itertools import chain, islice
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import numpy as np
 import pyarrow as pa
-import pyarrow.json as pa_json
 
 
-def table_of(lines: bytes, schema: pa.Schema) -> pa.Table:
-    """The lines in the columns of ``schema``; in them a map is a list of {key, value}. Raises ArrowException."""
-    read = pa_json.read_json(
-        pa.BufferReader(lines),
-        read_options=pa_json.ReadOptions(use_threads=False, block_size=len(lines)),
-        parse_options=pa_json.ParseOptions(
-            explicit_schema=pa.schema([field.with_type(_without_maps(field.type)) for field in schema]),
-            unexpected_field_behavior="error",
-        ),
-    )
-    columns = (read.column(field.name).combine_chunks() for field in schema)
-    return pa.Table.from_arrays(
-        [_retyped(column, field.type) for column, field in zip(columns, schema, strict=True)], schema=schema
-    )
+def table_of(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
+    """The rows in the columns of ``schema``; what a row does not have is null."""
+    columns = [_array(_values(rows, field.name), field.type) for field in schema]
+    return pa.Table.from_arrays(columns, schema=schema)
 
 
-def _without_maps(type: pa.DataType) -> pa.DataType:
+def _values(rows: Sequence[Any], name: str, nulls: int = 0) -> list[Any]:
+    """What each row, of which so many are None, has of this name."""
+    if isinstance(rows[0], Mapping) or nulls:
+        return [row.get(name) if isinstance(row, Mapping) else getattr(row, name, None) for row in rows]
+    return [*map(attrgetter(name), rows)]
+
+
+def _array(values: list[Any], type: pa.DataType) -> pa.Array:
+    count, nulls = len(values), values.count(None)
+    if nulls == count:
+        return pa.nulls(count, type)
+    valid = _bits([value is not None for value in values]) if nulls else None
+    if pa.types.is_string(type):
+        texts = [(value or "").encode() for value in values] if nulls else [text.encode() for text in values]
+        return pa.Array.from_buffers(type, count, [valid, _offsets(texts), pa.py_buffer(b"".join(texts))])
     if pa.types.is_struct(type):
-        return pa.struct([field.with_type(_without_maps(field.type)) for field in type])
+        children = [_array(_values(values, field.name, nulls), field.type) for field in type]
+        return pa.Array.from_buffers(type, count, [valid], children=children)
     if pa.types.is_nested(type):
-        return pa.list_(_without_maps(_element(type)))
-    return type
+        held: list[Any] = [value or () for value in values] if nulls else values
+        child = _pairs(held, type) if pa.types.is_map(type) else _array([*chain(*held)], type.value_type)
+        return pa.Array.from_buffers(type, count, [valid, _offsets(held)], children=[child])
+    numbers: list[Any] = [0 if value is None else value for value in values] if nulls else values
+    if pa.types.is_boolean(type):
+        return pa.Array.from_buffers(type, count, [valid, _bits(numbers)])
+    buffer = pa.py_buffer(np.array(numbers, dtype=type.to_pandas_dtype()))
+    return pa.Array.from_buffers(type, count, [valid, buffer])
 
 
-def _retyped(array: pa.Array, type: pa.DataType) -> pa.Array:
-    """The same memory as another type."""
-    if not pa.types.is_nested(type):
-        return array
+def _pairs(maps: Iterable[Mapping[str, Any]], type: pa.DataType) -> pa.Array:
+    keys = _array([*chain(*maps)], type.key_type)
+    values = _array([value for each in maps if each for value in each.values()], type.item_type)
+    pair = pa.struct([type.key_field, type.item_field])
+    return pa.Array.from_buffers(pair, len(keys), [None], children=[keys, values])
+
+
+def _offsets(values: Iterable[Sized]) -> pa.Buffer:
+    return pa.py_buffer(np.cumsum([0, *map(len, values)], dtype=np.int32))
+
+
+def _bits(values: list[bool]) -> pa.Buffer:
+    return pa.py_buffer(np.packbits(np.array(values, dtype=np.bool_), bitorder="little"))
+
+
+def sorted_rows(batch: pa.RecordBatch) -> list[Any]:
+    """The rows as objects for ``msgspec``, which writes their names, and those of all within, in alphabetical order.
+
+    A number is there written as Python writes it. Raises ValueError for one that is infinite or none.
+    """
+    return _objects([field.name for field in batch.schema], batch.columns)
+
+
+def _objects(names: Sequence[str], columns: Sequence[pa.Array]) -> list[Any]:
+    order = sorted(range(len(names)), key=names.__getitem__)
+    row = _row_type(tuple(names[place] for place in order))
+    return list(map(row, *(_listed(columns[place]) for place in order)))
+
+
+@cache
+def _row_type(names: tuple[str, ...]) -> type[Any]:
+    places = [f"_{place}" for place in range(len(names))]
+    return msgspec.defstruct("Row", places, rename=dict(zip(places, names, strict=True)), gc=False)
+
+
+def _listed(array: pa.Array) -> list[Any]:
+    type = array.type
+    if pa.types.is_list(type):
+        elements = iter(_listed(array.flatten()))
+        return [
+            None if length is None else [*islice(elements, length)]
+            for length in array.value_lengths().to_pylist()
+        ]
     if pa.types.is_struct(type):
-        children = [_retyped(array.field(index), field.type) for index, field in enumerate(type)]
-    else:
-        children = [_retyped(array.values, _element(type))]
-    own = array.buffers()[: type.num_buffers]
-    return pa.Array.from_buffers(type, len(array), own, children=children)
+        rows = _objects([field.name for field in type], array.flatten())
+        if not array.null_count:
+            return rows
+        return [row if valid else None for row, valid in zip(rows, array.is_valid().to_pylist(), strict=True)]
+    values = array.to_pylist()
+    return [as_json(value) for value in values] if pa.types.is_floating(type) else values
 
 
-def _element(type: pa.DataType) -> pa.DataType:
-    """What a list holds, or a map: pairs, of which the keys are never null."""
-    return pa.struct([type.key_field, type.item_field]) if pa.types.is_map(type) else type.value_type
+def as_json(number: float | None) -> Any:
+    """A number for ``msgspec``, which writes an exponent otherwise than Python does. ValueError as ``sorted_rows``."""
+    if not number or 1e-4 <= abs(number) < 1e16:
+        return number
+    return msgspec.Raw(json.dumps(number, allow_nan=False).encode())

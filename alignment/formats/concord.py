@@ -8,11 +8,11 @@ lost silently.
 
 import json
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+from msgspec import Struct, structs
 
 from alignment.formats.fields import Fields, as_mapping, whole_number
 from alignment.formats.rows import Row, read_rows
@@ -82,12 +82,65 @@ SCHEMA = pa.schema(
     ]
 )
 _COLUMNS = tuple(SCHEMA.names)
-_NOTHING: tuple[Any, ...] = (None, [], {})
-_UNSAID = {
-    "purpose": "train", "outcome": "ranked", "rationale": "", "explanation": "",
-    "all_bad": False, "simulated": False, "adjudicates": False,
-}  # fmt: skip
 _JUDGMENT = tuple(field.name for field in SCHEMA.field("judgments").type.value_type)
+
+
+class MessageRow(Struct, gc=False):
+    role: str
+    content: str
+
+
+class ResponseRow(Struct, gc=False):
+    id: str
+    source: str
+    text: str
+
+
+class SpanRow(Struct, gc=False):
+    response: str
+    start: int
+    end: int
+    comment: str
+
+
+class GoldRow(Struct, gc=False, omit_defaults=True):
+    use: str
+    ranking: dict[str, int]
+    explanation: str = ""
+
+
+class JudgmentRow(Struct, gc=False, omit_defaults=True):
+    """A judgment as it is written: without what has no value. Without an outcome it is ranked."""
+
+    rater: str
+    kind: str
+    outcome: str | None = None
+    ranking: dict[str, int] = {}
+    strength: int | None = None
+    shown: list[str] = []
+    scores: dict[str, dict[str, int]] = {}
+    rationale: str = ""
+    all_bad: bool = False
+    spans: list[SpanRow] = []
+    flags: list[str] = []
+    seconds: float | None = None
+    at: str | None = None
+    simulated: bool = False
+    adjudicates: bool = False
+
+
+class ComparisonRow(Struct, gc=False, omit_defaults=True):
+    """A row as it is written. Without a purpose it is for training; ``metadata`` is text in Parquet."""
+
+    id: str | None
+    prompt: list[MessageRow]
+    tags: list[str] = []
+    reference: str | None = None
+    metadata: Mapping[str, Any] | str | None = None
+    purpose: str | None = None
+    gold: GoldRow | None = None
+    responses: list[ResponseRow] = []
+    judgments: list[JudgmentRow] = []
 
 
 def recognise(values: Mapping[str, Any]) -> bool:
@@ -121,30 +174,11 @@ def judgment_from(values: Mapping[str, Any]) -> JudgmentRecord:
     return _judgment(Fields(values))
 
 
-def row_of(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A row, a judgment or a known answer, ready for JSON: without what has no value, and what goes without saying."""
-    return {
-        name: value
-        for name, value in values.items()
-        if (value or value not in _NOTHING) and _UNSAID.get(name) != value
-    }
-
-
-def moment(at: datetime) -> str:
-    """A time, with its zone, as a row has it."""
-    return (at if at.tzinfo is UTC else at.astimezone(UTC)).isoformat().replace("+00:00", "Z")
-
-
-def parquet_row(row: Mapping[str, Any]) -> dict[str, Any]:
+def parquet_row(row: ComparisonRow) -> ComparisonRow:
     """``row`` as the columns of SCHEMA hold it."""
-    metadata = json.dumps(row["metadata"], ensure_ascii=False) if "metadata" in row else None
-    gold = row.get("gold")
-    return {
-        **row,
-        "metadata": metadata,
-        "gold": gold and {**gold, "ranking": _map(gold["ranking"])},
-        "judgments": [_parquet_judgment(each) for each in row.get("judgments", [])],
-    }
+    if not row.metadata:
+        return row
+    return structs.replace(row, metadata=json.dumps(row.metadata, ensure_ascii=False))
 
 
 def _read(row: Row) -> ComparisonRecord | Rejection:
@@ -225,13 +259,3 @@ def _scores(values: Mapping[str, Any], where: str) -> dict[str, dict[str, int]]:
     return {
         key: _whole_numbers(as_mapping(levels, where), f"{where}.{key}") for key, levels in values.items()
     }
-
-
-def _parquet_judgment(row: Mapping[str, Any]) -> dict[str, Any]:
-    scores = {key: _map(levels) for key, levels in row.get("scores", {}).items()}
-    return {**row, "ranking": _map(row.get("ranking", {})), "scores": _map(scores)}
-
-
-def _map(values: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A Parquet map as JSON has it."""
-    return [{"key": key, "value": value} for key, value in values.items()]

@@ -61,6 +61,14 @@ class Reader:
     rubric: RubricText | None = None
 
 
+def _same(row: Any) -> Any:
+    return row
+
+
+def _unchanged(rows: Iterable[Any], _: Counter[str]) -> Iterator[Any]:
+    return iter(rows)
+
+
 @dataclass(frozen=True)
 class Writer:
     """How rows are written. ``source``: a snapshot's preference rows, or the whole project's comparisons.
@@ -70,15 +78,11 @@ class Writer:
     """
 
     source: Literal["snapshot", "project"]
-    convert: Callable[[Iterable[dict[str, Any]], Counter[str]], Iterator[dict[str, Any]]]
+    convert: Callable[[Iterable[Any], Counter[str]], Iterator[Any]]
     schema: pa.Schema | None
     not_held: tuple[str, ...] = ()
-    parquet_row: Callable[[dict[str, Any]], dict[str, Any]] = dict
+    parquet_row: Callable[[Any], Any] = _same
     beside: Callable[[str], dict[str, dict[str, Any]]] = lambda _file: {}
-
-
-def _unchanged(rows: Iterable[dict[str, Any]], _: Counter[str]) -> Iterator[dict[str, Any]]:
-    return iter(rows)
 
 
 READERS: dict[str, Reader] = {

@@ -1,4 +1,4 @@
-"""Exports end here: rows become JSON lines, and these a file, whole or not at all, as they are or as Parquet.
+"""Exports end here: rows become a file of JSON lines or Parquet, whole or not at all.
 
 A file is written beside its place under another name, flushed to the disk and then renamed, so that nobody
 ever reads half of one and an earlier file stays until the new one is complete.
@@ -9,9 +9,10 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from uuid import uuid4
@@ -27,9 +28,11 @@ from alignment.formats.source import FormatError
 PARQUET = ".parquet"
 ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst", PARQUET, ".zip")
 ZIP = ".zip"  # JSON lines with what belongs beside them
-CHUNK = 1 << 20  # bytes of JSON lines that are compressed, or written, at once
+CHUNK = 1 << 20  # bytes that are compressed, or written, at once
 Lines = Iterable[tuple[bytes, int]]  # JSON lines by the megabyte, each with the number of its rows
-_ENCODE = msgspec.json.Encoder().encode
+_ROW_GROUP = 4 * CHUNK  # bytes of a Parquet file's columns before they are compressed
+_MANY = 500  # rows that are made into lines or columns at once
+_ENCODER = msgspec.json.Encoder()
 
 
 def check_target(path: Path, *, parquet: bool = True, endings: tuple[str, ...] = ENDINGS) -> None:
@@ -46,27 +49,39 @@ def check_target(path: Path, *, parquet: bool = True, endings: tuple[str, ...] =
         )
 
 
-def lines_of(rows: Iterable[Mapping[str, Any]]) -> Lines:
-    """The rows as JSON lines by the megabyte: a row alone is little for a compressor."""
+def lines_of(rows: Iterable[Any]) -> Lines:
+    """The rows as JSON lines by the megabyte: a row alone is little for a compressor, and for its encoder."""
+    rows = iter(rows)
     waiting: list[bytes] = []
-    size = 0
-    for row in rows:
-        waiting.append(json_line(row))
+    count = size = 0
+    while many := [*islice(rows, _MANY)]:
+        waiting.append(_ENCODER.encode_lines(many))
+        count += len(many)
         size += len(waiting[-1])
         if size >= CHUNK:
-            yield b"".join(waiting), len(waiting)
-            waiting, size = [], 0
+            yield b"".join(waiting), count
+            waiting, count, size = [], 0, 0
     if waiting:
-        yield b"".join(waiting), len(waiting)
+        yield b"".join(waiting), count
 
 
-def write_lines(path: Path, lines: Lines, schema: pa.Schema | None = None) -> int:
-    """Write JSON lines as the name's ending says, as Parquet with ``schema``; returns how many. Raises OSError."""
+def write_lines(path: Path, lines: Lines) -> int:
+    """Write JSON lines, compressed as the name's ending says; returns how many. Raises OSError."""
     with replacing(path) as file:
-        if schema is not None and path.name.endswith(PARQUET):
-            with background_parquet(file, schema) as write:
-                return _write_each(write, lines)
         return _write_json_lines(file, lines, compression=path.suffix)
+
+
+def write_rows(path: Path, rows: Iterable[Any], schema: pa.Schema | None = None) -> int:
+    """Write rows as the name's ending says, as Parquet with ``schema``; returns how many. Raises OSError."""
+    if schema is None or not path.name.endswith(PARQUET):
+        return write_lines(path, lines_of(rows))
+    rows = iter(rows)
+    count = 0
+    with replacing(path) as file, parquet_file(file, schema) as write:
+        while many := [*islice(rows, _MANY)]:
+            write(many)
+            count += len(many)
+    return count
 
 
 def copy_file(source: Path, path: Path) -> None:
@@ -76,19 +91,30 @@ def copy_file(source: Path, path: Path) -> None:
 
 
 @contextmanager
-def background_parquet(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[bytes], object]]:
-    """What makes a row group of JSON lines in a new Parquet file: on another core, while the next are made."""
+def parquet_file(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[Sequence[Any]], None]]:
+    """What takes some rows for a new Parquet file; they are packed on another core while the next are made."""
     with ExitStack() as stack:
-        writer = stack.enter_context(pq.ParquetWriter(file, schema, compression="zstd"))
+        # Without each column's least and greatest text, which the writer would keep of every row group until the end.
+        writer = pq.ParquetWriter(file, schema, compression="zstd", write_statistics=False)
+        stack.enter_context(writer)
         thread = stack.enter_context(ThreadPoolExecutor(1))
         under_way: list[Future[None]] = []
+        waiting: list[pa.Table] = []
 
-        def write(lines: bytes) -> None:
+        def pack() -> None:
             while under_way:
                 under_way.pop().result()
-            under_way.append(thread.submit(lambda: writer.write_table(table_of(lines, schema))))
+            under_way.append(thread.submit(writer.write_table, pa.concat_tables(waiting)))
+            waiting.clear()
+
+        def write(rows: Sequence[Any]) -> None:
+            waiting.append(table_of(rows, schema))
+            if sum(table.nbytes for table in waiting) >= _ROW_GROUP:
+                pack()
 
         yield write
+        if waiting:
+            pack()
         while under_way:
             under_way.pop().result()
 
@@ -178,7 +204,7 @@ def _background_zstd() -> zstandard.ZstdCompressor:
 def json_line(row: Mapping[str, Any]) -> bytes:
     """One row. Half of a surrogate pair, which only a rejection can quote, is escaped as JSON has it."""
     try:
-        return _ENCODE(row) + b"\n"
+        return _ENCODER.encode(row) + b"\n"
     except UnicodeEncodeError:
         return json.dumps(row, ensure_ascii=False).encode("utf-8", "backslashreplace") + b"\n"
 

@@ -2,11 +2,14 @@
 
 import json
 import resource
+from datetime import UTC, datetime
 from hashlib import sha256
 
+import msgspec
 import pytest
 from django.core.management import CommandError, call_command
 
+from alignment.actions import backups
 from alignment.actions.backups import project_rows
 from alignment.actions.exports import export
 from alignment.actions.imports import import_file
@@ -35,7 +38,7 @@ def rubric_in(project):
 
 
 def rows_of(project):
-    return {row["id"]: row for row in project_rows(project)}
+    return {row.id: msgspec.to_builtins(row) for row in project_rows(project)}
 
 
 @pytest.fixture
@@ -128,12 +131,28 @@ def test_a_backup_has_each_thing_by_its_name_and_leaves_out_what_goes_without_sa
     ]  # fmt: skip
 
 
-def test_a_backup_goes_on_after_a_page(project, make_comparisons, tmp_path):
+def test_a_backup_goes_on_after_a_page(project, make_comparisons, tmp_path, monkeypatch):
+    monkeypatch.setattr(backups, "_PAGE", 100)
     make_comparisons(project, 205, [JudgmentRecord("ana", ranking={"a": 1, "b": 2})])
     export(project=project, format="concord", path=tmp_path / "x.jsonl", by=None)
     found = [json.loads(line) for line in (tmp_path / "x.jsonl").open()]
     assert [row["id"] for row in found] == [f"q{number}" for number in range(205)]
     assert all(len(row["judgments"]) == 1 for row in found)
+
+
+@pytest.mark.parametrize(
+    ("microsecond", "text"),
+    [
+        (0, "2026-05-01T10:00:00Z"),
+        (500_000, "2026-05-01T10:00:00.500000Z"),
+        (7, "2026-05-01T10:00:00.000007Z"),
+    ],
+)
+def test_a_time_is_the_same_from_every_database(project, make_comparisons, microsecond, text):
+    at = datetime(2026, 5, 1, 10, microsecond=microsecond, tzinfo=UTC)
+    make_comparisons(project, 1, [JudgmentRecord("ana", ranking={"a": 1, "b": 2}, at=at)])
+    (row,) = project_rows(project)
+    assert row.judgments[0].at == text
 
 
 def test_what_a_backup_can_not_hold_is_named(rich, tmp_path, new_id):

@@ -2,12 +2,10 @@
 
 import gzip
 import json
-import time
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
 
 from alignment.actions.imports import import_file
 from alignment.formats.mapping import parse_mapping
@@ -223,11 +221,9 @@ def test_a_rubric_that_is_there_is_left_alone(project, file):
     assert not Criterion.objects.exists()
 
 
-def test_pandalm_comes_in_by_its_mapping_within_seconds_and_only_once(db, shared_data, command):
+def test_pandalm_comes_in_by_its_mapping_and_only_once(db, shared_data, command):
     path = shared_data / "pandalm" / "comparisons.jsonl"
-    start = time.perf_counter()
     out = command(path, "--mapping", str(PANDALM), project="PandaLM")
-    seconds = time.perf_counter() - start
     assert "Imported 999 comparisons and 4995 judgments" in out
     assert "Nothing new" in command(path, "--mapping", str(PANDALM), project="PandaLM")
     assert Judgment.objects.filter(outcome="unparseable").count() == 25
@@ -238,7 +234,6 @@ def test_pandalm_comes_in_by_its_mapping_within_seconds_and_only_once(db, shared
         ("judge", "gpt-3.5-turbo"),
         ("judge", "pandalm-7b"),
     }
-    assert seconds < 30, f"{connection.vendor} took {seconds:.1f} s"  # about 1.5 s on an idle machine
 
 
 def test_llmbar_comes_in_by_its_mapping(project, shared_data):

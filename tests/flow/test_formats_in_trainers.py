@@ -10,7 +10,7 @@ import pytest
 
 from alignment.formats.preference import answer
 from alignment.formats.registry import WRITERS
-from alignment.formats.target import lines_of, write_lines
+from alignment.formats.target import write_rows
 
 pytestmark = pytest.mark.training
 
@@ -104,8 +104,8 @@ def test_trl_and_datasets_take_every_format(tmp_path):
     for name, writer in WRITERS.items():
         if writer.source == "snapshot":
             for ending in ("jsonl", "parquet") if writer.schema else ("jsonl",):
-                lines = lines_of(writer.convert(iter(given), Counter()))
-                write_lines(tmp_path / f"{name}.{ending}", lines, writer.schema)
+                rows = writer.convert(iter(given), Counter())
+                write_rows(tmp_path / f"{name}.{ending}", rows, writer.schema)
     texts = [
         message["content"]
         for each in given

@@ -198,7 +198,8 @@ def test_a_killed_broker_stops_no_run_and_loses_none_that_was_started_meanwhile(
     site.wait(lambda: shown(site, first) >= away_at + 20)
     assert said(site, second) == WAITS
 
-    site.processes.running["beat"].kill()  # what sends the sweeps: nobody else brings the second run to a worker
+    # Beat sends the sweeps: nobody else brings the second run to a worker.
+    site.processes.running["beat"].kill()
     site.broker.start()
     first, second = (finish(site, run) for run in (first, second))
     assert first.job.attempts == 1

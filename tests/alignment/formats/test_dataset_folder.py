@@ -8,17 +8,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from alignment.formats.arrow import table_of
 from alignment.formats.dataset_card import card
 from alignment.formats.dataset_folder import (
     SplitTally,
     addressed,
+    canonical_line,
     canonical_lines,
     problem_with,
     read_split,
     write_splits,
     write_text,
 )
-from alignment.formats.preference import answer
+from alignment.formats.preference import SCHEMA, answer
 from alignment.formats.registry import SNAPSHOT_FORMATS, WRITERS
 from feedback.hashing import canonical_json
 
@@ -77,13 +79,18 @@ def test_rows_of_more_than_one_row_group_are_counted_hashed_and_come_back(tmp_pa
 )
 def test_the_line_of_a_row_is_its_canonical_json_whatever_the_numbers(number):
     odd = {**row(1), "margin": number, "score_chosen": number, "reference": '\x00\x1f\x7f\u2028"\\ é 👩🏽‍🚀'}
-    assert canonical_lines([odd]) == canonical_json(odd).encode() + b"\n"
+    assert canonical_line(odd) == canonical_json(odd).encode() + b"\n"
+    batch = table_of([odd, row(2)], SCHEMA).to_batches()[0]
+    lines = [canonical_json(each).encode() + b"\n" for each in batch.to_pylist()]
+    assert canonical_lines(batch) == b"".join(lines)
 
 
 @pytest.mark.parametrize("number", [math.nan, math.inf])
 def test_a_number_that_is_none_is_in_no_dataset(number):
     with pytest.raises(ValueError, match="JSON compliant"):
-        canonical_lines([{**row(1), "margin": number}])
+        canonical_line({**row(1), "margin": number})
+    with pytest.raises(ValueError, match="JSON compliant"):
+        canonical_lines(table_of([{**row(1), "margin": number}], SCHEMA).to_batches()[0])
 
 
 def test_a_dataset_frozen_before_margins_and_scores_were_kept_still_holds(tmp_path):

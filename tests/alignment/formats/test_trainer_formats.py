@@ -13,7 +13,7 @@ from pydantic import ConfigDict, TypeAdapter
 from alignment.formats.openai_reinforcement import EXACT
 from alignment.formats.preference import SCHEMA, answer
 from alignment.formats.registry import READERS, SNAPSHOT_FORMATS, WRITERS, detect, with_grader
-from alignment.formats.target import lines_of, write_lines
+from alignment.formats.target import write_rows
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=20)
 CHAT = TypeAdapter(list[ChatCompletionMessageParam])
@@ -73,7 +73,7 @@ def test_pairs_come_back_as_they_left(tmp_path_factory, name, ending, found):
         return
     rows = [row(prompt, chosen, rejected, number) for number, (prompt, chosen, rejected) in enumerate(found)]
     path = tmp_path_factory.mktemp("pairs") / f"rows.{ending}"
-    assert write_lines(path, lines_of(writer.convert(iter(rows), Counter())), writer.schema) == len(found)
+    assert write_rows(path, writer.convert(iter(rows), Counter()), writer.schema) == len(found)
     assert detect(path) == ("preference" if name == "openrlhf" else name)
     back = []
     for record in READERS[detect(path)].read(path):

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from alignment.formats.preference import SCHEMA, answer, strict_pairs
 from alignment.formats.registry import WRITERS
 from alignment.formats.source import FormatError
-from alignment.formats.target import check_target, lines_of, write_lines
+from alignment.formats.target import check_target, write_rows
 
 PROMPT = [{"role": "user", "content": "Why?"}]
 
@@ -87,16 +87,16 @@ def test_sft_has_the_best_answers_only():
 def test_every_format_is_written_as_json_lines_and_where_it_may_as_parquet(tmp_path, name):
     writer = WRITERS[name]
     rows, _ = written(name, THREE)
-    write_lines(tmp_path / "rows.jsonl", lines_of(rows))
+    write_rows(tmp_path / "rows.jsonl", rows)
     assert [json.loads(line) for line in (tmp_path / "rows.jsonl").open()] == rows
     if writer.schema is not None:
-        write_lines(tmp_path / "rows.parquet", lines_of(rows), writer.schema)
+        write_rows(tmp_path / "rows.parquet", rows, writer.schema)
         assert pq.read_table(tmp_path / "rows.parquet").to_pylist() == rows
 
 
 def test_compressed_files_of_the_same_rows_are_the_same(tmp_path):
     for name in ("a.jsonl.gz", "b.jsonl.gz"):
-        write_lines(tmp_path / name, lines_of(THREE))
+        write_rows(tmp_path / name, THREE)
     assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
 
 
@@ -109,7 +109,7 @@ def test_a_failure_leaves_the_earlier_file_and_nothing_else(tmp_path):
         raise RuntimeError
 
     with pytest.raises(RuntimeError):
-        write_lines(path, lines_of(failing()))
+        write_rows(path, failing())
     assert [each.name for each in tmp_path.iterdir()] == ["rows.jsonl"]
     assert path.read_text() == "earlier\n"
 
@@ -121,7 +121,7 @@ def test_a_disk_that_takes_no_more_leaves_nothing_behind(tmp_path, name):
     try:
         rows = (row(f"{n:x}" * 50, f"{n * n:o}" * 50) for n in range(5000))
         with pytest.raises(OSError) as caught:
-            write_lines(tmp_path / name, lines_of(rows), SCHEMA)
+            write_rows(tmp_path / name, rows, SCHEMA)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert caught.value.errno == errno.EFBIG
@@ -145,8 +145,8 @@ import sys
 from pathlib import Path
 import alignment.policy.verdicts
 from alignment.formats.preference import SCHEMA
-from alignment.formats.target import lines_of, write_lines
-write_lines(Path(sys.argv[1]), lines_of([{"comparison": "q1", "tags": ["x"]}]), SCHEMA)
+from alignment.formats.target import write_rows
+write_rows(Path(sys.argv[1]), [{"comparison": "q1", "tags": ["x"]}], SCHEMA)
 print([name for name in ("pandas", "scipy") if name in sys.modules])
 """
 
