@@ -6,9 +6,7 @@ reason; nothing that is stored is overwritten. Judgments are stored by
 ``feedback.actions.import_judgments``.
 """
 
-import gc
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from django.db import transaction
@@ -81,7 +79,7 @@ def store_records(
     store = _Store(project, summary, rejected, overlap)
     try:
         for batch in prepared_batches(records, store.reader):
-            with transaction.atomic(), _no_search_for_cycles():
+            with transaction.atomic():
                 store.store(batch)
                 if progress:
                     progress(batch[-1].line, summary)
@@ -96,17 +94,6 @@ def store_records(
         refresh_statistics(*GROWING)
     _audit(project, by, summary, rejected, complete=True)
     return summary
-
-
-@contextmanager
-def _no_search_for_cycles() -> Iterator[None]:
-    """A batch is tens of thousands of rows and no cycle, which to look for, again and again among all that the program
-    holds, took a sixth of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 class _Counted:
