@@ -5,7 +5,7 @@ Making such a statement anew from objects takes longer than running it; elsewher
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import connection
@@ -72,11 +72,6 @@ def places(values: Iterable[Any]) -> str:
 def stored(moment: datetime) -> Any:
     """A time as this database keeps it."""
     return connection.ops.adapt_datetimefield_value(moment)
-
-
-def loaded(moment: datetime) -> datetime:
-    """A time that a statement returned, with its zone, which SQLite does not keep."""
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @contextmanager

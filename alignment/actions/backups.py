@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import msgspec
 from django.db import connection
 
-from alignment.formats.ahead import ahead
 from alignment.formats.concord import ComparisonRow, GoldRow, JudgmentRow, MessageRow, ResponseRow, SpanRow
 from alignment.models import Asking
+from feedback.ahead import ahead
 from feedback.models import Flag, Judgment, Outcome, Project, Purpose
 from feedback.models.fields import whole_numbers
 
@@ -166,6 +166,8 @@ def _judgments(page: _Page, keys_of: Mapping[int, list[str]]) -> dict[int, list[
         pk, comparison, rater, kind, simulated, outcome, ranking, strength, shown, rationale, all_bad, seconds, at,
         adjudicates,
     ) in page.judgments:  # fmt: skip
+        if comparison not in keys_of:
+            continue  # an import stored it after the page's responses were read
         keys = keys_of[comparison]
         row = JudgmentRow(
             rater,

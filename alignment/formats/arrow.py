@@ -14,6 +14,8 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
+_LARGEST = 2**31 - 1  # offset that Arrow's columns of texts and lists take
+
 
 def table_of(rows: Sequence[Any], schema: pa.Schema) -> pa.Table:
     """The rows in the columns of ``schema``; what a row does not have is null."""
@@ -58,7 +60,10 @@ def _pairs(maps: Iterable[Mapping[str, Any]], type: pa.DataType) -> pa.Array:
 
 
 def _offsets(values: Iterable[Sized]) -> pa.Buffer:
-    return pa.py_buffer(np.cumsum([0, *map(len, values)], dtype=np.int32))
+    offsets = np.cumsum([0, *map(len, values)], dtype=np.int64)
+    if offsets[-1] > _LARGEST:
+        raise ValueError("rows that are written at once hold more than two gigabytes in one column")
+    return pa.py_buffer(offsets.astype(np.int32))
 
 
 def _bits(values: list[bool]) -> pa.Buffer:

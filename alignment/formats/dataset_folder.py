@@ -18,10 +18,10 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from alignment.formats.ahead import ahead
 from alignment.formats.arrow import as_json, sorted_rows
 from alignment.formats.preference import SCHEMA, PreferenceRow
-from alignment.formats.target import parquet_file
+from alignment.formats.target import CHUNK, parquet_file
+from feedback.ahead import ahead
 from feedback.hashing import content_sha256
 
 SPLITS = ("train", "test")
@@ -61,9 +61,10 @@ class SplitTally:
         self._digest = hashlib.sha256()
         self._last: tuple[str, str] = ("", "")
 
-    def add(self, row: PreferenceRow) -> None:
-        """Count one more row."""
-        self._digest.update(canonical_line(row))
+    def add(self, row: PreferenceRow) -> int:
+        """Count one more row; how many bytes its line has."""
+        line = canonical_line(row)
+        self._digest.update(line)
         self.rows += 1
         prompt, comparison = row["prompt_sha256"], row["comparison"]
         self.prompts += prompt != self._last[0]
@@ -72,6 +73,7 @@ class SplitTally:
             self.raters.update((judgment["kind"], judgment["rater"]) for judgment in row["judgments"])
             self.tags.update(row["tags"])
         self._last = (prompt, comparison)
+        return len(line)
 
     def sha256(self) -> str:
         return self._digest.hexdigest()
@@ -159,6 +161,7 @@ class _SplitFile:
         self.tally = SplitTally()
         self._path = path
         self._waiting: list[PreferenceRow] = []
+        self._size = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> "_SplitFile":
@@ -168,9 +171,9 @@ class _SplitFile:
         return self
 
     def add(self, row: PreferenceRow) -> None:
-        self.tally.add(row)
+        self._size += self.tally.add(row)
         self._waiting.append(row)
-        if len(self._waiting) == _BATCH:
+        if len(self._waiting) == _BATCH or self._size >= CHUNK:
             self._hand_over()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -184,4 +187,4 @@ class _SplitFile:
 
     def _hand_over(self) -> None:
         self._write(self._waiting)
-        self._waiting = []
+        self._waiting, self._size = [], 0

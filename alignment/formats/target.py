@@ -31,7 +31,9 @@ ZIP = ".zip"  # JSON lines with what belongs beside them
 CHUNK = 1 << 20  # bytes that are compressed, or written, at once
 Lines = Iterable[tuple[bytes, int]]  # JSON lines by the megabyte, each with the number of its rows
 _ROW_GROUP = 4 * CHUNK  # bytes of a Parquet file's columns before they are compressed
-_MANY = 500  # rows that are made into lines or columns at once
+_MANY = (
+    500  # rows at most that are made into lines or columns at once, of long ones fewer: a megabyte's worth
+)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -54,10 +56,12 @@ def lines_of(rows: Iterable[Any]) -> Lines:
     rows = iter(rows)
     waiting: list[bytes] = []
     count = size = 0
-    while many := [*islice(rows, _MANY)]:
+    at_once = 1
+    while many := [*islice(rows, at_once)]:
         waiting.append(_ENCODER.encode_lines(many))
         count += len(many)
         size += len(waiting[-1])
+        at_once = _as_many(len(many), len(waiting[-1]))
         if size >= CHUNK:
             yield b"".join(waiting), count
             waiting, count, size = [], 0, 0
@@ -76,12 +80,17 @@ def write_rows(path: Path, rows: Iterable[Any], schema: pa.Schema | None = None)
     if schema is None or not path.name.endswith(PARQUET):
         return write_lines(path, lines_of(rows))
     rows = iter(rows)
-    count = 0
+    count, at_once = 0, 1
     with replacing(path) as file, parquet_file(file, schema) as write:
-        while many := [*islice(rows, _MANY)]:
-            write(many)
+        while many := [*islice(rows, at_once)]:
+            at_once = _as_many(len(many), write(many))
             count += len(many)
     return count
+
+
+def _as_many(rows: int, size: int) -> int:
+    """How many rows make about a CHUNK, as so many made so many bytes; a few times more than before at most."""
+    return max(1, min(_MANY, 8 * rows, CHUNK * rows // max(1, size)))
 
 
 def copy_file(source: Path, path: Path) -> None:
@@ -91,8 +100,9 @@ def copy_file(source: Path, path: Path) -> None:
 
 
 @contextmanager
-def parquet_file(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[Sequence[Any]], None]]:
-    """What takes some rows for a new Parquet file; they are packed on another core while the next are made."""
+def parquet_file(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[Sequence[Any]], int]]:
+    """What takes some rows for a new Parquet file, packed on another core while the next are made; it gives the bytes
+    that their columns have."""
     with ExitStack() as stack:
         # Without each column's least and greatest text, which the writer would keep of every row group until the end.
         writer = pq.ParquetWriter(file, schema, compression="zstd", write_statistics=False)
@@ -107,10 +117,12 @@ def parquet_file(file: BinaryIO, schema: pa.Schema) -> Iterator[Callable[[Sequen
             under_way.append(thread.submit(writer.write_table, pa.concat_tables(waiting)))
             waiting.clear()
 
-        def write(rows: Sequence[Any]) -> None:
-            waiting.append(table_of(rows, schema))
+        def write(rows: Sequence[Any]) -> int:
+            table = table_of(rows, schema)
+            waiting.append(table)
             if sum(table.nbytes for table in waiting) >= _ROW_GROUP:
                 pack()
+            return int(table.nbytes)
 
         yield write
         if waiting:

@@ -128,7 +128,8 @@ def learn_weights(counted: Counted, reference: Codes, rankings: list[Ranking], n
     truth = np.empty(split.n_pairs, dtype=np.int64)
     truth[split.pairs[~given]] = split.labels[~given]
     voice = part.voice[split.rows[given]]
-    return fit_weighing(split.pairs[given], voice, split.labels[given], truth, 2 * n_raters)
+    weights = part.weights[split.rows[given]]
+    return fit_weighing(split.pairs[given], voice, split.labels[given], truth, 2 * n_raters, weights)
 
 
 def _evenly(where: Mask) -> Mask:

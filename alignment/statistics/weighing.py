@@ -47,9 +47,17 @@ class Weighing:
 
 
 def fit_weighing(
-    items: ArrayLike, raters: ArrayLike, labels: ArrayLike, truth: ArrayLike, n_raters: int
+    items: ArrayLike,
+    raters: ArrayLike,
+    labels: ArrayLike,
+    truth: ArrayLike,
+    n_raters: int,
+    weights: Floats | None = None,
 ) -> Weighing:
-    """The likeliest weights, given the right verdict of each item (``truth``, n_items), by Newton's method."""
+    """The likeliest weights, given the right verdict of each item (``truth``, n_items), by Newton's method.
+
+    ``weights`` (rows): as how many each one counts, here as in ``Weighing.posterior``.
+    """
     item, rater, label = as_codes(items, "items"), as_codes(raters, "raters"), as_codes(labels, "labels")
     right = as_codes(truth, "truth")
     same_length(items=item, raters=rater, labels=label)
@@ -58,27 +66,33 @@ def fit_weighing(
     if max(label.max(initial=0), right.max(initial=0)) > TIE:
         raise ValueError("verdicts must be FIRST, SECOND or TIE: split longer rankings into pairs")
     present, column = np.unique(rater, return_inverse=True)
-    said, count = _alike(item, column, label, right, len(present))
-    beta = _fit(said, count)
+    counted = np.ones(len(item)) if weights is None else weights
+    said, worth, count = _alike(item, column, label, counted, right, len(present))
+    beta = _fit(said, worth, count)
     weight = np.zeros(n_raters)
     weight[present] = beta[:-1]
     return Weighing(weight, float(beta[-1]))
 
 
-def _alike(item: Codes, column: Codes, label: Codes, right: Codes, width: int) -> tuple[Codes, Floats]:
-    """The different rows of (verdict of each rater, or −1; right verdict), and how often each occurs: there are few."""
-    said = np.full((len(right), width + 1), -1, dtype=np.int8)
-    said[item, column] = label
-    said[:, -1] = right
-    alike, count = np.unique(said, axis=0, return_counts=True)
-    return alike.astype(np.int64), count.astype(np.float64)
+def _alike(
+    item: Codes, column: Codes, label: Codes, weight: Floats, right: Codes, width: int
+) -> tuple[Codes, Floats, Floats]:
+    """The different rows of (verdict of each rater, or −1; right verdict), as how many each verdict counts there, and
+    how often each row occurs: there are few."""
+    rows = np.full((len(right), 2 * width + 1), -1.0)
+    rows[item, column] = label
+    rows[item, width + column] = weight
+    rows[:, -1] = right
+    alike, count = np.unique(rows, axis=0, return_counts=True)
+    said = alike[:, [*range(width), 2 * width]].astype(np.int64)
+    return said, alike[:, width : 2 * width], count.astype(np.float64)
 
 
-def _fit(said: Codes, count: Floats) -> Floats:
+def _fit(said: Codes, worth: Floats, count: Floats) -> Floats:
     right = said[:, -1]
     features = np.stack(
         [
-            np.column_stack([said[:, :-1] == verdict, np.full(len(said), verdict == TIE)]).astype(np.float64)
+            np.column_stack([(said[:, :-1] == verdict) * worth, np.full(len(said), float(verdict == TIE))])
             for verdict in range(_VERDICTS)
         ]
     )

@@ -4,12 +4,12 @@ So a file is read on a thread of its own, a batch ahead, while the database is a
 """
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from django.db import connection
 
 from feedback.actions.judgment_rows import JudgmentReader, NewJudgment, Order
+from feedback.ahead import ahead
 from feedback.hashing import content_sha256
 from feedback.models import Project
 from feedback.records import BadRecord, ComparisonRecord, Message, Rejection, check_record
@@ -53,12 +53,8 @@ def read_ahead(
 
     The thread has no connection: the records must come without any question to the database.
     """
-    batches = prepared_batches(records, JudgmentReader(project))
-    with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, batches, None)
-        while batch := coming.result():
-            coming = thread.submit(next, batches, None)
-            yield from batch
+    for batch in ahead(prepared_batches(records, JudgmentReader(project))):
+        yield from batch
 
 
 def prepared_batches(records: Records, reader: JudgmentReader) -> Iterator[Batch]:

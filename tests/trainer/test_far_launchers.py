@@ -408,7 +408,7 @@ def test_the_kubernetes_job_is_one_that_the_api_takes(spec_path, settings, monke
         ({"kind": "ray", "url": "http://head", "engine": "other"}, "an engine of verl, on Ray"),
         ({"slot": ["0"]}, "unknown field 'slot'"),
         ({"pass_on": "HF_TOKEN"}, "a list in pass_on"),
-        ({"kind": "remote", "weights_gib": 0}, "a weights_gib above 0"),
+        ({"kind": "remote", "weights_gib": 0}, "a number above 0 in weights_gib"),
     ],
 )
 def test_a_setting_that_can_not_be_meant_is_said(entry, words):

@@ -100,6 +100,12 @@ def _write(target: Path, stream: Stream, fits: Callable[[int], bool], too_large:
                     raise Refused(too_large, field="name")
                 file.write(block)
         part.replace(target)
+    except FileNotFoundError as error:
+        raise Refused(
+            _("%(name)s is being sent anew by another, which took the place of this.")
+            % {"name": target.name},
+            field="name",
+        ) from error
     except OSError as error:
         if error.errno not in NO_ROOM:
             raise

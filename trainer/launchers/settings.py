@@ -79,8 +79,9 @@ def read_settings(given: Mapping[str, Mapping[str, Any]]) -> dict[str, LauncherS
             )
         if read[name].engine and (read[name].kind != "ray" or read[name].engine not in ENGINES):
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs an engine of {', '.join(ENGINES)}, on Ray.")
-        if not read[name].weights_gib > 0:
-            raise ImproperlyConfigured(f"LAUNCHERS: {name} needs a weights_gib above 0.")
+        weights = read[name].weights_gib
+        if isinstance(weights, bool) or not isinstance(weights, int | float) or not weights > 0:
+            raise ImproperlyConfigured(f"LAUNCHERS: {name} needs a number above 0 in weights_gib.")
         if read[name].kind == "ray" and not read[name].url:
             raise ImproperlyConfigured(f"LAUNCHERS: {name} needs the url of the Ray head's dashboard.")
     return read

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import torch
-from peft import LoraConfig, PeftModel
+from peft import LoraConfig, PeftModel, PeftType
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -132,7 +133,19 @@ def _source(run: Run, name: str) -> str:
         raise RunnerError(
             f"The folder {folder} holds no safetensors weights: save the model again as safetensors."
         )
+    _refuse_weights_elsewhere(folder)
     return str(folder)
+
+
+def _refuse_weights_elsewhere(folder: Path) -> None:
+    """An index names the files that its weights are in, and transformers would follow it to any."""
+    for index in folder.glob("*.safetensors.index.json"):
+        try:
+            names = {str(name) for name in json.loads(index.read_text())["weight_map"].values()}
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise RunnerError(f"{index} is no index of weights: save the model again.") from error
+        if any(name != Path(name).name for name in names):
+            raise RunnerError(f"{index} names weights outside of its folder: save the model again.")
 
 
 def starts_from_adapter(run: Run) -> bool:
@@ -147,7 +160,12 @@ def _is_adapter(run: Run, source: str) -> bool:
 def _base_of(run: Run, source: str) -> str:
     """The folder or hub name of an adapter's base. Whose folders an adapter of the project names was looked at when
     the run was started; one of the hub is anybody's text, and reaches no folder of this machine."""
-    base = str(LoraConfig.from_pretrained(source, **_revision(run, source)).base_model_name_or_path)
+    adapter = LoraConfig.from_pretrained(source, **_revision(run, source))
+    if adapter.peft_type != PeftType.LORA:  # others name more than a base
+        raise RunnerError(
+            f"The adapter {source} is none of LoRA: merge it into its base where it was trained."
+        )
+    base = str(adapter.base_model_name_or_path)
     if Path(base).is_absolute() and Path(source).is_dir():
         return base
     # What has such a folder where the run was started would be loaded from there.

@@ -33,7 +33,7 @@ from trainer.runner.callback import diverged
 from trainer.runner.checkpoints import last_complete, mark_complete
 from trainer.runner.execution import FAILED, Run, execute
 from trainer.runner.failures import RunnerError
-from trainer.runner.loading import load_tokenizer
+from trainer.runner.loading import load_tokenizer, starts_from_adapter
 from trainer.runner.rows import TrainingRows, load_prompts
 from trainer.runner.stopping import Cancelled
 from trainer.runner.training import publish_final
@@ -83,6 +83,8 @@ def train(run: Run, cards: int, nodes: int, more: list[str]) -> dict[str, Any]:
     refused = verl.not_taken(spec.method, spec.parameters)
     if refused:
         raise SpecError(f"parameters.{refused[0]}")
+    if starts_from_adapter(run):
+        raise RunnerError("verl starts from a whole model: merge the adapter into its base first.")
     rows = load_prompts(run, load_tokenizer(run))
     settings = verl.settings(spec.method, spec.model, spec.parameters, spec.seed, cards, nodes)
     batch, prompts = settings["data.train_batch_size"], rows.counts["train"]["used"]

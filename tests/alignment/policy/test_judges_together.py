@@ -100,3 +100,15 @@ def test_a_judge_that_does_not_withstand_what_is_asked_is_not_heard(fact, asked)
     labels = labels_of(world, [*facts, RaterFacts(**fact)], document)
     assert PEOPLE + len(SKILL) not in labels.raters
     assert np.array_equal(labels.confidence, without.confidence, equal_nan=True)
+
+
+def test_a_near_copy_of_the_best_judge_does_not_weaken_its_word():
+    """The two are of one family, whose votes are capped: the weights are learnt of votes that are capped too."""
+    world = World(6000, seed=14, skill=(0.9, 0.8))
+    copied = np.where(np.random.default_rng(15).random(6000) < 0.98, world.judges[0], 1 - world.judges[0])
+    world.judges = np.vstack([world.judges, copied])
+    families = [None] * PEOPLE + ["acme", "other", "acme"]
+    labels = labels_of(world, [RaterFacts(family=name) for name in families])
+    alone = (labels.people == 0) & (labels.judges > 0)
+    best = (world.judges[0] != world.truth).mean()
+    assert (labels.ranking[alone] != world.truth[alone]).mean() < best + 0.01

@@ -98,3 +98,26 @@ def test_a_base_that_is_the_adapter_itself_or_a_path_from_somewhere_is_refused(
         run = new_run("sft", name_base(adapter, base), preferences)
         assert run.here() == 1
         assert said in run.events("failed")[0]["message"]
+
+
+@pytest.mark.parametrize("named", ["../../12/final/model.safetensors", "/srv/model.safetensors"])
+def test_an_index_that_names_weights_outside_of_its_folder_is_refused(
+    new_run: NewRun, tiny_model: Path, preferences: Path, tmp_path: Path, named: str
+) -> None:
+    model = Path(shutil.copytree(tiny_model, tmp_path / "sharded"))
+    index = model / "model.safetensors.index.json"
+    index.write_text(json.dumps({"metadata": {}, "weight_map": {"lm_head.weight": named}}))
+    run = new_run("sft", model, preferences)
+    assert run.here() == 1
+    assert "names weights outside of its folder" in run.events("failed")[0]["message"]
+
+
+def test_an_adapter_that_is_none_of_lora_is_refused(
+    new_run: NewRun, adapter: Path, preferences: Path
+) -> None:
+    """Other kinds name folders of their own, which peft would follow."""
+    path = adapter / "adapter_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"peft_type": "XLORA"}))
+    run = new_run("sft", adapter, preferences)
+    assert run.here() == 1
+    assert "is none of LoRA" in run.events("failed")[0]["message"]
