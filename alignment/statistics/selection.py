@@ -5,6 +5,8 @@ testing; Maurer, Hothorn and Lehmacher 1995; Angelopoulos et al. 2021, "Learn th
 exact upper bound (Clopper and Pearson 1934) on the share of labels that people contradict is within what is
 tolerated; the first that fails ends the sequence. Because the order is fixed before an outcome is looked at,
 the chance that the chosen threshold tolerates too much is at most 1 - confidence, however many were tested.
+With cross-fitted confidences, each learnt from the outcomes of the other folds, that is exact fold by fold only;
+for all folds together simulations vouch.
 """
 
 from __future__ import annotations
