@@ -90,11 +90,7 @@ KL = ("kl", "objective_kl")
 ENTROPY = ("entropy", "policy_entropy")
 LENGTH = ("length", "mean_length", "completions_mean_length", "response_length")
 PER_TOKEN_KL = ("grpo", "rloo")  # TRL reports their KL as a mean over tokens
-EXPLORING = (
-    "ppo",
-    "grpo",
-    "rloo",
-)  # they learn from their own samples; who learns from rows should grow certain
+EXPLORING = ("ppo", "grpo", "rloo")  # learn from their own samples; others should grow certain of their rows
 
 POINTS = 5  # logged points in a median
 RISE = 0.05  # of the best held-out loss

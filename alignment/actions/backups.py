@@ -125,9 +125,7 @@ def _made(page: _Page) -> Iterator[ComparisonRow]:
         yield ComparisonRow(
             id=external_id,
             prompt=_MESSAGES(messages),
-            tags=sorted(name for (name,) in tags[pk])
-            if pk in tags
-            else [],  # not by the database's own alphabet
+            tags=sorted(name for (name,) in tags.get(pk, ())),  # not by the database's own alphabet
             reference=reference,
             metadata=json.loads(metadata) or None,
             purpose=None if known or purpose == _TRAIN else purpose,
@@ -203,9 +201,14 @@ def _levels(scores: Sequence[tuple[Any, ...]], keys: Sequence[str]) -> dict[str,
 
 
 def _moment(at: str) -> str:
-    """A time of day in UTC as both databases write it as text, ``2026-05-01 10:00:00.5+00``, as a row has it."""
-    at = at.removesuffix("+00")
-    return f"{at[:10]}T{at[11:]:0<15}Z" if "." in at else f"{at[:10]}T{at[11:]}Z"
+    """A time in UTC as both databases write it as text, ``2026-05-01 10:00:00.5+00``, as a row has it.
+
+    ValueError for one that is written otherwise, as a server's own DateStyle may have it.
+    """
+    day, time = at[:10], at[11:].removesuffix("+00")
+    if at[4:8:3] != "--" or not time[-1:].isdecimal() or "+" in time or "-" in time:
+        raise ValueError(f"{at!r} is no time in UTC as ISO 8601 has it: set the server's DateStyle to ISO")
+    return f"{day}T{time:0<15}Z" if "." in time else f"{day}T{time}Z"
 
 
 def _grouped(found: Iterable[tuple[Any, ...]]) -> dict[int, list[tuple[Any, ...]]]:

@@ -31,9 +31,7 @@ ZIP = ".zip"  # JSON lines with what belongs beside them
 CHUNK = 1 << 20  # bytes that are compressed, or written, at once
 Lines = Iterable[tuple[bytes, int]]  # JSON lines by the megabyte, each with the number of its rows
 _ROW_GROUP = 4 * CHUNK  # bytes of a Parquet file's columns before they are compressed
-_MANY = (
-    500  # rows at most that are made into lines or columns at once, of long ones fewer: a megabyte's worth
-)
+_MANY = 500  # rows at most that are made into lines or columns at once; of long ones a CHUNK's worth
 _ENCODER = msgspec.json.Encoder()
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from alignment.statistics.pair_verdicts import PairModel, PairVerdicts
 from alignment.statistics.verdicts import (
     FIRST,
     MISSING,
@@ -24,9 +25,7 @@ from alignment.statistics.verdicts import (
     no_missing,
     same_length,
 )
-from alignment.statistics.weighing import Weighing
 
-_VERDICTS = 3  # FIRST, SECOND, TIE
 _UNKNOWN_ACCURACY = 0.75  # of a rater whom nothing can be compared with: between chance and a good annotator
 _PRIOR_LABELS = 4.0  # how many verdicts that assumption weighs
 _POOLED_LABELS = 5.0  # how many verdicts of average accuracy each rater starts with
@@ -50,7 +49,7 @@ def majority_vote(items: ArrayLike, labels: ArrayLike, n_items: int) -> Codes:
 
 
 @dataclass(frozen=True)
-class OneCoin:
+class OneCoin(PairModel):
     """One-coin Dawid–Skene for verdicts on pairs: what each rater's verdict is worth.
 
     ``accuracy`` (n_raters) is the chance that a rater's verdict is the true one. ``prior`` (3) is how often
@@ -64,53 +63,9 @@ class OneCoin:
     given: Floats
     log_likelihood: float
 
-    def posterior(
-        self,
-        items: ArrayLike,
-        raters: ArrayLike,
-        labels: ArrayLike,
-        n_items: int,
-        weights: Floats | None = None,
-    ) -> Floats:
-        """The chance (n_items × 3) of each verdict to be true; the prior where an item has none."""
-        rows = _Rows.of(items, raters, labels, n_items, weights)
+    def posterior_of(self, rows: PairVerdicts) -> Floats:
+        """The prior where an item has no verdict."""
         return _expect(rows, self.accuracy, self.prior, _log_errors(self.given))[0]
-
-
-class _Rows(NamedTuple):
-    items: Codes
-    raters: Codes
-    cells: Codes  # item × 3 + label
-    n_items: int
-    weights: Floats
-
-    @classmethod
-    def of(
-        cls, items: ArrayLike, raters: ArrayLike, labels: ArrayLike, n_items: int, weights: Floats | None
-    ) -> _Rows:
-        item, rater = as_codes(items, "items"), as_codes(raters, "raters")
-        label = as_codes(labels, "labels")
-        same_length(items=item, raters=rater, labels=label)
-        no_missing(label)
-        if label.max(initial=0) > TIE:
-            raise ValueError("labels must be FIRST, SECOND or TIE: split longer rankings into pairs")
-        weight = np.ones(len(item)) if weights is None else weights
-        same_length(items=item, weights=weight)
-        return cls(item, rater, item * _VERDICTS + label, n_items, weight)
-
-    def informative(self) -> _Rows:
-        """The rows of items with two verdicts or more: a lone verdict says nothing about its rater."""
-        shared = np.bincount(self.items, minlength=self.n_items)[self.items] > 1
-        kept, item = np.unique(self.items[shared], return_inverse=True)
-        label = self.cells[shared] % _VERDICTS
-        return _Rows(item, self.raters[shared], item * _VERDICTS + label, len(kept), self.weights[shared])
-
-    def votes(self, worth: Floats | None = None) -> Floats:
-        """Sums of the rows' weights (n_items × 3), each times what it is ``worth``."""
-        shape = (self.n_items, _VERDICTS)
-        given = self.weights if worth is None else self.weights * worth
-        sums: Floats = np.bincount(self.cells, given, minlength=shape[0] * shape[1]).astype(np.float64)
-        return sums.reshape(shape)
 
 
 def fit_one_coin(
@@ -128,8 +83,8 @@ def fit_one_coin(
     Stops when the observed log-likelihood per label moves by less than 1e-7.
     """
     given_items = as_codes(items, "items")
-    every = _Rows.of(given_items, raters, labels, int(given_items.max(initial=-1)) + 1, weights)
-    given = _symmetric(float((every.cells % _VERDICTS == TIE).sum()) + 1, len(every.cells) + 3)
+    every = PairVerdicts.of(given_items, raters, labels, int(given_items.max(initial=-1)) + 1, weights)
+    given = _symmetric(float((every.labels == TIE).sum()) + 1, len(every.cells) + 3)
     rows, log_errors = every.informative(), _log_errors(given)
     votes = rows.votes()
     posterior = votes / votes.sum(axis=1, keepdims=True)
@@ -155,7 +110,7 @@ def _log_errors(given: Floats) -> Floats:
     return np.log(errors)
 
 
-def _accuracy(rows: _Rows, posterior: Floats, n_raters: int) -> Floats:
+def _accuracy(rows: PairVerdicts, posterior: Floats, n_raters: int) -> Floats:
     right = np.bincount(rows.raters, rows.weights * posterior.ravel()[rows.cells], minlength=n_raters)
     labels = np.bincount(rows.raters, rows.weights, minlength=n_raters)
     pooled = (right.sum() + _PRIOR_LABELS * _UNKNOWN_ACCURACY) / (labels.sum() + _PRIOR_LABELS)
@@ -163,7 +118,7 @@ def _accuracy(rows: _Rows, posterior: Floats, n_raters: int) -> Floats:
     return smoothed
 
 
-def _expect(rows: _Rows, accuracy: Floats, prior: Floats, log_errors: Floats) -> tuple[Floats, float]:
+def _expect(rows: PairVerdicts, accuracy: Floats, prior: Floats, log_errors: Floats) -> tuple[Floats, float]:
     """The posterior (n_items × 3), and the log-likelihood of all rows."""
     wrong = np.log1p(-accuracy)
     evidence = rows.votes((np.log(accuracy) - wrong)[rows.raters]) + rows.votes() @ log_errors.T
@@ -226,7 +181,7 @@ class Consensus(NamedTuple):
 
 
 def consensus(
-    model: OneCoin | Weighing,
+    model: PairModel,
     items: Codes,
     raters: Codes,
     codes: Codes,

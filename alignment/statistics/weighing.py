@@ -14,33 +14,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from alignment.statistics.verdicts import TIE, Codes, Floats, as_codes, no_missing, same_length
+from alignment.statistics.pair_verdicts import VERDICTS, PairModel, PairVerdicts
+from alignment.statistics.verdicts import TIE, Codes, Floats, as_codes, no_missing
 
-_VERDICTS = 3  # FIRST, SECOND, TIE
 _MAX_STEPS = 50
 _TOLERANCE = 1e-10
 
 
 @dataclass(frozen=True)
-class Weighing:
+class Weighing(PairModel):
     """``weight`` (n_raters) and ``tie``: log odds that a rater's verdict, and that a tie as such, adds."""
 
     weight: Floats
     tie: float
 
-    def posterior(
-        self,
-        items: ArrayLike,
-        raters: ArrayLike,
-        labels: ArrayLike,
-        n_items: int,
-        weights: Floats | None = None,
-    ) -> Floats:
-        """The chance (n_items × 3) of each verdict to be right. ``weights`` (rows): as how many each one counts."""
-        item, rater, label = as_codes(items, "items"), as_codes(raters, "raters"), as_codes(labels, "labels")
-        worth = self.weight[rater] if weights is None else self.weight[rater] * weights
-        votes = np.bincount(item * _VERDICTS + label, worth, minlength=n_items * _VERDICTS)
-        score: Floats = votes.astype(np.float64).reshape(n_items, _VERDICTS)
+    def posterior_of(self, rows: PairVerdicts) -> Floats:
+        score = rows.votes(self.weight[rows.raters])
         score[:, TIE] += self.tie
         chance: Floats = special.softmax(score, axis=1)
         return chance
@@ -58,30 +47,24 @@ def fit_weighing(
 
     ``weights`` (rows): as how many each one counts, here as in ``Weighing.posterior``.
     """
-    item, rater, label = as_codes(items, "items"), as_codes(raters, "raters"), as_codes(labels, "labels")
     right = as_codes(truth, "truth")
-    same_length(items=item, raters=rater, labels=label)
-    no_missing(label)
+    rows = PairVerdicts.of(items, raters, labels, len(right), weights)
     no_missing(right)
-    if max(label.max(initial=0), right.max(initial=0)) > TIE:
-        raise ValueError("verdicts must be FIRST, SECOND or TIE: split longer rankings into pairs")
-    present, column = np.unique(rater, return_inverse=True)
-    counted = np.ones(len(item)) if weights is None else weights
-    said, worth, count = _alike(item, column, label, counted, right, len(present))
-    beta = _fit(said, worth, count)
+    if right.max(initial=0) > TIE:
+        raise ValueError("truth must be FIRST, SECOND or TIE: split longer rankings into pairs")
+    present, column = np.unique(rows.raters, return_inverse=True)
+    beta = _fit(*_alike(rows, column, right, len(present)))
     weight = np.zeros(n_raters)
     weight[present] = beta[:-1]
     return Weighing(weight, float(beta[-1]))
 
 
-def _alike(
-    item: Codes, column: Codes, label: Codes, weight: Floats, right: Codes, width: int
-) -> tuple[Codes, Floats, Floats]:
+def _alike(verdicts: PairVerdicts, column: Codes, right: Codes, width: int) -> tuple[Codes, Floats, Floats]:
     """The different rows of (verdict of each rater, or −1; right verdict), as how many each verdict counts there, and
     how often each row occurs: there are few."""
     rows = np.full((len(right), 2 * width + 1), -1.0)
-    rows[item, column] = label
-    rows[item, width + column] = weight
+    rows[verdicts.items, column] = verdicts.labels
+    rows[verdicts.items, width + column] = verdicts.weights
     rows[:, -1] = right
     alike, count = np.unique(rows, axis=0, return_counts=True)
     said = alike[:, [*range(width), 2 * width]].astype(np.int64)
@@ -93,7 +76,7 @@ def _fit(said: Codes, worth: Floats, count: Floats) -> Floats:
     features = np.stack(
         [
             np.column_stack([(said[:, :-1] == verdict) * worth, np.full(len(said), float(verdict == TIE))])
-            for verdict in range(_VERDICTS)
+            for verdict in range(VERDICTS)
         ]
     )
     taken = features[right, np.arange(len(said))]

@@ -6,6 +6,7 @@ from feedback.models.comparison import MEASURING, Comparison, GoldAnswer, Purpos
 from feedback.models.guideline import Doubt, Guideline, GuidelineReading
 from feedback.models.job import RESUMABLE, UNFINISHED, Job, JobState
 from feedback.models.judgment import Flag, FlagKind, Judgment, Outcome, Score, SecondLook, Span
+from feedback.models.lookups import Among
 from feedback.models.project import Member, Notice, Project, Role, SliceRule
 from feedback.models.prompt import Prompt, Response
 from feedback.models.queue import Assignment, Pool, QueueCursor, QueueEpoch, QueueItem, ShownTurn
@@ -17,6 +18,7 @@ __all__ = [
     "MEASURING",
     "RESUMABLE",
     "UNFINISHED",
+    "Among",
     "ApiToken",
     "Assignment",
     "AuditEntry",

@@ -5,7 +5,7 @@ import csv
 import pytest
 from django.urls import reverse
 
-from alignment.models import AgreementReport, Label, Labelling
+from alignment.models import AgreementReport, Asking, Label, Labelling
 from alignment.views import agreement as agreement_page
 from feedback.actions.imports import store_records
 from feedback.models import Job, JobState, QueueItem, Rater
@@ -178,12 +178,14 @@ def test_a_label_is_traced_to_its_judgments_certificates_and_hashes(engineer, po
 
 def test_route_to_people_refills_the_queue(engineer, policy, label):
     label(policy)
-    routed = Label.objects.filter(policy=policy, decision="routed").count()
+    routed = Label.objects.filter(policy=policy, decision="routed").values_list("comparison", flat=True)
     url = reverse("alignment:policy-route", args=[policy.project.slug, policy.pk])
     text = engineer.post(url, follow=True).content.decode()
-    waiting = QueueItem.objects.filter(priority__gt=0).count()
-    assert f"{waiting} comparisons wait for people now" in text
-    assert waiting >= routed  # some are drawn at random among those that are used
+    waiting = set(QueueItem.objects.filter(priority__gt=0).values_list("comparison", flat=True))
+    assert f"{len(waiting)} comparisons wait for people now" in text
+    drawn = Asking.objects.filter(comparison__in=waiting.difference(routed)).values_list("ground", flat=True)
+    assert waiting.issuperset(routed)
+    assert [*drawn] == ["drawn"] * (len(waiting) - len(routed))
 
 
 def test_a_labelling_is_stopped_and_resumed_from_its_page(engineer, policy):

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,8 @@ from trainer.folders import model_folder, run_folder
 from trainer.licences import licence_in
 from trainer.models import ModelKind, ModelVersion, Run
 from trainer.received import check_result
+from trainer.spec import HUB_NAME
 
-HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _BLOCK = 16 * 1024 * 1024
 
 

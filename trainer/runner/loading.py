@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,7 @@ from transformers.utils import find_adapter_config_file, logging
 
 from trainer.runner.execution import Run
 from trainer.runner.failures import RunnerError
-
-_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+from trainer.spec import HUB_NAME
 
 
 def has_gpu() -> bool:
@@ -122,7 +120,7 @@ def _source(run: Run, name: str) -> str:
     """The folder, or the hub name, that the spec means."""
     folder = run.folder / Path(name).expanduser()
     if not folder.is_dir():
-        if not _HUB_NAME.fullmatch(name):
+        if not HUB_NAME.fullmatch(name):
             raise RunnerError(
                 f"The model folder {name} does not exist: give the path of a folder with a model in it."
             )
@@ -169,7 +167,7 @@ def _base_of(run: Run, source: str) -> str:
     if Path(base).is_absolute() and Path(source).is_dir():
         return base
     # What has such a folder where the run was started would be loaded from there.
-    if not _HUB_NAME.fullmatch(base) or Path(base).exists() or (run.folder / base).exists():
+    if not HUB_NAME.fullmatch(base) or Path(base).exists() or (run.folder / base).exists():
         raise RunnerError(
             f"The adapter {source} names the base {base[:200]}, and must name it as the hub does: "
             "correct base_model_name_or_path in its adapter_config.json, or merge it into its base where that is."
